@@ -22,7 +22,14 @@ declare module 'weir-host' {
    *  signalled                         (handle)
    *  exited                            (handle, how, status, stdout ArrayBuffer, stderr ArrayBuffer) */
   export function onEvent(
-    handler: (handle: number, event: string, a?: ArrayBuffer | string, b?: string | number, c?: number | ArrayBuffer, d?: ArrayBuffer) => void,
+    handler: (
+      handle: number,
+      event: string,
+      a?: ArrayBuffer | string,
+      b?: string | number,
+      c?: number | ArrayBuffer,
+      d?: ArrayBuffer,
+    ) => void,
   ): void;
 
   export function connectUnix(path: string): number;

@@ -1,0 +1,141 @@
+// The test runner. A suite is a folder under test/; a test file is a program of its own that prints uvu's totals. The totals are read
+// here, not the exit code alone: under QuickJS uvu ends with 0 even when tests failed.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+type Suite = Readonly<{ what: string; needs: readonly string[]; pure?: true }>;
+
+const suites: Readonly<Record<string, Suite>> = {
+  check: { what: 'types, lint, room rules, budgets', needs: ['cc:gcc'] },
+  core: { what: 'decisions; on Node and on QuickJS', needs: ['cc:gcc'], pure: true },
+  wire: { what: 'codecs; on Node and on QuickJS', needs: ['cc:gcc', 'nft:nftables', 'ip:iproute2'], pure: true },
+  fuzz: { what: 'every decoder against mutated input', needs: [] },
+  bus: { what: 'the ubus client against the fake ubusd, and the real one when on PATH', needs: ['cc:gcc'] },
+  host: {
+    what: 'one conformance suite on three hosts, the C host under sanitizers',
+    needs: ['cc:gcc', 'openssl:openssl', 'qemu-mips-static:qemu-user-static'],
+  },
+  link: { what: 'MQTT against Mosquitto on three hosts, the demo', needs: ['cc:gcc', 'mosquitto:mosquitto', 'openssl:openssl'] },
+  vm: {
+    what: 'emulated routers',
+    needs: ['cc:gcc', 'qemu-system-mipsel:qemu-system-mips', 'qemu-system-x86_64:qemu-system-x86', 'qemu-mips-static:qemu-user-static'],
+  },
+};
+
+const help = `scripts/test [--all] [SUITE | FILE.test.ts ...]
+
+Runs the test suites; without names, all of them. The last line is the sum over all.
+  --all    adds the long forms (*.long.test.ts)
+
+${Object.entries(suites)
+  .map(([name, s]) => `  ${name.padEnd(8)} ${s.what}`)
+  .join('\n')}
+`;
+
+type Totals = { passed: number; failed: number; skipped: number };
+
+function totalsIn(output: string): Totals | null {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters
+  const plain = output.replace(/\x1b\[[0-9;]*m/g, '');
+  const sum = (label: string): number =>
+    [...plain.matchAll(new RegExp(`^ *${label}: +(\\d+)`, 'gm'))].reduce((n, m) => n + Number(m[1]), 0);
+  if (!/^ *Total: +\d+/m.test(plain)) return null;
+  const passed = sum('Passed');
+  return { passed, failed: sum('Total') - passed, skipped: sum('Skipped') };
+}
+
+function run(command: string, args: string[], limitMs: number): Promise<{ output: string; status: string | number }> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
+    });
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (c: Buffer) => chunks.push(c));
+    child.stderr.on('data', (c: Buffer) => chunks.push(c));
+    const timer = setTimeout(() => {
+      chunks.push(Buffer.from(`\nstopped: still running after ${limitMs / 1000} s\n`));
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    }, limitMs);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ output: Buffer.concat(chunks).toString(), status: code ?? signal ?? 'unknown' });
+    });
+  });
+}
+
+function filesOf(suite: string, long: boolean): string[] {
+  const dir = join('test', suite);
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((e) => e.isFile() && e.name.endsWith('.test.ts') && (long || !e.name.endsWith('.long.test.ts')))
+    .map((e) => join(e.parentPath, e.name))
+    .sort();
+}
+
+async function main(): Promise<number> {
+  const args = process.argv.slice(2);
+  if (args.includes('--help')) {
+    console.log(help);
+    return 0;
+  }
+  const long = args.includes('--all');
+  const named = args.filter((a) => a !== '--all');
+  const unknown = named.filter((a) => !(a in suites) && !(a.endsWith('.test.ts') && existsSync(a)));
+  if (unknown.length > 0) {
+    console.error(`scripts/test: no suite or file called ${unknown.join(', ')}\n\n${help}`);
+    return 2;
+  }
+  const sum: Totals = { passed: 0, failed: 0, skipped: 0 };
+  const broken: string[] = [];
+  const wanted = named.length > 0 ? named : Object.keys(suites);
+  for (const want of wanted) {
+    const suite = suites[want] ?? suites[want.split('/')[1] ?? ''];
+    const files = want in suites ? filesOf(want, long) : [want];
+    if (suite === undefined || files.length === 0) continue;
+    const ready = spawnSync('scripts/need', [...suite.needs], { stdio: 'inherit' });
+    if (ready.status !== 0) {
+      console.log(`✘ ${want}: this machine lacks what the suite needs`);
+      sum.skipped += files.length;
+      continue;
+    }
+    for (const file of files) {
+      const programs = suite.pure === true ? [[file], ['scripts/on-quickjs.ts', file]] : [[file]];
+      for (const program of programs) {
+        const label = program.length === 1 ? file : `${file} (QuickJS)`;
+        const started = Date.now();
+        const { output, status } = await run(
+          process.execPath,
+          ['scripts/run.mjs', ...program],
+          file.endsWith('.long.test.ts') ? 1_800_000 : 600_000,
+        );
+        const totals = totalsIn(output);
+        const clean = status === 0 && totals !== null && totals.failed === 0;
+        const counts =
+          totals === null ? 'no totals printed' : `${totals.passed} passed${totals.failed > 0 ? `, ${totals.failed} failed` : ''}`;
+        console.log(`${clean ? '•' : '✘'} ${label}: ${counts} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+        if (!clean) {
+          console.log(output);
+          console.log(`  exit ${status}`);
+          broken.push(label);
+        }
+        if (totals !== null) {
+          sum.passed += totals.passed;
+          sum.failed += totals.failed;
+          sum.skipped += totals.skipped;
+        }
+        // A program that died, or printed nothing, has failed even when every test it still counted passed.
+        if (!clean && (totals === null || totals.failed === 0)) sum.failed += 1;
+      }
+    }
+  }
+  for (const label of broken) console.log(`✘ ${label}`);
+  console.log(`${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
+  const strict = process.env['CI'] === 'true';
+  return sum.failed > 0 || sum.passed === 0 || (strict && sum.skipped > 0) ? 1 : 0;
+}
+
+process.exitCode = await main();
