@@ -1,0 +1,3 @@
+import * as weir from 'weir-host';
+
+weir.log('weir cli: here');

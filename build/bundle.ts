@@ -1,0 +1,81 @@
+// Makes the bundles that QuickJS runs: one entry per role, shared modules there once, `weir-host` left to the host.
+// Knows which parts of the packages are never reached and puts the small modules of build/shims in their place; knows nothing of
+// bytecode or C.
+
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { type BuildOptions, build, type Metafile, type OutputFile } from 'esbuild';
+
+const root = process.cwd();
+const outdir = join(root, 'build/out/bundle/quickjs');
+
+export const roles = ['agent', 'enforcer', 'cli'] as const;
+export type Role = (typeof roles)[number];
+
+/** A module of the bundle: `name` is what the others import it by, './name' among themselves. */
+export type Module = Readonly<{ name: string; path: string; source: string; imports: readonly string[] }>;
+export type Bundle = Readonly<{ entries: Readonly<Record<Role, string>>; modules: readonly Module[]; metafile: Metafile }>;
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  platform: 'browser',
+  mainFields: ['module', 'main'],
+  target: 'es2023',
+  external: ['weir-host'],
+  metafile: true as const,
+  write: false as const,
+  logLevel: 'warning',
+  legalComments: 'none',
+} satisfies BuildOptions;
+
+/** The roles as they go into the router's binary, also written to build/out/bundle/quickjs. */
+export async function bundle(): Promise<Bundle> {
+  const result = await build({
+    ...common,
+    entryPoints: roles.map((role) => `agent/${role}.ts`),
+    outdir,
+    splitting: true,
+    chunkNames: 'shared-[hash]',
+    minify: true,
+  });
+  const modules = modulesOf(result);
+  rmSync(outdir, { recursive: true, force: true });
+  mkdirSync(outdir, { recursive: true });
+  for (const m of modules) writeFileSync(m.path, m.source);
+  return { entries: { agent: 'agent.js', enforcer: 'enforcer.js', cli: 'cli.js' }, modules, metafile: result.metafile };
+}
+
+/** Any program of ours (a test, say) as one module for a QuickJS host. */
+export async function bundleProgram(entry: string): Promise<{ entry: string; modules: ReadonlyMap<string, string> }> {
+  const result = await build({ ...common, entryPoints: [entry], outdir });
+  return { entry: basename(entry).replace(/\.ts$/, '.js'), modules: new Map(modulesOf(result).map((m) => [m.name, m.source])) };
+}
+
+function modulesOf(result: Readonly<{ outputFiles: readonly OutputFile[]; metafile: Metafile }>): Module[] {
+  return result.outputFiles.map((file) => {
+    const output = result.metafile.outputs[relative(root, file.path)];
+    const imports = output === undefined ? [] : output.imports.filter((i) => i.external !== true).map((i) => basename(i.path));
+    return { name: basename(file.path), path: file.path, source: file.text, imports };
+  });
+}
+
+function report(made: Bundle): void {
+  for (const m of made.modules) console.log(row(m.name, m.source.length, gzipSync(m.source).length));
+  const all = made.modules.map((m) => m.source).join('');
+  console.log(row('all', all.length, gzipSync(all, { level: 9 }).length));
+  const packages = new Map<string, number>();
+  for (const output of Object.values(made.metafile.outputs))
+    for (const [path, input] of Object.entries(output.inputs)) {
+      const name = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path;
+      packages.set(name, (packages.get(name) ?? 0) + input.bytesInOutput);
+    }
+  for (const [name, bytes] of [...packages].sort((a, b) => b[1] - a[1]).slice(0, 25)) console.log(row(`  ${name}`, bytes));
+}
+
+const row = (name: string, bytes: number, gzipped?: number): string =>
+  `${name.padEnd(40)} ${String(bytes).padStart(8)} B${gzipped === undefined ? '' : ` ${String(gzipped).padStart(8)} B gzip`}`;
+
+if (process.argv[1] === join(root, 'build/bundle.ts')) report(await bundle());
