@@ -102,7 +102,7 @@ export type Net = Readonly<{
   connectUnix(path: string, events: StreamEvents): Stream;
   connectTcp(to: Endpoint, events: StreamEvents): Stream;
   connectTls(to: Endpoint, tls: TlsOptions, events: StreamEvents): Stream;
-  /** Port 0 takes a free one.
+  /** Port 0 takes a free one. */
   bindUdp(
     at: Endpoint,
     events: Readonly<{ received(bytes: Uint8Array, from: Endpoint): void; closed(fault: Fault): void }>,
