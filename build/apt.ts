@@ -38,8 +38,7 @@ function bring(
   download: (run: Run, inbox: string, whole: string) => void,
 ): void {
   if (existsSync(folder)) return;
-  const missing = Object.entries(needed).filter(([file]) => !isThere(file));
-  if (missing.length > 0) throw new Error(`apt: install ${missing.map(([, name]) => name).join(' ')}`);
+  demand(needed);
   const aside = resolve(`${folder}.${process.pid}`);
   const inbox = join(aside, 'inbox');
   const whole = join(aside, 'whole');
@@ -94,5 +93,9 @@ const mirror = (): string =>
 
 const machine = (command: string, ...args: string[]): string[] => execFileSync(command, args, { encoding: 'utf8' }).split('\n');
 
-const isThere = (file: string): boolean =>
-  existsSync(file) || (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, file)));
+/** Throws what to install when a command (or a file) is not there. */
+export function demand(packages: Readonly<Record<string, string>>): void {
+  const places = (process.env['PATH'] ?? '').split(':');
+  const missing = Object.entries(packages).filter(([file]) => !places.some((folder) => existsSync(resolve(folder, file))));
+  if (missing.length > 0) throw new Error(`needs the Debian packages ${missing.map(([, name]) => name).join(' ')}: apt-get install them`);
+}
