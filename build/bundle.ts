@@ -5,7 +5,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type BuildOptions, build, type Metafile, type OutputFile } from 'esbuild';
+import { type BuildOptions, build, type Metafile, type OutputFile, type Plugin } from 'esbuild';
 
 const root = process.cwd();
 const outdir = join(root, 'build/out/bundle/quickjs');
@@ -17,6 +17,33 @@ export type Role = (typeof roles)[number];
 export type Module = Readonly<{ name: string; path: string; source: string; imports: readonly string[] }>;
 export type Bundle = Readonly<{ entries: Readonly<Record<Role, string>>; modules: readonly Module[]; metafile: Metafile }>;
 
+/** What a package asks for, and what it gets of build/shims (a name with a dot) or from among the installed packages. Measured on the
+ *  mqtt client: 240 KB of bundle and 1.1 MB of heap without, 92 KB and 0.4 MB with. */
+const instead: Readonly<Record<string, string>> = {
+  mqtt: 'mqtt.cjs',
+  buffer: 'buffer.ts',
+  'readable-stream': 'streams.ts',
+  bl: 'bl/BufferList.js',
+  debug: 'debug.cjs',
+  'worker-timers': 'worker-timers.ts',
+  'lru-cache': 'lru-cache.ts',
+  'rfdc/default': 'clone.cjs',
+  'process-nextick-args': 'process.cjs',
+  '../../package.json': 'package.cjs',
+};
+
+const shims: Plugin = {
+  name: 'shims',
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^[^.]|package\.json$/ }, ({ path, kind }) => {
+      const given = instead[path];
+      if (given === undefined) return undefined;
+      if (given.includes('/')) return resolve(given, { kind, resolveDir: root });
+      return { path: join(root, 'build/shims', given) };
+    });
+  },
+};
+
 const common = {
   absWorkingDir: root,
   bundle: true,
@@ -25,6 +52,7 @@ const common = {
   mainFields: ['module', 'main'],
   target: 'es2023',
   external: ['weir-host'],
+  plugins: [shims],
   metafile: true as const,
   write: false as const,
   logLevel: 'warning',

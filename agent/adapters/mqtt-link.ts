@@ -1,0 +1,278 @@
+// ports/link.ts by the `mqtt` package over a host's stream. The package speaks the protocol; here are the stream it writes to, its errors
+// made Faults, and the promise that every question is answered. It is made anew for each connection: what it would remember from one to
+// the next (its store, its reconnecting) is off, because what must survive is decided and kept elsewhere.
+
+import { type IClientOptions, MqttClient } from 'mqtt';
+import { millis } from '../core/brand.ts';
+import { type Code, type Fault, fault, ok, type Result } from '../core/result.ts';
+import type { Host, Stream, StreamEvents, Timer } from '../ports/host.ts';
+import type { Link, LinkEvents, LinkOptions } from '../ports/link.ts';
+
+const farewell = millis(5000);
+/** What a broker may send in one packet, and how many before we have answered (MQTT 5, 3.1.2.11). */
+const mostBytes = 65_536;
+const mostUnanswered = 16;
+
+export function connect({ net, clock }: Pick<Host, 'net' | 'clock'>, options: LinkOptions, events: LinkEvents): Link {
+  const unanswered = new Set<(why: Fault) => void>();
+  let why: Fault | null = null;
+  let leaving: Timer | null = null;
+  let open = true;
+  const blame = (first: Fault): void => {
+    why ??= first;
+  };
+
+  const stream = new PacketStream(
+    (to) => (options.tls === undefined ? net.connectTcp(options.to, to) : net.connectTls(options.to, options.tls, to)),
+    blame,
+  );
+  const client = new MqttClient(() => foreign(stream), clientOptions(options));
+  // The package answers QoS 1 when this is done. Ours runs outside of its parsing, where a bug is not taken for a broken packet.
+  client.handleMessage = ({ topic, payload, qos, retain }, done) =>
+    queueMicrotask(() => {
+      if (open) events.received({ topic, payload: new Uint8Array(payload as Buffer), qos: qos === 0 ? 0 : 1, retain });
+      done();
+    });
+  client.on('connect', () => events.connected());
+  client.on('disconnect', ({ reasonCode }) => blame(fault('closed', 'link', `the broker ended it with reason ${reasonCode}`)));
+  client.on('error', (error) => blame(faultOf(error)));
+  client.on('close', () => {
+    open = false;
+    leaving?.cancel();
+    const lost = why ?? fault('closed', 'link', 'the connection is gone');
+    const inOrder = leaving !== null && unanswered.size === 0;
+    for (const tell of unanswered) tell(lost);
+    events.closed(inOrder ? null : lost);
+  });
+
+  function answered<T>(done: (answer: Result<T>) => void): (answer: Result<T>) => void {
+    const lost = (why: Fault): void => done({ ok: false, fault: why });
+    unanswered.add(lost);
+    if (!client.connected) queueMicrotask(() => unanswered.delete(lost) && lost(fault('closed', 'link', 'not connected')));
+    return (answer) => {
+      if (unanswered.delete(lost)) done(answer);
+    };
+  }
+
+  return {
+    subscribe(filter, qos, done) {
+      const answer = answered(done);
+      if (!client.connected) return;
+      client.subscribe(filter, { qos }, (error, granted) =>
+        answer(error ? { ok: false, fault: faultOf(error) } : ok(granted?.[0]?.qos === 1 ? 1 : 0)),
+      );
+    },
+    publish({ topic, payload, qos, retain }, done) {
+      const answer = answered(done);
+      if (!client.connected) return;
+      client.publish(topic, payload as Buffer, { qos, retain }, (error) =>
+        answer(error ? { ok: false, fault: faultOf(error) } : ok(undefined)),
+      );
+    },
+    end() {
+      if (!open || leaving !== null) return;
+      leaving = clock.after(farewell, () => stream.destroy());
+      if (client.connected) client.end();
+      else stream.destroy();
+    },
+  };
+}
+
+function clientOptions(o: LinkOptions): IClientOptions {
+  return {
+    protocolVersion: o.version === '5' ? 5 : 4,
+    clientId: o.clientId,
+    clean: true,
+    keepalive: o.keepAlive,
+    connectTimeout: o.patience * 1000,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    // Else it fills a table of 65,536 Buffers, 16 MB, before its first byte goes out.
+    writeCache: false,
+    timerVariant: 'native',
+    log: () => undefined,
+    outgoingStore: forgetful,
+    incomingStore: forgetful,
+    ...(o.version === '5' && { properties: { receiveMaximum: mostUnanswered, maximumPacketSize: mostBytes } }),
+    ...(o.user !== undefined && { username: o.user }),
+    ...(o.password !== undefined && { password: o.password }),
+    ...(o.will !== undefined && { will: { ...o.will, payload: o.will.payload as Buffer } }),
+  };
+}
+
+/** Reason codes of MQTT 5 and return codes of 3.1.1 that mean: not you. */
+const refusals: readonly unknown[] = [2, 4, 5, 133, 134, 135, 138, 140];
+
+function faultOf(error: Error & { code?: unknown }): Fault {
+  const code: Code = refusals.includes(error.code)
+    ? 'denied'
+    : typeof error.code === 'number'
+      ? 'foreign'
+      : /timeout/i.test(error.message)
+        ? 'timeout'
+        : 'malformed';
+  return fault(code, 'link', error.message);
+}
+
+type Listener = (...values: never[]) => void;
+/** The parser at the other end of the package's pipe. */
+type Sink = Readonly<{ write(bytes: Uint8Array, done: () => void): unknown }>;
+
+class Emitter {
+  readonly #listeners: { name: string; listener: Listener; once: boolean }[] = [];
+
+  on(name: string, listener: Listener, once = false): this {
+    this.#listeners.push({ name, listener, once });
+    return this;
+  }
+  once(name: string, listener: Listener): this {
+    return this.on(name, listener, true);
+  }
+  removeListener(name: string, listener: Listener): this {
+    const at = this.#listeners.findIndex((l) => l.name === name && l.listener === listener);
+    if (at >= 0) this.#listeners.splice(at, 1);
+    return this;
+  }
+  setMaxListeners(): this {
+    return this;
+  }
+  emit(name: string): void {
+    for (const { listener, once } of this.#listeners.filter((l) => l.name === name)) {
+      if (once) this.removeListener(name, listener);
+      listener();
+    }
+  }
+}
+
+/** As much of a Node stream as the package uses, over a host's stream. One packet leaves in one write, although the package makes it of
+ *  many: each write would be a system call and a TLS record of its own. */
+class PacketStream extends Emitter {
+  readonly #stream: Stream;
+  readonly #blame: (why: Fault) => void;
+  #sink: Sink | null = null;
+  #parsing = false;
+  #inbox: Uint8Array[] = [];
+  #outbox: Uint8Array[] = [];
+  #corks = 0;
+  #full = false;
+  #gone = false;
+
+  constructor(open: (events: StreamEvents) => Stream, blame: (why: Fault) => void) {
+    super();
+    this.#blame = blame;
+    this.#stream = open({
+      opened: () => undefined,
+      received: (bytes) => {
+        this.#inbox.push(bytes);
+        this.#parse();
+      },
+      // A broker that will send nothing more is gone, for all that MQTT could do with it.
+      ended: () => this.#close(fault('closed', 'link', 'the broker closed the connection')),
+      drained: () => {
+        this.#full = false;
+        this.emit('drain');
+      },
+      closed: (why) => this.#close(why ?? fault('closed', 'link', 'the broker closed the connection')),
+    });
+  }
+
+  pipe(sink: Sink): void {
+    this.#sink = sink;
+  }
+
+  #parse(): void {
+    const sink = this.#sink;
+    const bytes = this.#inbox[0];
+    if (sink === null || bytes === undefined || this.#parsing || this.#gone) return;
+    this.#inbox.shift();
+    this.#parsing = true;
+    let waited = false;
+    try {
+      sink.write(bytes, () => {
+        this.#parsing = false;
+        if (waited) this.#stream.resume();
+        queueMicrotask(() => this.#parse());
+      });
+    } catch (error) {
+      // Its parser throws where a packet's lengths contradict each other.
+      this.#close(fault('malformed', 'link', `the broker sent a broken packet: ${error}`));
+      return;
+    }
+    waited = this.#parsing;
+    if (waited) this.#stream.pause();
+  }
+
+  write(chunk: string | Uint8Array): boolean {
+    this.#outbox.push(typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk);
+    if (this.#corks === 0) this.#flush();
+    return !this.#full;
+  }
+  cork(): void {
+    this.#corks++;
+  }
+  uncork(): void {
+    this.#corks--;
+    if (this.#corks === 0) this.#flush();
+  }
+  end(): void {
+    this.#flush();
+    if (!this.#gone) this.#stream.end();
+  }
+  destroy(error?: Error): void {
+    this.#close(error === undefined ? null : faultOf(error));
+  }
+
+  #flush(): void {
+    const parts = this.#outbox;
+    this.#outbox = [];
+    if (parts.length === 0 || this.#gone) return;
+    const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      all.set(part, at);
+      at += part.length;
+    }
+    this.#full = !this.#stream.write(all);
+  }
+
+  #close(why: Fault | null): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    if (why !== null) this.#blame(why);
+    this.#stream.close();
+    // The package destroys first and says why after.
+    queueMicrotask(() => this.emit('close'));
+  }
+}
+
+/** What the package would send again on its next connection; this one has no next. */
+class Nothing extends Emitter {
+  read(): null {
+    queueMicrotask(() => this.emit('end'));
+    return null;
+  }
+  destroy(): void {
+    this.emit('close');
+  }
+}
+
+type PackageStream = ReturnType<ConstructorParameters<typeof MqttClient>[0]>;
+type PackageStore = NonNullable<IClientOptions['outgoingStore']>;
+
+const foreign = (stream: PacketStream): PackageStream => stream as unknown as PackageStream;
+const forgetful: PackageStore = {
+  put(_packet, done) {
+    done();
+    return forgetful;
+  },
+  del(_packet, done) {
+    done();
+    return forgetful;
+  },
+  get(_packet, done) {
+    done();
+    return forgetful;
+  },
+  close: (done) => done(),
+  createStream: () => new Nothing() as unknown as ReturnType<PackageStore['createStream']>,
+};

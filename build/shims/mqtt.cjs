@@ -1,0 +1,2 @@
+// The package's client without its ways to connect (ws, socks, tls, net): the link brings the stream.
+exports.MqttClient = require('mqtt/lib/client').default;

@@ -1,0 +1,125 @@
+// A real Mosquitto for a test: on loopback, on ports of its own, with a password, and over TLS with certificates made on the spot.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+
+export type Broker = Readonly<{
+  port: number;
+  tlsPort: number;
+  user: string;
+  password: string;
+  /** What its certificate is for. */
+  name: string;
+  /** PEM of the authority that signed it, and of one that did not. */
+  authority: string;
+  stranger: string;
+  /** `kill -9`, and again on the same ports. */
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  /** SIGSTOP and SIGCONT: it holds its connections and says nothing. */
+  stall(): void;
+  wake(): void;
+  stop(): Promise<void>;
+}>;
+
+const user = 'weir';
+const password = 'correct horse';
+const name = 'broker.test';
+
+export async function start(): Promise<Broker> {
+  const dir = mkdtempSync(join(tmpdir(), 'weir-mosquitto-'));
+  const path = (file: string): string => join(dir, file);
+  const [port, tlsPort] = await freePorts();
+  makeCertificates(dir);
+  execFileSync('mosquitto_passwd', ['-b', '-c', path('passwords'), user, password]);
+  writeFileSync(
+    path('conf'),
+    `user ${userInfo().username}
+per_listener_settings false
+allow_anonymous false
+password_file ${path('passwords')}
+log_dest stderr
+log_type all
+listener ${port} 127.0.0.1
+listener ${tlsPort} 127.0.0.1
+certfile ${path('broker.crt')}
+keyfile ${path('broker.key')}
+`,
+  );
+  let child = await run(path('conf'));
+  return {
+    port,
+    tlsPort,
+    user,
+    password,
+    name,
+    authority: readFileSync(path('authority.crt'), 'utf8'),
+    stranger: readFileSync(path('stranger.crt'), 'utf8'),
+    kill: () => ended(child, 'SIGKILL'),
+    async restart() {
+      child = await run(path('conf'));
+    },
+    stall: () => void child.kill('SIGSTOP'),
+    wake: () => void child.kill('SIGCONT'),
+    async stop() {
+      child.kill('SIGCONT');
+      await ended(child, 'SIGTERM');
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function run(conf: string): Promise<ChildProcess> {
+  const child = spawn('mosquitto', ['-c', conf], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return new Promise((resolve, reject) => {
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      if (/ running$/m.test(said)) resolve(child);
+    });
+    child.on('error', reject);
+    child.on('exit', (code) => reject(new Error(`mosquitto ended with ${code}:\n${said}`)));
+  });
+}
+
+function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve());
+    child.kill(signal);
+  });
+}
+
+async function freePorts(): Promise<[number, number]> {
+  const servers = [createServer(), createServer()];
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve) =>
+          server.listen(0, '127.0.0.1', () => {
+            const address = server.address();
+            if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
+            resolve(address.port);
+          }),
+        ),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const [a, b] = ports;
+  if (a === undefined || b === undefined) throw new Error('two servers, fewer ports');
+  return [a, b];
+}
+
+function makeCertificates(dir: string): void {
+  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  for (const who of ['authority', 'stranger'])
+    openssl('req', '-x509', ...key, '-keyout', `${who}.key`, '-out', `${who}.crt`, '-days', '2', '-subj', `/CN=${who}`);
+  openssl('req', ...key, '-keyout', 'broker.key', '-out', 'broker.csr', '-subj', `/CN=${name}`);
+  writeFileSync(join(dir, 'san'), `subjectAltName=DNS:${name}\n`);
+  const signer = ['-CA', 'authority.crt', '-CAkey', 'authority.key', '-CAcreateserial'];
+  openssl('x509', '-req', '-in', 'broker.csr', ...signer, '-out', 'broker.crt', '-days', '2', '-extfile', 'san');
+}
