@@ -65,9 +65,9 @@ function inOrder(folder: string, names: readonly string[]): Module[] {
     if (path === undefined) throw new Error(`the kernel has no module ${name}`);
     const bytes = path.endsWith('.xz') ? execFileSync('xz', ['-dc', path], { maxBuffer: 1 << 26 }) : readFileSync(path);
     for (const need of listed(bytes, 'depends=', ',')) visit(nameOf(need));
-    // A wish, and often for an algorithm (crc32c) that only an alias leads to: its plain form is called crc32c_generic.
-    for (const wish of listed(bytes, 'softdep=pre: ', ' '))
-      for (const name of [nameOf(wish), `${nameOf(wish)}_generic`]) if (paths.has(name)) visit(name);
+    // Wishes are often for an algorithm that only an alias leads to: crypto-crc32c, in its plain form, is crc32c_generic.
+    for (const wish of listed(bytes, 'softdep=pre: ', ' ').map(nameOf))
+      for (const maker of [wish, `${wish.replace('crypto_', '')}_generic`]) if (paths.has(maker)) visit(maker);
     sorted.set(name, { name, bytes });
   };
   for (const name of names) visit(nameOf(name));
