@@ -1,0 +1,101 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as settings from '../../agent/core/settings.ts';
+
+type Options = Readonly<Record<string, string | readonly string[]>>;
+const section = (name: string, options: Options): settings.Section => ({ name, type: name, options: new Map(Object.entries(options)) });
+const parse = (node: Options, broker: Options): settings.Parsed => settings.parse([section('node', node), section('broker', broker)]);
+
+const node = { id: 'roof-1' };
+const broker = { host: 'broker.example', authority: '/etc/weir/authority.pem' };
+const pin = '0f'.repeat(32);
+
+const accepted = suite('settings');
+accepted('what is not set takes the safe default', () =>
+  assert.equal(parse(node, broker), {
+    ok: true,
+    value: {
+      node: { id: 'roof-1', prefix: 'weir' },
+      broker: {
+        host: 'broker.example',
+        port: 8883,
+        version: '5',
+        user: null,
+        password: null,
+        keepAlive: 60,
+        tls: { authority: '/etc/weir/authority.pem', pin: null },
+      },
+    },
+  }),
+);
+accepted('everything set', () =>
+  assert.equal(
+    parse(
+      { id: 'a', prefix: 'isp/weir' },
+      { host: '::1', port: '1', version: '3.1.1', user: 'u', password: 'p p', keepalive: '5', tls: '1', authority: '/a', pin },
+    ),
+    {
+      ok: true,
+      value: {
+        node: { id: 'a', prefix: 'isp/weir' },
+        broker: {
+          host: '::1',
+          port: 1,
+          version: '3.1.1',
+          user: 'u',
+          password: 'p p',
+          keepAlive: 5,
+          tls: { authority: '/a', pin: new Uint8Array(32).fill(15) },
+        },
+      },
+    },
+  ),
+);
+accepted('a pin alone is enough', () => assert.ok(parse(node, { host: 'b', pin }).ok));
+accepted('without TLS, when the owner says so', () => {
+  const parsed = parse(node, { host: 'b', tls: '0' });
+  assert.is(parsed.ok && parsed.value.broker.tls, null);
+});
+accepted('sections of others are not ours', () =>
+  assert.ok(settings.parse([section('node', node), section('broker', broker), section('limits', { day: '1' })]).ok),
+);
+accepted.run();
+
+const refused = suite('settings refuses');
+const long = 'a'.repeat(65);
+const cases: readonly (readonly [name: string, node: Options, broker: Options, code: string, path: string])[] = [
+  ['no id', {}, broker, 'missing', 'weir.node.id'],
+  ['an empty id', { id: '' }, broker, 'malformed', 'weir.node.id'],
+  ['an id that would be two levels', { id: 'a/b' }, broker, 'malformed', 'weir.node.id'],
+  ['an id with a wildcard', { id: '+' }, broker, 'malformed', 'weir.node.id'],
+  ['a long id', { id: long }, broker, 'malformed', 'weir.node.id'],
+  ['a list of ids', { id: ['a', 'b'] }, broker, 'malformed', 'weir.node.id'],
+  ['a prefix with an empty level', { ...node, prefix: 'a//b' }, broker, 'malformed', 'weir.node.prefix'],
+  ['no host', node, { pin }, 'missing', 'weir.broker.host'],
+  ['a host with a space', node, { ...broker, host: 'a b' }, 'malformed', 'weir.broker.host'],
+  ['port 0', node, { ...broker, port: '0' }, 'malformed', 'weir.broker.port'],
+  ['port 65536', node, { ...broker, port: '65536' }, 'malformed', 'weir.broker.port'],
+  ['a port in hexadecimal', node, { ...broker, port: '0x50' }, 'malformed', 'weir.broker.port'],
+  ['MQTT 4', node, { ...broker, version: '4' }, 'malformed', 'weir.broker.version'],
+  ['keep-alive off', node, { ...broker, keepalive: '0' }, 'malformed', 'weir.broker.keepalive'],
+  ['tls maybe', node, { ...broker, tls: 'maybe' }, 'malformed', 'weir.broker.tls'],
+  ['TLS that trusts nobody', node, { host: 'b' }, 'missing', 'weir.broker.authority'],
+  ['an authority without a path', node, { ...broker, authority: 'authority.pem' }, 'malformed', 'weir.broker.authority'],
+  ['a short pin', node, { ...broker, pin: '0f' }, 'malformed', 'weir.broker.pin'],
+  ['an empty password', node, { ...broker, password: '' }, 'malformed', 'weir.broker.password'],
+  ['a misspelt option', node, { ...broker, keepalife: '60' }, 'unsupported', 'weir.broker.keepalife'],
+];
+for (const [name, n, b, code, path] of cases)
+  refused(name, () => {
+    const parsed = parse(n, b);
+    assert.equal(parsed.ok ? [] : parsed.faults.map((f) => [f.code, f.path]), [[code, path]]);
+  });
+refused('all that is wrong at once', () => {
+  const parsed = settings.parse([]);
+  assert.equal(parsed.ok ? [] : parsed.faults.map((f) => f.path), ['weir.node.id', 'weir.broker.host']);
+});
+refused('and never repeats what was set', () => {
+  const parsed = parse(node, { ...broker, pin: 'hunter2', port: 'hunter2' });
+  assert.not.match(JSON.stringify(parsed), 'hunter2');
+});
+refused.run();
