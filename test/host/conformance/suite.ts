@@ -1,0 +1,19 @@
+// What every host must do, written once against ports/host.ts. The drivers (test/host/*.test.ts) bring the host and the other ends.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Host } from '../../../agent/ports/host.ts';
+import { files } from './files.ts';
+import type { Fixture } from './fixture.ts';
+import { violations } from './line.ts';
+import { sockets } from './sockets.ts';
+import { timers } from './timers.ts';
+
+export function conform(host: Host, fixture: Fixture): void {
+  timers(host);
+  files(host, fixture);
+  sockets(host, fixture);
+  const rules = suite('event rules');
+  rules('no event inside a call, none after the end', () => assert.equal(violations, []));
+  rules.run();
+}

@@ -1,0 +1,65 @@
+// The other ends that the conformance suite talks to, and what a driver needs to run it.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Endpoint } from '../../agent/ports/host.ts';
+import { bundleProgram } from '../../build/bundle.ts';
+import { makePeer } from '../fakes/peer.ts';
+import type { Fixture } from './conformance/fixture.ts';
+
+/** One module: the whole suite for a QuickJS host, to be called with the Fixture as JSON. */
+export async function bundleConformance(): Promise<string> {
+  const { entry, modules } = await bundleProgram('test/host/conformance/program.ts');
+  const source = modules.get(entry);
+  if (source === undefined) throw new Error('no program came out of the bundler');
+  return source;
+}
+
+const hasIpv6 = Object.values(networkInterfaces()).some((list) => list?.some((a) => a.address === '::1'));
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+function listen(server: Server, address: string): Promise<Endpoint> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, address, () => resolve({ address, port: portOf(server) }));
+  });
+}
+
+export async function startFixture(): Promise<{ fixture: Fixture; close(): void }> {
+  const temp = mkdtempSync(join(tmpdir(), 'weir-host-'));
+  const peer = makePeer();
+  const servers: Server[] = [];
+  const serve = (): Server => {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, peer);
+    servers.push(server);
+    return server;
+  };
+  const unix = join(temp, 'peer.sock');
+  await new Promise<void>((resolve) => serve().listen(unix, resolve));
+  const gone = createServer();
+  const refused = await listen(gone, '127.0.0.1');
+  await new Promise((resolve) => gone.close(resolve));
+  const fixture: Fixture = {
+    temp,
+    unix,
+    tcp: await listen(serve(), '127.0.0.1'),
+    tcp6: hasIpv6 ? await listen(serve(), '::1') : null,
+    refused,
+    udp: refused,
+    udp6: null,
+    dns: { server: refused, silent: refused },
+    tls: null,
+    programs: true,
+    large: 4 << 20,
+  };
+  return {
+    fixture,
+    close() {
+      for (const server of servers) server.close();
+      rmSync(temp, { recursive: true, force: true });
+    },
+  };
+}
