@@ -1,0 +1,388 @@
+// Traffic, as seen from inside one namespace: servers that say who they are and count what comes, clients that say what they got. Every
+// function is bounded by a number or a deadline and answers with plain JSON. Knows no topology and no rules.
+//
+// Datagrams begin with their purpose: `e TOKEN|` is echoed with the server's name, `s TOKEN|` is only counted, `p JSON|` asks for a
+// download. A TCP server greets with its name, then does what one line of JSON asks for.
+
+import { execFile } from 'node:child_process';
+import * as dgram from 'node:dgram';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import * as net from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { performance } from 'node:perf_hooks';
+
+export type Count = { datagrams: number; bytes: number };
+export type Progress = Readonly<{ ms: number; sent: number; received: number }>;
+export type Transfer = Readonly<{ sent: number; received: number; log: readonly Progress[]; end: 'complete' | 'timeout' | string }>;
+
+const counts = new Map<string, Count>();
+const transfers = new Map<string, { sent: number; received: number; log: Progress[]; end: string }>();
+const waiters = new Set<() => void>();
+const open = new Set<string>();
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const isSix = (address: string): boolean => address.includes(':');
+const reason = (e: unknown): string => (e as NodeJS.ErrnoException).code ?? String(e);
+
+function count(token: string, bytes: number): void {
+  const c = counts.get(token) ?? { datagrams: 0, bytes: 0 };
+  counts.set(token, { datagrams: c.datagrams + 1, bytes: c.bytes + bytes });
+  for (const wake of waiters) wake();
+}
+
+/** Resolves when `done` says so, looked at after every datagram; at the latest after `withinMs`. */
+function until(done: () => boolean, withinMs: number): Promise<void> {
+  if (done()) return Promise.resolve();
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      waiters.delete(look);
+      resolve();
+    };
+    const look = (): void => {
+      if (done()) finish();
+    };
+    const timer = setTimeout(finish, withinMs);
+    waiters.add(look);
+  });
+}
+
+function datagram(head: string, size: number): Buffer {
+  const text = `${head}|`;
+  if (text.length > size) throw new Error(`a datagram of ${size} bytes cannot hold ${text}`);
+  return Buffer.from(text.padEnd(size, '.'));
+}
+
+async function udpSocket(address: string, port: number, reuseAddr = false): Promise<dgram.Socket> {
+  const socket = dgram.createSocket(isSix(address) ? { type: 'udp6', ipv6Only: true, reuseAddr } : { type: 'udp4', reuseAddr });
+  socket.bind(port, address);
+  await once(socket, 'listening');
+  socket.on('error', () => socket.close());
+  return socket;
+}
+
+async function send(socket: dgram.Socket, payload: Buffer, port: number, to: string): Promise<string | null> {
+  return new Promise((resolve) => socket.send(payload, port, to, (e) => resolve(e === null ? null : reason(e))));
+}
+
+/** `size` bytes of UDP payload, `total` times, at most `perSecond`. */
+async function pour(socket: dgram.Socket, payload: Buffer, total: number, perSecond: number, port: number, to: string): Promise<number> {
+  const started = performance.now();
+  let sent = 0;
+  for (let tried = 0; tried < total; tried++) {
+    const early = started + (tried / perSecond) * 1000 - performance.now();
+    if (early > 1) await pause(early);
+    if ((await send(socket, payload, port, to)) === null) sent += 1;
+  }
+  return sent;
+}
+
+// ── servers ──
+
+async function serveUdp(name: string, address: string, port: number): Promise<dgram.Socket> {
+  const socket = await udpSocket(address, port, true);
+  socket.on('message', async (payload, from) => {
+    const head = payload.subarray(2, payload.indexOf('|')).toString();
+    const purpose = String.fromCharCode(payload[0] ?? 0);
+    if (purpose === 'p') {
+      const { token, total, size, perSecond } = JSON.parse(head) as { token: string; total: number; size: number; perSecond: number };
+      await pour(socket, datagram(`s ${token}`, size), total, perSecond, from.port, from.address);
+    } else if (purpose === 'e' || purpose === 's') {
+      count(head, payload.length);
+      if (purpose === 'e') await send(socket, datagram(`r ${name} ${head}`, Math.max(payload.length, 64)), from.port, from.address);
+    }
+  });
+  return socket;
+}
+
+function serveTcp(name: string, address: string, port: number): Promise<void> {
+  const server = net.createServer({ allowHalfOpen: false }, (socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.write(`${name}\n`);
+    socket.once('readable', () => {
+      const first: Buffer | null = socket.read();
+      if (first === null) return;
+      const end = first.indexOf(10);
+      const order = JSON.parse(first.subarray(0, end).toString()) as { token: string; up: number; down: number; intervalMs: number };
+      const transfer = { sent: 0, received: first.length - end - 1, log: [] as Progress[], end: 'timeout' };
+      transfers.set(order.token, transfer);
+      // The client's end is not ours: it waits for the last byte that it has ordered, we wait for the last that it announced.
+      carry(socket, transfer, order.down, order.up, order.intervalMs).then((ending) => {
+        transfer.end = ending;
+        for (const wake of waiters) wake();
+        if (ending === 'complete') socket.end();
+        else socket.destroy();
+      });
+    });
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: address, port, ipv6Only: true }, resolve);
+  });
+}
+
+/** Writes `give` bytes and reads `take`, until both are done or the connection is. */
+function carry(
+  socket: net.Socket,
+  tally: { sent: number; received: number; log: Progress[] },
+  give: number,
+  take: number,
+  intervalMs: number,
+): Promise<string> {
+  const chunk = Buffer.alloc(1 << 16, '.');
+  const started = performance.now();
+  const note = (): void => {
+    tally.log.push({ ms: Math.round(performance.now() - started), sent: tally.sent, received: tally.received });
+  };
+  return new Promise((resolve) => {
+    const ticker = setInterval(note, intervalMs);
+    const finish = (ending: string): void => {
+      clearInterval(ticker);
+      note();
+      resolve(ending);
+    };
+    const check = (): void => {
+      if (tally.sent >= give && tally.received >= take) finish('complete');
+    };
+    const push = (): void => {
+      const size = Math.min(chunk.length, give - tally.sent);
+      if (size <= 0) return;
+      socket.write(chunk.subarray(0, size), (e) => {
+        if (e !== null && e !== undefined) return;
+        tally.sent += size;
+        check();
+        push();
+      });
+    };
+    socket.on('data', (bytes: Buffer) => {
+      tally.received += bytes.length;
+      check();
+    });
+    socket.on('error', (e) => finish(reason(e)));
+    socket.on('close', () => finish('closed'));
+    push();
+    check();
+  });
+}
+
+/** Servers on all these ports and on every address that the namespace has now, TCP and UDP. What is open already stays. */
+export async function serve(q: { name: string; ports: readonly number[] }): Promise<null> {
+  const once = async (key: string, start: () => Promise<unknown>): Promise<void> => {
+    if (open.has(key)) return;
+    open.add(key);
+    await start();
+  };
+  // A datagram must be answered from the address it was sent to, which a socket bound to no address does not see to. Those two are for
+  // broadcasts and multicast.
+  const own = Object.entries(networkInterfaces()).flatMap(([link, addresses]) =>
+    (addresses ?? []).map((a) => (a.address.startsWith('fe80:') ? `${a.address}%${link}` : a.address)),
+  );
+  for (const port of q.ports) {
+    for (const address of ['0.0.0.0', '::', ...own]) await once(`udp ${address} ${port}`, () => serveUdp(q.name, address, port));
+    for (const address of ['0.0.0.0', '::']) await once(`tcp ${address} ${port}`, () => serveTcp(q.name, address, port));
+  }
+  return null;
+}
+
+/** Joins a multicast group on one link, as a router's discovery daemons do, and counts what comes to it. */
+export async function join(q: { group: string; link: string; port: number }): Promise<null> {
+  const key = `${q.group} ${q.link} ${q.port}`;
+  if (open.has(key)) return null;
+  open.add(key);
+  const socket = await udpSocket(q.group, q.port, true);
+  socket.addMembership(q.group, q.link);
+  socket.on('message', (payload) => count(payload.subarray(2, payload.indexOf('|')).toString(), payload.length));
+  return null;
+}
+
+/** What arrived here under this token, as soon as it is `datagrams` or the time is up. */
+export async function counted(q: { token: string; datagrams: number; withinMs: number }): Promise<Count> {
+  await until(() => (counts.get(q.token)?.datagrams ?? 0) >= q.datagrams, q.withinMs);
+  return counts.get(q.token) ?? { datagrams: 0, bytes: 0 };
+}
+
+/** Every token that arrived here so far. */
+export const seen = async (_: null): Promise<string[]> => [...counts.keys()];
+
+/** The server's side of a transfer, as soon as it has ended or the time is up. */
+export async function transferred(q: { token: string; withinMs: number }): Promise<Transfer> {
+  await until(() => !['timeout', undefined].includes(transfers.get(q.token)?.end), q.withinMs);
+  return transfers.get(q.token) ?? { sent: 0, received: 0, log: [], end: 'never came' };
+}
+
+// ── clients ──
+
+export type Reply = Readonly<{ by: string } | { why: string }>;
+
+/** One datagram and its echo, tried again every 250 ms; a try may get lost on the way (path MTU), the probe must not. */
+export async function udpEcho(q: {
+  to: string;
+  port: number;
+  token: string;
+  withinMs: number;
+  size?: number;
+  from?: string;
+  fromPort?: number;
+}): Promise<Reply> {
+  let socket: dgram.Socket;
+  try {
+    socket = await udpSocket(q.from ?? (isSix(q.to) ? '::' : '0.0.0.0'), q.fromPort ?? 0);
+  } catch (e) {
+    return { why: reason(e) };
+  }
+  if (q.to.endsWith('.255')) socket.setBroadcast(true);
+  if (/^(22[4-9]|23\d)\./.test(q.to) && q.from !== undefined) socket.setMulticastInterface(q.from);
+  const payload = datagram(`e ${q.token}`, q.size ?? 64);
+  return new Promise((resolve) => {
+    let why = 'timeout';
+    const finish = (reply: Reply): void => {
+      clearInterval(again);
+      clearTimeout(timer);
+      socket.close();
+      resolve(reply);
+    };
+    const shoot = (): void => {
+      socket.send(payload, q.port, q.to, (e) => {
+        if (e !== null) why = reason(e);
+      });
+    };
+    const again = setInterval(shoot, 250);
+    const timer = setTimeout(() => finish({ why }), q.withinMs);
+    socket.on('message', (answer) => {
+      const [, by, token] = answer.subarray(0, answer.indexOf('|')).toString().split(' ');
+      if (by !== undefined && token === q.token) finish({ by });
+    });
+    shoot();
+  });
+}
+
+/** Connects and reads who greets. */
+export function tcpGreet(q: { to: string; port: number; withinMs: number; from?: string }): Promise<Reply> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: q.to, port: q.port, ...(q.from === undefined ? {} : { localAddress: q.from }) });
+    const finish = (reply: Reply): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(reply);
+    };
+    const timer = setTimeout(() => finish({ why: 'timeout' }), q.withinMs);
+    socket.once('data', (greeting: Buffer) => finish({ by: greeting.toString().trim() }));
+    socket.once('error', (e) => finish({ why: reason(e) }));
+    socket.once('close', () => finish({ why: 'closed' }));
+  });
+}
+
+/** Exactly `total` datagrams of `size` bytes of payload; the receiver counts them under `token`. */
+export async function udpSend(q: {
+  to: string;
+  port: number;
+  token: string;
+  total: number;
+  size: number;
+  perSecond: number;
+  from?: string;
+  fromPort?: number;
+}): Promise<Count> {
+  const socket = await udpSocket(q.from ?? (isSix(q.to) ? '::' : '0.0.0.0'), q.fromPort ?? 0);
+  const sent = await pour(socket, datagram(`s ${q.token}`, q.size), q.total, q.perSecond, q.port, q.to);
+  socket.close();
+  return { datagrams: sent, bytes: sent * q.size };
+}
+
+/** Asks a server for `total` datagrams of `size` bytes and counts what comes. The order itself is one datagram of 128 bytes. */
+export async function udpFetch(q: {
+  to: string;
+  port: number;
+  token: string;
+  total: number;
+  size: number;
+  perSecond: number;
+  withinMs: number;
+}): Promise<Count> {
+  const socket = await udpSocket(isSix(q.to) ? '::' : '0.0.0.0', 0);
+  socket.on('message', (payload) => count(q.token, payload.length));
+  const order = JSON.stringify({ token: q.token, total: q.total, size: q.size, perSecond: q.perSecond });
+  await send(socket, datagram(`p ${order}`, 128), q.port, q.to);
+  const got = await counted({ token: q.token, datagrams: q.total, withinMs: q.withinMs });
+  socket.close();
+  return got;
+}
+
+/** `flows` datagrams, each from a port of its own. */
+export async function udpFlows(q: { to: string; port: number; token: string; flows: number }): Promise<Count> {
+  const payload = datagram(`s ${q.token}`, 64);
+  let sent = 0;
+  for (let i = 0; i < q.flows; i++) {
+    const socket = await udpSocket(isSix(q.to) ? '::' : '0.0.0.0', 0);
+    if ((await send(socket, payload, q.port, q.to)) === null) sent += 1;
+    socket.close();
+  }
+  return { datagrams: sent, bytes: sent * 64 };
+}
+
+/** `up` bytes to the server and `down` bytes from it over one connection. Bytes sent are those the kernel took; the server knows better. */
+export function tcpTransfer(q: {
+  to: string;
+  port: number;
+  token: string;
+  up: number;
+  down: number;
+  intervalMs: number;
+  withinMs: number;
+}): Promise<Transfer> {
+  return new Promise((resolve) => {
+    const tally = { sent: 0, received: 0, log: [] as Progress[] };
+    const socket = net.connect({ host: q.to, port: q.port });
+    const finish = (end: string): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve({ ...tally, end });
+    };
+    const timer = setTimeout(() => finish('timeout'), q.withinMs);
+    socket.once('error', (e) => finish(reason(e)));
+    socket.once('data', (greeting: Buffer) => {
+      socket.write(`${JSON.stringify({ token: q.token, up: q.up, down: q.down, intervalMs: q.intervalMs })}\n`);
+      tally.received = greeting.length - greeting.indexOf(10) - 1;
+      carry(socket, tally, q.up, q.down, q.intervalMs).then(finish);
+    });
+  });
+}
+
+/** Many connects at once; how each of them ended. */
+export async function tcpBurst(q: { to: string; port: number; total: number; withinMs: number }): Promise<Record<string, number>> {
+  const replies = await Promise.all(Array.from({ length: q.total }, () => tcpGreet({ to: q.to, port: q.port, withinMs: q.withinMs })));
+  const ends: Record<string, number> = {};
+  for (const reply of replies) {
+    const end = 'by' in reply ? 'greeted' : reply.why;
+    ends[end] = (ends[end] ?? 0) + 1;
+  }
+  return ends;
+}
+
+/** What `ping` printed, and whether a reply came. `exceeded` means that a router on the way has said so. */
+export function ping(q: {
+  to: string;
+  withinMs: number;
+  from?: string;
+  hops?: number;
+  size?: number;
+}): Promise<{ replied: boolean; exceeded: boolean; text: string }> {
+  const seconds = Math.max(1, Math.ceil(q.withinMs / 1000));
+  const args = ['-n', '-c', '1', '-W', String(seconds), '-w', String(seconds), '-s', String(q.size ?? 56)];
+  if (q.from !== undefined) args.push('-I', q.from);
+  if (q.hops !== undefined) args.push('-t', String(q.hops));
+  if (/^(22[4-9]|23\d)\.|\.255$/.test(q.to)) args.push('-b');
+  return new Promise((resolve) => {
+    execFile('ping', [...args, q.to], (_, stdout, stderr) => {
+      const text = `${stdout}${stderr}`;
+      resolve({ replied: / bytes from /.test(text), exceeded: /exceeded/.test(text), text });
+    });
+  });
+}
+
+/** For what lies in files: kernel settings, keys. */
+export async function write(q: { path: string; text: string }): Promise<null> {
+  writeFileSync(q.path, q.text);
+  return null;
+}

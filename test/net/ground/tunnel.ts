@@ -1,0 +1,52 @@
+// WireGuard in a namespace: wireguard-go serves the device (the kernel of a build machine may have none of its own), `wg` talks to it.
+
+import type { ChildProcess } from 'node:child_process';
+import type { Namespace } from './namespace.ts';
+
+export type KeyPair = Readonly<{ secret: string; public: string }>;
+
+export async function makeKeys(space: Namespace): Promise<KeyPair> {
+  const secret = (await space.run(['wg', 'genkey'])).trim();
+  return { secret, public: (await space.run(['wg', 'pubkey'], { input: secret })).trim() };
+}
+
+/** Starts wireguard-go and waits for its control socket, /var/run/wireguard/LINK.sock. The device exists then, without key or address. */
+export function startDevice(space: Namespace, link: string): Promise<ChildProcess> {
+  const child = space.spawn(['wireguard-go', '--foreground', link], { LOG_LEVEL: 'verbose' });
+  let said = '';
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`wireguard-go ${link}: no control socket after 10 s: ${said}`)), 10_000);
+    const listen = (chunk: Buffer): void => {
+      if (said.includes('UAPI listener started')) return;
+      said += chunk.toString();
+      if (!said.includes('UAPI listener started')) return;
+      clearTimeout(timer);
+      resolve(child);
+    };
+    child.stdout?.on('data', listen);
+    child.stderr?.on('data', listen);
+    child.on('error', reject);
+    child.on('exit', () => reject(new Error(`wireguard-go ${link}: ended: ${said}`)));
+  });
+}
+
+export type Peer = Readonly<{ key: string; allowed: readonly string[]; endpoint?: string }>;
+
+const peerWords = (p: Peer): string[] => [
+  'peer',
+  p.key,
+  'allowed-ips',
+  p.allowed.join(','),
+  ...(p.endpoint === undefined ? [] : ['endpoint', p.endpoint]),
+];
+
+export async function setKey(space: Namespace, link: string, secret: string, ...words: string[]): Promise<void> {
+  // A file, not /dev/stdin: what Node calls a pipe is a socket, and that cannot be opened by name. /run is the namespace's own.
+  await space.ask('write', { path: `/run/${link}.key`, text: secret });
+  await space.run(['wg', 'set', link, 'private-key', `/run/${link}.key`, ...words]);
+}
+
+export const setPeer = (space: Namespace, link: string, peer: Peer): Promise<string> => space.run(['wg', 'set', link, ...peerWords(peer)]);
+
+export const removePeer = (space: Namespace, link: string, key: string): Promise<string> =>
+  space.run(['wg', 'set', link, 'peer', key, 'remove']);
