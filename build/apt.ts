@@ -58,7 +58,7 @@ function bring(
       });
     run('apt-get', '-qq', '--error-on=any', 'update');
     download(run, inbox, whole);
-    renameSync(whole, folder);
+    if (!existsSync(folder)) renameSync(whole, folder);
   } finally {
     rmSync(aside, { recursive: true });
   }
