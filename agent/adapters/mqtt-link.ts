@@ -6,7 +6,7 @@ import { type IClientOptions, MqttClient } from 'mqtt';
 import { millis } from '../core/brand.ts';
 import { type Code, type Fault, fault, ok, type Result } from '../core/result.ts';
 import type { Host, Stream, StreamEvents, Timer } from '../ports/host.ts';
-import type { Link, LinkEvents, LinkOptions } from '../ports/link.ts';
+import type { Link, LinkEvents, LinkOptions, Qos } from '../ports/link.ts';
 
 const farewell = millis(5000);
 /** What a broker may send in one packet, and how many before we have answered (MQTT 5, 3.1.2.11). */
@@ -45,29 +45,28 @@ export function connect({ net, clock }: Pick<Host, 'net' | 'clock'>, options: Li
     events.closed(inOrder ? null : lost);
   });
 
-  function answered<T>(done: (answer: Result<T>) => void): (answer: Result<T>) => void {
+  /** Puts the question if there is somebody to put it to. What the package has no answer to when it closes, `close` answers above. */
+  function ask<T>(done: (answer: Result<T>) => void, put: (answer: (error: unknown, value: () => T) => void) => void): void {
     const lost = (why: Fault): void => done({ ok: false, fault: why });
+    if (!client.connected || leaving !== null) {
+      queueMicrotask(() => lost(fault('closed', 'link', 'not connected')));
+      return;
+    }
     unanswered.add(lost);
-    if (!client.connected) queueMicrotask(() => unanswered.delete(lost) && lost(fault('closed', 'link', 'not connected')));
-    return (answer) => {
-      if (unanswered.delete(lost)) done(answer);
-    };
+    put((error, value) => {
+      if (error instanceof Error && error.message === 'Connection closed') return;
+      if (unanswered.delete(lost)) done(error instanceof Error ? { ok: false, fault: faultOf(error) } : ok(value()));
+    });
   }
 
   return {
     subscribe(filter, qos, done) {
-      const answer = answered(done);
-      if (!client.connected) return;
-      client.subscribe(filter, { qos }, (error, granted) =>
-        answer(error ? { ok: false, fault: faultOf(error) } : ok(granted?.[0]?.qos === 1 ? 1 : 0)),
+      ask<Qos>(done, (answer) =>
+        client.subscribe(filter, { qos }, (error, granted) => answer(error, () => (granted?.[0]?.qos === 1 ? 1 : 0))),
       );
     },
     publish({ topic, payload, qos, retain }, done) {
-      const answer = answered(done);
-      if (!client.connected) return;
-      client.publish(topic, payload as Buffer, { qos, retain }, (error) =>
-        answer(error ? { ok: false, fault: faultOf(error) } : ok(undefined)),
-      );
+      ask<void>(done, (answer) => client.publish(topic, payload as Buffer, { qos, retain }, (error) => answer(error, () => undefined)));
     },
     end() {
       if (!open || leaving !== null) return;

@@ -1,0 +1,20 @@
+// What the driver tells the conversation: where the broker and the strangers are. Goes from the one to the other as JSON, so that the
+// conversation can run anywhere.
+
+export type Fixture = Readonly<{
+  port: number;
+  tlsPort: number;
+  user: string;
+  password: string;
+  name: string;
+  authority: string;
+  stranger: string;
+  /** Takes one order per connection, and closes it when it is carried out. */
+  control: number;
+  /** Accepts and says nothing; welcomes (MQTT 5) and then is too busy; answers with something that is no MQTT; nobody at all. */
+  silent: number;
+  expel: number;
+  babble: number;
+  refused: number;
+}>;
+export type Order = 'kill' | 'restart' | 'stall' | 'wake';

@@ -1,0 +1,44 @@
+// The broker that the conversation talks to, and those that are none.
+
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import * as mosquitto from '../fakes/mosquitto.ts';
+import type { Fixture, Order } from './conversation/fixture.ts';
+
+export async function startFixture(): Promise<{ fixture: Fixture; close(): Promise<void> }> {
+  const broker = await mosquitto.start();
+  const sockets = new Set<Socket>();
+  const servers: Server[] = [];
+  const listen = (take: (socket: Socket) => void): Promise<number> => {
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      sockets.add(socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy()));
+      take(socket);
+    });
+    servers.push(server);
+    return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
+  };
+  const obey: Readonly<Record<Order, () => unknown>> = broker;
+  const control = await listen((socket) => {
+    let said = '';
+    socket.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    socket.on('end', async () => {
+      await obey[said.trim() as Order]();
+      socket.end();
+    });
+  });
+  const silent = await listen((socket) => socket.resume());
+  const expel = await listen((socket) => socket.once('data', () => socket.end(Buffer.from('2003000000e00189', 'hex'))));
+  const babble = await listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  const refused = await listen(() => undefined);
+  await new Promise((resolve) => servers.pop()?.close(resolve));
+  const { port, tlsPort, user, password, name, authority, stranger } = broker;
+  return {
+    fixture: { port, tlsPort, user, password, name, authority, stranger, control, silent, expel, babble, refused },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      for (const server of servers) server.close();
+      await broker.stop();
+    },
+  };
+}
