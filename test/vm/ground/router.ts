@@ -1,10 +1,10 @@
 // Runs one script on one emulated router and brings back what it printed and how it ended. Knows nothing of what the script tests.
 
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runBounded } from './bounded.ts';
 import * as cpio from './cpio.ts';
 import { bring, type Machine, machines } from './machines.ts';
 
@@ -85,28 +85,6 @@ export async function runRouter(order: Order): Promise<Outcome> {
 }
 
 const tail = (text: string): string => text.split('\n').slice(-40).join('\n');
-
-type Said = Readonly<{ stdout: string; stderr: string; inTime: boolean }>;
-
-const runBounded = (argv: readonly string[], timeoutMs: number): Promise<Said> =>
-  new Promise((resolve, reject) => {
-    // The router must not outlive a test that is killed.
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
-    let inTime = true;
-    const deadline = setTimeout(() => {
-      inTime = false;
-      child.kill('SIGKILL');
-    }, timeoutMs);
-    child.stdout.on('data', (bytes: Buffer) => stdout.push(bytes));
-    child.stderr.on('data', (bytes: Buffer) => stderr.push(bytes));
-    child.on('error', reject);
-    child.on('close', () => {
-      clearTimeout(deadline);
-      resolve({ stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString(), inTime });
-    });
-  });
 
 // The marks are random, so that nothing a script prints can end it early or lie about its status.
 const init = (mark: string, modules: readonly string[]): string => `#!/bin/busybox sh
