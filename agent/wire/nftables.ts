@@ -155,9 +155,9 @@ function encodeContent(o: Out, c: Content): void {
       break;
     case 'quota':
       netlink.u64be(o, 1, c.bytes);
-      netlink.u32be(o, 2, c.over ? 1 : 0);
       // EINVAL when more is used than there is; a counter may well have counted more.
       netlink.u64be(o, 4, c.used < c.bytes ? c.used : c.bytes);
+      netlink.u32be(o, 2, c.over ? 1 : 0);
       break;
     case 'limit':
       netlink.u64be(o, 1, c.rate);

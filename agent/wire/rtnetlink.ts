@@ -30,16 +30,8 @@ export type Link = Readonly<{
 
 export type LinkAddress = Readonly<{ index: number; address: Address; length: number; scope: number; flags: number }>;
 
-export const routeTypes = {
-  unicast: 1,
-  local: 2,
-  broadcast: 3,
-  anycast: 4,
-  multicast: 5,
-  blackhole: 6,
-  unreachable: 7,
-  prohibit: 8,
-} as const;
+const refusals = { blackhole: 6, unreachable: 7, prohibit: 8 } as const;
+const routeTypes = { unicast: 1, local: 2, broadcast: 3, anycast: 4, multicast: 5, ...refusals } as const;
 export type RouteType = keyof typeof routeTypes;
 export type Hop = Readonly<{ index: number; gateway?: Address }>;
 /** The default route is the prefix of length 0. `source`: a route for senders of that prefix alone, as OpenWrt has them for IPv6. */
