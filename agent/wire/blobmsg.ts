@@ -15,12 +15,16 @@ export type Kind = (typeof kinds)[number];
 export type Value =
   | Readonly<{ kind: 'null' }>
   // C programs now and then name the elements of an array; nobody reads those names, but they are bytes.
-  | Readonly<{ kind: 'array' | 'table'; fields: Table }>
+  | Readonly<{ kind: 'array'; fields: Table }>
+  | Readonly<{ kind: 'table'; fields: Table }>
   /** Bytes when they are no UTF-8. */
   | Readonly<{ kind: 'string'; value: string | Uint8Array }>
   | Readonly<{ kind: 'int64'; value: bigint }>
   /** All signed, as libubox shows them; an int8 is ubus's boolean. */
-  | Readonly<{ kind: 'int32' | 'int16' | 'int8' | 'double'; value: number }>;
+  | Readonly<{ kind: 'int32'; value: number }>
+  | Readonly<{ kind: 'int16'; value: number }>
+  | Readonly<{ kind: 'int8'; value: number }>
+  | Readonly<{ kind: 'double'; value: number }>;
 export type Field = Readonly<{ name: string; value: Value }>;
 export type Table = readonly Field[];
 
