@@ -50,7 +50,7 @@ export function update(self: Self, state: State, event: Event): Step {
         state: { kind: 'connected', settings, failures: 0 },
         effects: [
           log(`link: connected to ${settings.broker.host}:${settings.broker.port}`),
-          { kind: 'publish', publication: birth(self, settings, event.at) },
+          { kind: 'publish', publication: birth(self, settings, event.up) },
           { kind: 'publish', publication: presence(settings, 'here') },
         ],
       };
@@ -84,6 +84,13 @@ export function update(self: Self, state: State, event: Event): Step {
   }
 }
 
+/** For who asks on the bus. */
+export const status = (state: State): Readonly<Record<string, string>> => {
+  const broker =
+    'settings' in state ? { node: state.settings.node.id, broker: `${state.settings.broker.host}:${state.settings.broker.port}` } : {};
+  return { link: state.kind, ...broker };
+};
+
 const unchanged = (state: State): Step => ({ state, effects: [] });
 const log = (line: string): Effect => ({ kind: 'log', line });
 
@@ -104,7 +111,7 @@ function rest(failures: number, luck: number, why: readonly string[]): Step {
 
 const topic = ({ node }: Settings, last: string): string => `${node.prefix}/${node.id}/${last}`;
 
-const birth = (self: Self, settings: Settings, at: Millis): Publication => ({
+const birth = (self: Self, settings: Settings, up: Millis): Publication => ({
   topic: topic(settings, 'birth'),
   fields: new Map<number, number | string>([
     [1, 1],
@@ -112,7 +119,7 @@ const birth = (self: Self, settings: Settings, at: Millis): Publication => ({
     [3, self.version],
     [4, self.host],
     [5, self.boot],
-    [6, Math.floor(at / 1000)],
+    [6, Math.floor(up / 1000)],
   ]),
 });
 

@@ -9,7 +9,7 @@ export type Event =
   | Readonly<{ kind: 'configured'; settings: Settings }>
   | Readonly<{ kind: 'unconfigured'; faults: readonly Fault[]; luck: number }>
   | Readonly<{ kind: 'resolved'; addresses: readonly [string, ...string[]] }>
-  | Readonly<{ kind: 'connected'; at: Millis }>
+  | Readonly<{ kind: 'connected'; up: Millis }>
   | Readonly<{ kind: 'published'; topic: string }>
   | Readonly<{ kind: 'unpublished'; topic: string; fault: Fault }>
   /** The name did not resolve, or the connection came to nothing, or it ended. null: it ended as we asked. */

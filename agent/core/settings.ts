@@ -59,6 +59,9 @@ type SectionName = keyof typeof options;
 type ValueOf<O> = O extends { read: Read<infer T>; standard: null } ? T | null : O extends { read: Read<infer T> } ? T : never;
 type Values<S extends SectionName> = { readonly [K in keyof (typeof options)[S]]: ValueOf<(typeof options)[S][K]> };
 
+/** The sections that are read here. What else stands in the config is not for the agent. */
+export const ours = (sections: readonly Section[]): readonly Section[] => sections.filter(({ name }) => name in options);
+
 export function parse(sections: readonly Section[]): Parsed {
   const faults: Fault[] = [];
   const node = take('node', sections, faults);

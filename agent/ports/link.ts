@@ -37,3 +37,5 @@ export type Link = Readonly<{
   /** Says good-bye, so that no will is published, and closes within a few seconds. */
   end(): void;
 }>;
+
+export type Connect = (options: LinkOptions, events: LinkEvents) => Link;

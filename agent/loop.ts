@@ -1,0 +1,140 @@
+// event → update → effects → answers, for as long as the process lives. Carries out what core/agent decides through ports that a root has
+// wired, and is the only place that logs.
+
+import * as agent from './core/agent.ts';
+import { millis, seconds } from './core/brand.ts';
+import type { Effect, Publication } from './core/effect.ts';
+import type { Event } from './core/event.ts';
+import { absurd, type Fault, fault, ok, type Result, text } from './core/result.ts';
+import type { Broker, Parsed } from './core/settings.ts';
+import type { Host, TlsOptions } from './ports/host.ts';
+import type { Connect, Link, Message } from './ports/link.ts';
+
+/** What the agent can ask of the world. */
+export type World = Readonly<{
+  host: Host;
+  version: string;
+  settings(): Promise<Parsed>;
+  resolve(name: string): Promise<Result<readonly string[]>>;
+  connect: Connect;
+  encode(fields: Publication['fields']): Uint8Array;
+}>;
+
+export type Loop = Readonly<{ happened(event: Event): void; status(): Readonly<Record<string, string>> }>;
+
+const patience = seconds(30);
+const mostPem = 65_536;
+
+export function start(world: World): Loop {
+  const { host } = world;
+  const self = { version: world.version, host: host.kind, boot: host.clock.bootId() };
+  let link: Link | null = null;
+  const { state: first, effects } = agent.begin();
+  let state = first;
+
+  function happened(event: Event): void {
+    const step = agent.update(self, state, event);
+    state = step.state;
+    for (const effect of step.effects) act(effect);
+  }
+
+  /** From the kernel's generator, so that two nodes of one image do not draw the same. */
+  const luck = (): number => new DataView(host.random(4).buffer).getUint32(0) / 2 ** 32;
+  const disconnected = (why: Fault | null): void => {
+    link = null;
+    happened({ kind: 'disconnected', fault: why, luck: luck() });
+  };
+  const message = ({ topic, fields }: Publication): Message => ({ topic, payload: world.encode(fields), qos: 1, retain: true });
+
+  function act(effect: Effect): void {
+    switch (effect.kind) {
+      case 'ask':
+        world.settings().then((parsed) => {
+          if (parsed.ok) happened({ kind: 'configured', settings: parsed.value });
+          else happened({ kind: 'unconfigured', faults: parsed.faults, luck: luck() });
+        });
+        return;
+      case 'resolve':
+        world.resolve(effect.name).then((found) => {
+          if (!found.ok) return disconnected(found.fault);
+          const [first, ...more] = found.value;
+          if (first === undefined) return disconnected(fault('missing', effect.name, 'the name has no address'));
+          happened({ kind: 'resolved', addresses: [first, ...more] });
+        });
+        return;
+      case 'connect':
+        open(effect);
+        return;
+      case 'publish': {
+        const { topic } = effect.publication;
+        link?.publish(message(effect.publication), (sent) =>
+          happened(sent.ok ? { kind: 'published', topic } : { kind: 'unpublished', topic, fault: sent.fault }),
+        );
+        return;
+      }
+      case 'disconnect':
+        link?.end();
+        return;
+      case 'rest':
+        host.clock.after(effect.pause, () => happened({ kind: 'rested' }));
+        return;
+      case 'log':
+        host.log(effect.line);
+        return;
+      case 'exit':
+        host.process.exit(effect.status);
+        return;
+      default:
+        absurd(effect);
+    }
+  }
+
+  function open({ address, broker, clientId, will }: Extract<Effect, { kind: 'connect' }>): void {
+    const tls = tlsOf(host, broker);
+    if (!tls.ok) {
+      disconnected(tls.fault);
+      return;
+    }
+    link = world.connect(
+      {
+        to: { address, port: broker.port },
+        ...(tls.value !== null && { tls: tls.value }),
+        version: broker.version,
+        clientId,
+        ...(broker.user !== null && { user: broker.user }),
+        ...(broker.password !== null && { password: broker.password }),
+        will: message(will),
+        keepAlive: broker.keepAlive,
+        patience,
+      },
+      {
+        connected: () => happened({ kind: 'connected', up: host.clock.monotonic() }),
+        received: () => undefined,
+        closed: disconnected,
+      },
+    );
+  }
+
+  for (const effect of effects) act(effect);
+  return { happened, status: () => agent.status(state) };
+}
+
+function tlsOf(host: Host, { host: name, tls }: Broker): Result<TlsOptions | null> {
+  if (tls === null) return ok(null);
+  const pin = tls.pin !== null && { pin: tls.pin };
+  if (tls.authority === null) return ok({ name, ...pin });
+  const pem = host.files.read(tls.authority, mostPem);
+  return pem.ok ? ok({ name, authorities: new TextDecoder().decode(pem.value), ...pin }) : pem;
+}
+
+/** Where the bus is, and how long ubusd may take to answer. */
+export const busOf = ({ process }: Host) => ({ path: process.env('UBUS_SOCKET') ?? '/var/run/ubus/ubus.sock', deadline: millis(5000) });
+
+/** For a role that cannot begin. */
+export function die(host: Host, why: Fault): never {
+  host.log(text(why));
+  return host.process.exit(1);
+}
+
+/** For the enforcer, whose bus comes and goes. */
+export const note = (host: Host, line: string): void => host.log(line);
