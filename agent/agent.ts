@@ -1,3 +1,45 @@
-import * as weir from 'weir-host';
+// The agent: the process with a network and without power. Here it is put together.
 
-weir.log('weir agent: here');
+import './host/globals.ts';
+import { connect } from './adapters/mqtt-link.ts';
+import * as ubus from './adapters/ubus-client.ts';
+import * as uci from './adapters/uci.ts';
+import { millis } from './core/brand.ts';
+import { type Fault, ok } from './core/result.ts';
+import { version } from './core/version.ts';
+import { host } from './host/quickjs.ts';
+import { type Loop, start } from './loop.ts';
+import { busOf, die } from './role.ts';
+import * as blobmsg from './wire/blobmsg.ts';
+import * as cbor from './wire/cbor.ts';
+
+let loop: Loop | null = null;
+const orphaned = (fault: Fault): void => (loop === null ? die(host, fault) : loop.happened({ kind: 'orphaned', fault }));
+
+const opened = await ubus.open(host, {
+  ...busOf(host),
+  // A jailed process could not open the socket again: procd starts a new one.
+  whenLost: 'end',
+  lost: orphaned,
+});
+if (!opened.ok) die(host, opened.fault);
+const bus = opened.value;
+
+loop = start({
+  host,
+  version,
+  async settings() {
+    const answer = await bus.call('weir.enforcer', 'settings', [], millis(10_000));
+    return answer.ok ? uci.parse(answer.value) : { ok: false, faults: [answer.fault] };
+  },
+  resolve: async (name) => ok([name]),
+  connect: (options, events) => connect(host, options, events),
+  encode: cbor.encode,
+});
+const { happened, status } = loop;
+for (const signal of ['SIGTERM', 'SIGINT'] as const) host.process.onSignal(signal, () => happened({ kind: 'stopped', signal }));
+
+const published = await bus.publish('weir', {
+  status: { args: {}, run: () => ok(Object.entries(status()).map(([name, value]) => ({ name, value: blobmsg.string(value) }))) },
+});
+if (!published.ok) die(host, published.fault);

@@ -7,7 +7,7 @@ import { millis } from './core/brand.ts';
 import { text } from './core/result.ts';
 import { version } from './core/version.ts';
 import { host } from './host/quickjs.ts';
-import { busOf, die } from './loop.ts';
+import { busOf, die } from './role.ts';
 import type { Table } from './wire/blobmsg.ts';
 
 const help = `usage: weir COMMAND

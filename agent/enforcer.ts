@@ -5,7 +5,7 @@ import * as ubus from './adapters/ubus-client.ts';
 import * as uci from './adapters/uci.ts';
 import { ok, text } from './core/result.ts';
 import { host } from './host/quickjs.ts';
-import { busOf, die, note } from './loop.ts';
+import { busOf, die, note } from './role.ts';
 
 const opened = await ubus.open(host, {
   ...busOf(host),

@@ -2,10 +2,10 @@
 // wired, and is the only place that logs.
 
 import * as agent from './core/agent.ts';
-import { millis, seconds } from './core/brand.ts';
+import { seconds } from './core/brand.ts';
 import type { Effect, Publication } from './core/effect.ts';
 import type { Event } from './core/event.ts';
-import { absurd, type Fault, fault, ok, type Result, text } from './core/result.ts';
+import { absurd, type Fault, fault, ok, type Result } from './core/result.ts';
 import type { Broker, Parsed } from './core/settings.ts';
 import type { Host, TlsOptions } from './ports/host.ts';
 import type { Connect, Link, Message } from './ports/link.ts';
@@ -126,15 +126,3 @@ function tlsOf(host: Host, { host: name, tls }: Broker): Result<TlsOptions | nul
   const pem = host.files.read(tls.authority, mostPem);
   return pem.ok ? ok({ name, authorities: new TextDecoder().decode(pem.value), ...pin }) : pem;
 }
-
-/** Where the bus is, and how long ubusd may take to answer. */
-export const busOf = ({ process }: Host) => ({ path: process.env('UBUS_SOCKET') ?? '/var/run/ubus/ubus.sock', deadline: millis(5000) });
-
-/** For a role that cannot begin. */
-export function die(host: Host, why: Fault): never {
-  host.log(text(why));
-  return host.process.exit(1);
-}
-
-/** For the enforcer, whose bus comes and goes. */
-export const note = (host: Host, line: string): void => host.log(line);
