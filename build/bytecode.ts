@@ -1,0 +1,33 @@
+// Makes the C table of modules that the host carries: each module of a bundle compiled to bytecode. Knows no target: bytecode is the same
+// on all of them.
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export type Program = Readonly<{ name: string; source: string; isEntry: boolean }>;
+
+/** `compiler` is the program that openwrt/weir/src/compile.c becomes. */
+export function bytecode(compiler: string, programs: readonly Program[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-bytecode-'));
+  try {
+    const modules = [...programs]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map(({ name, source, isEntry }) => {
+        const [from, to] = [join(folder, 'source.js'), join(folder, 'bytes')];
+        writeFileSync(from, source);
+        execFileSync(compiler, [name, from, to], { stdio: ['ignore', 'inherit', 'inherit'] });
+        return { name, isEntry, bytes: readFileSync(to) };
+      });
+    return table(modules);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function table(modules: readonly Readonly<{ name: string; isEntry: boolean; bytes: Buffer }>[]): string {
+  const arrays = modules.map((m, i) => `static const uint8_t m${i}[] = {${m.bytes.join(',')}};\n`);
+  const rows = modules.map((m, i) => `  {"${m.name}", m${i}, sizeof m${i}, ${m.isEntry}},\n`);
+  return `#include "modules.h"\n${arrays.join('')}const struct module modules[] = {\n${rows.join('')}  {NULL, NULL, 0, false}};\n`;
+}

@@ -1,0 +1,214 @@
+// Builds the binary `weir`: the C host, QuickJS, mbedTLS and the bytecode of the roles, for the machine at hand or for routers.
+// node scripts/run.mjs build/native.ts [TARGET…]
+//
+// Everything made is kept in build/out/native/kept under a hash of all that goes into it, so a second build does only what is new.
+
+import { execFile, execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { bundle } from './bundle.ts';
+import { bytecode, type Program } from './bytecode.ts';
+import { type Sources, sources } from './sources.ts';
+
+const root = process.cwd();
+const out = join(root, 'build/out/native');
+const host = join(root, 'openwrt/weir/src');
+const zig = join(root, 'node_modules/.bin/zig');
+const jobs = 2;
+
+type Toolchain = Readonly<{ command: readonly string[]; compile: readonly string[]; link: readonly string[] }>;
+
+const local: Toolchain = { command: ['cc'], compile: ['-O2', '-g'], link: [] };
+const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'];
+// One old snapshot of zig compiles for all our routers; CC names another compiler in its place.
+const cross = (target: string, cpu: string): Toolchain => ({
+  command: process.env['CC']?.split(' ') ?? [zig, 'cc', '-target', target, `-mcpu=${cpu}`],
+  compile: ['-Os', '-fno-sanitize=undefined', '-fno-unwind-tables', '-fno-asynchronous-unwind-tables'],
+  link: ['-static', '-s'],
+});
+
+const toolchains = {
+  host: local,
+  asan: { command: ['cc'], compile: ['-O1', '-g', ...sanitizers], link: sanitizers },
+  mipsel_24kc: cross('mipsel-linux-musl', 'mips32r2+soft_float'),
+  mips_24kc: cross('mips-linux-musl', 'mips32r2+soft_float'),
+  'arm_cortex-a7': cross('arm-linux-musleabi', 'cortex_a7+soft_float'),
+  'aarch64_cortex-a53': cross('aarch64-linux-musl', 'cortex_a53'),
+  x86_64: cross('x86_64-linux-musl', 'x86_64'),
+  riscv64: cross('riscv64-linux-musl', 'baseline_rv64'),
+} satisfies Record<string, Toolchain>;
+
+export type Target = keyof typeof toolchains;
+export const targets = Object.keys(toolchains) as readonly Target[];
+
+/** The path of the binary, made anew where something has changed. `programs` go inside in place of the roles. */
+export async function native(target: Target, programs?: readonly Program[]): Promise<string> {
+  const brought = sources();
+  const table = bytecode(await compiler(brought), programs ?? (await roles()));
+  const binary = join(await link(toolchains[target], brought, table), 'weir');
+  if (programs !== undefined) return binary;
+  const path = join(out, target, 'weir');
+  if (existsSync(path) && readFileSync(path).equals(readFileSync(binary))) return path;
+  mkdirSync(join(out, target), { recursive: true });
+  // A program that runs stays as it is under its old name.
+  copyFileSync(binary, `${path}.${process.pid}`);
+  renameSync(`${path}.${process.pid}`, path);
+  return path;
+}
+
+async function roles(): Promise<Program[]> {
+  const { entries, modules } = await bundle();
+  const names: readonly string[] = Object.values(entries);
+  return modules.map(({ name, source }) => ({ name, source, isEntry: names.includes(name) }));
+}
+
+type Library = Readonly<{
+  name: string;
+  files: readonly string[];
+  flags: readonly string[];
+  /** Files, and folders with all C files and headers in them, that make a difference. */
+  ingredients: readonly string[];
+}>;
+
+function libraries({ quickjs, mbedtls }: Sources): Record<'quickjs' | 'mbedtls' | 'host', Library> {
+  const version = readFileSync(join(quickjs.folder, 'VERSION'), 'utf8').trim();
+  const regexp = join(host, 'regexp.c');
+  const engine = ['quickjs', 'libunicode', 'cutils', 'dtoa', 'libbf'].map((name) => join(quickjs.folder, `${name}.c`));
+  const config = [`-I${join(mbedtls.folder, 'include')}`, `-I${host}`, '-DMBEDTLS_CONFIG_FILE="mbedtls_config.h"'];
+  const cryptography = join(mbedtls.folder, 'library');
+  const headers = ['mbedtls', 'psa'].map((name) => join(mbedtls.folder, 'include', name));
+  return {
+    quickjs: {
+      name: 'quickjs',
+      files: [...engine.filter(existsSync), regexp],
+      flags: ['-fwrapv', `-I${quickjs.folder}`, `-DCONFIG_VERSION="${version}"`, '-w'],
+      ingredients: [quickjs.folder, regexp],
+    },
+    mbedtls: {
+      name: 'mbedtls',
+      files: cFiles(cryptography),
+      flags: [...config, '-w'],
+      ingredients: [cryptography, ...headers, join(host, 'mbedtls_config.h')],
+    },
+    host: {
+      name: 'host',
+      files: cFiles(host).filter((file) => !['compile.c', 'regexp.c'].includes(basename(file))),
+      flags: [...config, `-isystem${quickjs.folder}`, '-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-missing-field-initializers'],
+      ingredients: [host, join(quickjs.folder, 'quickjs.h'), ...headers],
+    },
+  };
+}
+
+const cFiles = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((file) => file.endsWith('.c'))
+    .sort()
+    .map((file) => join(folder, file));
+
+async function objects(tools: Toolchain, library: Library, brought: Sources): Promise<string[]> {
+  const flags = [
+    ...['-std=gnu11', '-D_GNU_SOURCE', '-ffunction-sections', '-fdata-sections', ...tools.compile, ...library.flags],
+    // Where the build stands must not show in what it makes.
+    ...[brought.quickjs.folder, brought.mbedtls.folder, root].map((folder, i) => `-ffile-prefix-map=${folder}=/weir${i}`),
+  ];
+  const folder = await kept(library.name, [identity(tools), ...flags, ...library.ingredients.map(digest)], async (aside) => {
+    await each(library.files, (file) => cc(tools, [...flags, '-c', file, '-o', join(aside, `${basename(file, '.c')}.o`)]));
+  });
+  return library.files.map((file) => join(folder, `${basename(file, '.c')}.o`));
+}
+
+/** The program that makes bytecode, for the machine at hand. */
+async function compiler(brought: Sources): Promise<string> {
+  const { quickjs } = libraries(brought);
+  const engine = await objects(local, quickjs, brought);
+  const folder = await kept('compile', [...engine, digest(join(host, 'compile.c'))], (aside) =>
+    cc(local, ['-w', `-I${brought.quickjs.folder}`, join(host, 'compile.c'), ...engine, '-o', join(aside, 'compile'), '-lm', '-lpthread']),
+  );
+  return join(folder, 'compile');
+}
+
+async function link(tools: Toolchain, brought: Sources, table: string): Promise<string> {
+  const { quickjs, mbedtls, host: ours } = libraries(brought);
+  const parts: string[] = [];
+  for (const library of [quickjs, mbedtls, ours]) parts.push(...(await objects(tools, library, brought)));
+  return kept('weir', [...parts, ...tools.link, table], async (aside) => {
+    const modules = join(aside, 'modules.c');
+    writeFileSync(modules, table);
+    const flags = ['-std=gnu11', ...tools.compile, `-I${host}`, `-ffile-prefix-map=${aside}=/weir`];
+    await cc(tools, [...flags, modules, ...parts, ...tools.link, '-Wl,--gc-sections', '-o', join(aside, 'weir'), '-lm', '-lpthread']);
+  });
+}
+
+/** The folder that `make` filled for these ingredients, now or in an earlier build. */
+async function kept(name: string, ingredients: readonly string[], make: (aside: string) => Promise<void>): Promise<string> {
+  const hash = createHash('sha256').update(ingredients.join('\0').replaceAll(root, '')).digest('hex').slice(0, 16);
+  const folder = join(out, 'kept', `${name}-${hash}`);
+  if (existsSync(folder)) return folder;
+  const aside = `${folder}.${process.pid}`;
+  mkdirSync(aside, { recursive: true });
+  try {
+    await make(aside);
+    // Another build may have been faster.
+    if (!existsSync(folder)) renameSync(aside, folder);
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+function digest(path: string): string {
+  const files = statSync(path).isDirectory()
+    ? readdirSync(path)
+        .sort()
+        .filter((file) => /\.[ch]$/.test(file))
+        .map((file) => join(path, file))
+    : [path];
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(`${basename(file)}\0`).update(readFileSync(file));
+  return hash.digest('hex');
+}
+
+const identity = ({ command: [program = '', ...args] }: Toolchain): string =>
+  [...args, execFileSync(program, program === zig ? ['version'] : ['--version'], { encoding: 'utf8' })].join(' ');
+
+const environment = {
+  ...process.env,
+  ZIG_GLOBAL_CACHE_DIR: join(root, 'build/out/zig'),
+  ZIG_LOCAL_CACHE_DIR: join(root, 'build/out/zig'),
+  SOURCE_DATE_EPOCH: '0',
+};
+
+async function cc({ command: [program = '', ...args] }: Toolchain, rest: readonly string[]): Promise<void> {
+  const { status, stderr } = await new Promise<{ status: number | null; stderr: string }>((resolve) => {
+    execFile(program, [...args, ...rest], { env: environment, maxBuffer: 1 << 26 }, (error, _stdout, stderr) =>
+      resolve({ status: error === null ? 0 : 1, stderr }),
+    );
+  });
+  process.stderr.write(stderr);
+  if (status !== 0) throw new Error(`${program} failed: ${rest.join(' ')}`);
+}
+
+async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+}
+
+const isTarget = (name: string): name is Target => name in toolchains;
+
+if (process.argv[1] === resolve('build/native.ts')) {
+  const named = process.argv.slice(2);
+  const unknown = named.filter((name) => !isTarget(name));
+  if (unknown.length > 0) throw new Error(`no target ${unknown.join(' ')}; there are ${targets.join(' ')}`);
+  for (const target of named.length === 0 ? targets : named.filter(isTarget)) {
+    const begun = Date.now();
+    const binary = readFileSync(await native(target));
+    const kb = (size: number): string => `${String(Math.ceil(size / 1024)).padStart(6)} KB`;
+    const seconds = ((Date.now() - begun) / 1000).toFixed(1).padStart(6);
+    console.log(`${target.padEnd(20)} ${kb(binary.length)} ${kb(gzipSync(binary, { level: 9 }).length)} gzip ${seconds} s`);
+  }
+}

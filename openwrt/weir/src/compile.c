@@ -1,0 +1,45 @@
+// Runs on the machine that builds: compiles one module to bytecode. compile NAME SOURCE.js OUT
+// The bytecode is little-endian whatever compiles it; a big-endian machine swaps when it loads.
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <quickjs.h>
+
+static int stay_empty(JSContext *ctx, JSModuleDef *module) { return 0; }
+
+/* What a module imports is found when it runs; here its name is enough. */
+static JSModuleDef *promise_module(JSContext *ctx, const char *name, void *opaque) { return JS_NewCModule(ctx, name, stay_empty); }
+
+static _Noreturn void give_up(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 4) {
+    fputs("usage: compile NAME SOURCE.js OUT\n", stderr);
+    return 2;
+  }
+  FILE *in = fopen(argv[2], "r");
+  if (in == NULL || fseek(in, 0, SEEK_END) != 0) give_up(argv[2]);
+  size_t length = (size_t)ftell(in), size;
+  char *source = calloc(1, length + 1);
+  rewind(in);
+  if (source == NULL || fread(source, 1, length, in) != length) give_up(argv[2]);
+
+  JSRuntime *runtime = JS_NewRuntime();
+  JSContext *ctx = JS_NewContext(runtime);
+  JS_SetModuleLoaderFunc(runtime, NULL, promise_module, NULL);
+  /* Lines stay, for stacks; the source does not. */
+  JS_SetStripInfo(runtime, JS_STRIP_SOURCE);
+  JSValue module = JS_Eval(ctx, source, length, argv[1], JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+  if (JS_IsException(module)) {
+    fprintf(stderr, "%s: %s\n", argv[2], JS_ToCString(ctx, JS_GetException(ctx)));
+    return 1;
+  }
+  uint8_t *bytes = JS_WriteObject(ctx, &size, module, JS_WRITE_OBJ_BYTECODE);
+  FILE *out = fopen(argv[3], "w");
+  if (bytes == NULL || out == NULL || fwrite(bytes, 1, size, out) != size || fclose(out) != 0) give_up(argv[3]);
+  return 0;
+}

@@ -1,0 +1,68 @@
+// The command line of the host: its own options, then a role and the role's arguments.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "weir.h"
+
+static const char usage[] =
+    "usage: weir [--memory KB] [--stack KB] [ROLE] [ARGUMENTS]\n"
+    "       weir [--memory KB] [--stack KB] --script FILE.js [ARGUMENTS]\n"
+    "  --memory KB     ceiling of the JavaScript heap; the process ends with status 70 when it needs more\n"
+    "  --stack KB      ceiling of the JavaScript stack\n"
+    "  --script FILE   runs a module from a file, for development and tests\n"
+    "  --host-help     this text\n";
+
+static size_t kilobytes(const char *option, const char *text) {
+  char *end = NULL;
+  errno = 0;
+  unsigned long number = text == NULL || *text < '0' || *text > '9' ? 0 : strtoul(text, &end, 10);
+  if (number == 0 || errno != 0 || *end != '\0' || number > SIZE_MAX / 1024)
+    die(EXIT_USAGE, "%s wants a number of KB, not %s", option, text == NULL ? "nothing" : text);
+  return number * 1024;
+}
+
+int main(int argc, char **argv) {
+  /* A descriptor 0, 1 or 2 that is closed would become a socket, and a log line would go to a peer. */
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) abort();
+  signal(SIGPIPE, SIG_IGN);
+
+  struct options options = {0};
+  int at = 1;
+  for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
+    const char *option = argv[at], *value = argv[at + 1];
+    if (strcmp(option, "--memory") == 0) {
+      options.memory = kilobytes(option, value);
+    } else if (strcmp(option, "--stack") == 0) {
+      options.stack = kilobytes(option, value);
+    } else if (strcmp(option, "--script") == 0) {
+      if (value == NULL) die(EXIT_USAGE, "--script wants a file");
+      options.entry = value;
+      options.is_file = true;
+      at += 2;
+      break;
+    } else if (strcmp(option, "--host-help") == 0) {
+      fputs(usage, stdout);
+      return 0;
+    } else {
+      break; /* the command line's own */
+    }
+    at++;
+  }
+  char entry[64];
+  if (!options.is_file) {
+    const bool is_role = at < argc && has_role(argv[at]);
+    if (!is_role && !has_role("cli")) die(EXIT_USAGE, "no role %s inside\n%s", at < argc ? argv[at] : "cli", usage);
+    snprintf(entry, sizeof entry, "%s.js", is_role ? argv[at++] : "cli");
+    options.entry = entry;
+  }
+  options.argc = argc - at;
+  options.argv = argv + at;
+  return run(&options);
+}
