@@ -96,8 +96,8 @@ export async function createGround(options: Options = {}): Promise<Ground> {
     await Promise.all(
       ['router', 'uplink'].flatMap((name) => [set(name, 'ipv4/ip_forward', '1'), set(name, 'ipv6/conf/all/forwarding', '1')]),
     );
-    // A careless router, so that the rules alone stop a source route.
-    await set('router', 'ipv4/conf/all/accept_source_route', '1');
+    // Careless ones, so that the rules alone stop a source route.
+    await Promise.all(['router', 'lan'].map((name) => set(name, 'ipv4/conf/all/accept_source_route', '1')));
 
     const routerKeys = await wireguard.makeKeys(place('router'));
     for (const [n, name] of names.entries()) {

@@ -168,7 +168,7 @@ function carry(
 
 /** Servers on all these ports and on every address that the namespace has now, TCP and UDP. What is open already stays. */
 export async function serve(q: { name: string; ports: readonly number[] }): Promise<null> {
-  const once = async (key: string, start: () => Promise<unknown>): Promise<void> => {
+  const ensure = async (key: string, start: () => Promise<unknown>): Promise<void> => {
     if (open.has(key)) return;
     open.add(key);
     await start();
@@ -179,20 +179,20 @@ export async function serve(q: { name: string; ports: readonly number[] }): Prom
     (addresses ?? []).map((a) => (a.address.startsWith('fe80:') ? `${a.address}%${link}` : a.address)),
   );
   for (const port of q.ports) {
-    for (const address of ['0.0.0.0', '::', ...own]) await once(`udp ${address} ${port}`, () => serveUdp(q.name, address, port));
-    for (const address of ['0.0.0.0', '::']) await once(`tcp ${address} ${port}`, () => serveTcp(q.name, address, port));
+    for (const address of ['0.0.0.0', '::', ...own]) await ensure(`udp ${address} ${port}`, () => serveUdp(q.name, address, port));
+    for (const address of ['0.0.0.0', '::']) await ensure(`tcp ${address} ${port}`, () => serveTcp(q.name, address, port));
   }
   return null;
 }
 
-/** Joins a multicast group on one link, as a router's discovery daemons do, and counts what comes to it. */
-export async function join(q: { group: string; link: string; port: number }): Promise<null> {
-  const key = `${q.group} ${q.link} ${q.port}`;
+/** Joins a multicast group on one link, as a router's discovery daemons do. The servers then hear it. */
+export async function join(q: { group: string; link: string }): Promise<null> {
+  const key = `join ${q.group} ${q.link}`;
   if (open.has(key)) return null;
+  const own = networkInterfaces()[q.link]?.find((a) => a.family === 'IPv4')?.address;
+  const socket = await udpSocket(isSix(q.group) ? '::' : '0.0.0.0', 0);
+  socket.addMembership(q.group, isSix(q.group) ? `::%${q.link}` : own);
   open.add(key);
-  const socket = await udpSocket(q.group, q.port, true);
-  socket.addMembership(q.group, q.link);
-  socket.on('message', (payload) => count(payload.subarray(2, payload.indexOf('|')).toString(), payload.length));
   return null;
 }
 
@@ -254,6 +254,25 @@ export async function udpEcho(q: {
       if (by !== undefined && token === q.token) finish({ by });
     });
     shoot();
+  });
+}
+
+/** Whether somebody answers a datagram to a closed port with an ICMP error. */
+export async function udpRefused(q: { to: string; port: number; withinMs: number }): Promise<boolean> {
+  const socket = dgram.createSocket(isSix(q.to) ? 'udp6' : 'udp4');
+  socket.connect(q.port, q.to);
+  await once(socket, 'connect');
+  return new Promise((resolve) => {
+    const finish = (refused: boolean): void => {
+      clearInterval(again);
+      clearTimeout(timer);
+      socket.close();
+      resolve(refused);
+    };
+    const again = setInterval(() => socket.send('s refuse|'), 250);
+    const timer = setTimeout(() => finish(false), q.withinMs);
+    socket.once('error', () => finish(true));
+    socket.send('s refuse|');
   });
 }
 
