@@ -1,11 +1,13 @@
 // The other ends that the conformance suite talks to, and what a driver needs to run it.
 
+import { createSocket, type Socket } from 'node:dgram';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Endpoint } from '../../agent/ports/host.ts';
 import { bundleProgram } from '../../build/bundle.ts';
+import { startDns } from '../fakes/dns.ts';
 import { makePeer } from '../fakes/peer.ts';
 import type { Fixture } from './conformance/fixture.ts';
 
@@ -42,15 +44,23 @@ export async function startFixture(): Promise<{ fixture: Fixture; close(): void 
   const gone = createServer();
   const refused = await listen(gone, '127.0.0.1');
   await new Promise((resolve) => gone.close(resolve));
+  const dns = await startDns();
+  const datagrams: Socket[] = [];
+  const echoUdp = (type: 'udp4' | 'udp6', address: string): Promise<Endpoint> => {
+    const socket = createSocket(type);
+    datagrams.push(socket);
+    socket.on('message', (bytes, from) => socket.send(bytes, from.port, from.address));
+    return new Promise((resolve) => socket.bind(0, address, () => resolve({ address, port: socket.address().port })));
+  };
   const fixture: Fixture = {
     temp,
     unix,
     tcp: await listen(serve(), '127.0.0.1'),
     tcp6: hasIpv6 ? await listen(serve(), '::1') : null,
     refused,
-    udp: refused,
-    udp6: null,
-    dns: { server: refused, silent: refused },
+    udp: await echoUdp('udp4', '127.0.0.1'),
+    udp6: hasIpv6 ? await echoUdp('udp6', '::1') : null,
+    dns: { server: dns.server, silent: dns.silent },
     tls: null,
     programs: true,
     large: 4 << 20,
@@ -58,7 +68,7 @@ export async function startFixture(): Promise<{ fixture: Fixture; close(): void 
   return {
     fixture,
     close() {
-      for (const server of servers) server.close();
+      for (const server of [...servers, ...datagrams, dns]) server.close();
       rmSync(temp, { recursive: true, force: true });
     },
   };

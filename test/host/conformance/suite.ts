@@ -3,6 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Host } from '../../../agent/ports/host.ts';
+import { datagrams } from './datagrams.ts';
 import { files } from './files.ts';
 import type { Fixture } from './fixture.ts';
 import { violations } from './line.ts';
@@ -13,6 +14,7 @@ export function conform(host: Host, fixture: Fixture): void {
   timers(host);
   files(host, fixture);
   sockets(host, fixture);
+  datagrams(host, fixture);
   const rules = suite('event rules');
   rules('no event inside a call, none after the end', () => assert.equal(violations, []));
   rules.run();
