@@ -1,0 +1,162 @@
+// The fakes of rpcd, netifd and procd behind the fake ubusd, and, where the real ones are on PATH, those too: one set of stories for both.
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { millis } from '../../agent/core/brand.ts';
+import * as bareUbus from '../fakes/bare-ubus.ts';
+import { manual } from '../fakes/clock.ts';
+import * as network from '../fakes/network.ts';
+import type { Answer } from '../fakes/object.ts';
+import type { Fields, Plain } from '../fakes/plain.ts';
+import * as plain from '../fakes/plain.ts';
+import * as realRouter from '../fakes/real-router.ts';
+import * as router from '../fakes/router.ts';
+import { startUbusd } from '../fakes/ubusd.ts';
+import { configs, type Step, stories } from './router-stories.ts';
+
+type Told = 'network.interface' | 'interfaces' | 'service';
+type Ground = Readonly<{
+  socket: string;
+  read(config: string): string;
+  device(name: string, there: boolean): void;
+  /** Lets some time pass. */
+  pass(): Promise<void>;
+  stop(): Promise<void>;
+}>;
+
+async function fakeGround(): Promise<Ground> {
+  const dir = mkdtempSync(join(tmpdir(), 'weir-fakes-'));
+  const socket = join(dir, 'ubus.sock');
+  const ubusd = await startUbusd({ path: socket });
+  const clock = manual();
+  const made = await router.start(socket, clock, configs);
+  return {
+    socket,
+    read: (config) => made.files.get(config) ?? '',
+    device: (name, there) => made.link(name, there ? network.ethernet : null),
+    async pass() {
+      clock.advance(millis(100));
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+    async stop() {
+      made.stop();
+      await ubusd.stop();
+      rmSync(dir, { recursive: true });
+    },
+  };
+}
+
+async function realGround(): Promise<Ground> {
+  const made = await realRouter.start(configs);
+  return {
+    socket: made.socket,
+    read: (config) => readFileSync(join(made.configs, config), 'utf8'),
+    device(name, there) {
+      if (!there) return made.ip('link', 'del', name);
+      made.ip('link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}p`);
+      made.ip('link', 'set', `${name}p`, 'up');
+    },
+    pass: () => new Promise((resolve) => setTimeout(resolve, 50)),
+    stop: made.stop,
+  };
+}
+
+/** Enough for a trigger's second and a rollback's, on a slow machine. */
+const patience = 300;
+
+const fill = (value: Plain, sessions: ReadonlyMap<string, string>): Plain => {
+  if (typeof value === 'string') return value.startsWith('$') ? (sessions.get(value.slice(1)) ?? value) : value;
+  if (plain.isTable(value)) return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, fill(v, sessions)]));
+  return Array.isArray(value) ? value.map((v: Plain) => fill(v, sessions)) : value;
+};
+const part = (whole: Fields, of: Fields): Fields => Object.fromEntries(Object.keys(of).map((name) => [name, whole[name] ?? '(not there)']));
+
+function tell(title: string, open: () => Promise<Ground>): void {
+  const test = suite(title);
+  const heard: Record<Told, string[]> = { 'network.interface': [], interfaces: [], service: [] };
+  let ground: Ground;
+  let bus: bareUbus.BareUbus;
+  const note = (to: Told, what: string): void => {
+    if (heard[to].at(-1) !== what) heard[to].push(what);
+  };
+  const text = (body: Fields, name: string): string => `${body[name]}`;
+
+  test.before(async () => {
+    ground = await open();
+    bus = await bareUbus.open(ground.socket);
+    for (const name of ['lan', 'wan']) await wait({ until: `network.interface.${name} status`, some: { up: true } }, new Map());
+    await bus.listen('network.interface', ({ body }) =>
+      note('network.interface', `${text(plain.fields(body), 'action')} ${text(plain.fields(body), 'interface')}`),
+    );
+    await bus.subscribe('network.interface', ({ event, body }) => {
+      const said = plain.fields(body);
+      note('interfaces', `${event} ${text(said, 'interface')} ${said['up'] === true ? 'up' : 'down'}`);
+    });
+    await bus.subscribe('service', ({ event, body }) => {
+      const said = plain.fields(body);
+      note('service', `${event} ${said['type'] ?? said['config'] ?? said['service']}`);
+    });
+  });
+  test.after(async () => {
+    bus.close();
+    await ground.stop();
+  });
+
+  async function ask(call: string, args: Fields | undefined, sessions: ReadonlyMap<string, string>): Promise<Answer> {
+    const [path = '', method = ''] = call.split(' ');
+    return bus.call(path, method, plain.table(fill(args ?? {}, sessions) as Fields));
+  }
+
+  async function wait(step: Extract<Step, { until: string }>, sessions: ReadonlyMap<string, string>): Promise<void> {
+    let last: unknown;
+    for (let n = 0; n < patience; n += 1) {
+      const { status, data } = await ask(step.until, step.with, sessions);
+      const have = plain.fields(data[0] ?? []);
+      last = { status, some: part(have, step.some ?? {}) };
+      if (status === (step.status ?? 0) && isDeepStrictEqual(part(have, step.some ?? {}), step.some ?? {})) return;
+      await ground.pass();
+    }
+    assert.equal(last, { status: step.status ?? 0, some: step.some ?? {} }, step.until);
+  }
+
+  async function take(step: Step, sessions: Map<string, string>): Promise<void> {
+    if ('call' in step) {
+      const { status, data } = await ask(step.call, step.with, sessions);
+      const have = data.map(plain.fields);
+      assert.is(status, step.status ?? 0, 'status');
+      if (step.get !== undefined) assert.equal(have, step.get === null ? [] : [fill(step.get, sessions)]);
+      if (step.some !== undefined) assert.equal(part(have[0] ?? {}, step.some), fill(step.some, sessions));
+      if (step.keep !== undefined) sessions.set(step.keep, `${have[0]?.['ubus_rpc_session']}`);
+    } else if ('until' in step) await wait(step, sessions);
+    else if ('file' in step) assert.is(ground.read(step.file), step.is);
+    else if ('device' in step) ground.device(step.device, step.there);
+    else {
+      for (let n = 0; n < patience && heard[step.told].length < step.is.length; n += 1) await ground.pass();
+      assert.equal(heard[step.told].splice(0), step.is);
+    }
+  }
+
+  for (const story of stories) {
+    test(story.name, async () => {
+      const sessions = new Map<string, string>();
+      for (const heardOf of Object.values(heard)) heardOf.length = 0;
+      for (const [n, step] of story.steps.entries()) {
+        try {
+          await take(step, sessions);
+        } catch (error) {
+          if (error instanceof Error)
+            error.message = `row ${n + 1}, ${JSON.stringify(step, (_, v) => (typeof v === 'bigint' ? `${v}n` : v))}: ${error.message}`;
+          throw error;
+        }
+      }
+    });
+  }
+  test.run();
+}
+
+tell('fake rpcd, netifd, procd', fakeGround);
+if (realRouter.daemons.every(realRouter.isHere)) tell('real rpcd, netifd, procd', realGround);
