@@ -154,6 +154,7 @@ class PacketStream extends Emitter {
   #outbox: Uint8Array[] = [];
   #corks = 0;
   #full = false;
+  #ended = false;
   #gone = false;
 
   constructor(open: (events: StreamEvents) => Stream, blame: (why: Fault) => void) {
@@ -215,7 +216,8 @@ class PacketStream extends Emitter {
   }
   end(): void {
     this.#flush();
-    if (!this.#gone) this.#stream.end();
+    if (!this.#gone && !this.#ended) this.#stream.end();
+    this.#ended = true;
   }
   destroy(error?: Error): void {
     this.#close(error === undefined ? null : faultOf(error));
@@ -224,7 +226,8 @@ class PacketStream extends Emitter {
   #flush(): void {
     const parts = this.#outbox;
     this.#outbox = [];
-    if (parts.length === 0 || this.#gone) return;
+    // After DISCONNECT the package may still answer a message that came before.
+    if (parts.length === 0 || this.#ended || this.#gone) return;
     const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
     let at = 0;
     for (const part of parts) {

@@ -1,0 +1,29 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { bundleProgram } from '../../build/bundle.ts';
+import { native } from '../../build/native.ts';
+import { startFixture } from './fixture.ts';
+
+const test = suite('native');
+
+test('converses', async () => {
+  const { entry, modules } = await bundleProgram('test/link/conversation/program.ts');
+  const dir = join('build/out/run', `link-${process.pid}`);
+  mkdirSync(dir, { recursive: true });
+  for (const [name, source] of modules) writeFileSync(join(dir, name), source);
+  const binary = await native('host');
+  const { fixture, close } = await startFixture();
+  try {
+    const child = spawn(binary, ['--script', join(dir, entry), JSON.stringify(fixture)], { stdio: 'inherit', timeout: 60_000 });
+    const status = await new Promise((resolve) => child.on('exit', (code, signal) => resolve(code ?? signal)));
+    assert.is(status, 0);
+  } finally {
+    await close();
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test.run();
