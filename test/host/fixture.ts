@@ -73,3 +73,10 @@ export async function startFixture(): Promise<{ fixture: Fixture; close(): void 
     },
   };
 }
+
+/** uvu on QuickJS ends in peace whatever failed, so its totals are read. Fails when not all of them passed, or none were. */
+export function assertPassed(output: string): void {
+  const count = (label: string): number => Number(new RegExp(`^ *${label}: +(\\d+)`, 'm').exec(output)?.[1]);
+  if (count('Total') > 0 && count('Total') === count('Passed') + count('Skipped')) return;
+  throw new Error(`${count('Passed')} of ${count('Total')} tests passed`);
+}

@@ -3,15 +3,20 @@ import * as assert from 'uvu/assert';
 import { millis } from '../../agent/core/brand.ts';
 import { host } from '../../agent/host/node.ts';
 import { runWasm } from '../../agent/host/wasm.ts';
-import { bundleConformance, startFixture } from './fixture.ts';
+import { assertPassed, bundleConformance, startFixture } from './fixture.ts';
 
 const wasm = suite('wasm');
 
 wasm('conforms', async () => {
   const { fixture, close } = await startFixture();
+  let output = '';
+  const print = (text: string): void => {
+    output += text;
+    host.print(text);
+  };
   try {
     const running = await runWasm({
-      host,
+      host: { ...host, print },
       modules: new Map([['program.js', await bundleConformance()]]),
       entry: 'program.js',
       args: [JSON.stringify(fixture)],
@@ -19,6 +24,7 @@ wasm('conforms', async () => {
       deadline: millis(20_000),
     });
     assert.equal(await running.ended, { ok: true, value: 0 });
+    assertPassed(output);
   } finally {
     close();
   }

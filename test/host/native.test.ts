@@ -1,0 +1,3 @@
+import { conformNatively } from './native.ts';
+
+conformNatively('host');
