@@ -2,10 +2,11 @@
 
 import './host/globals.ts';
 import { connect } from './adapters/mqtt-link.ts';
+import * as resolver from './adapters/resolver.ts';
 import * as ubus from './adapters/ubus-client.ts';
 import * as uci from './adapters/uci.ts';
 import { millis } from './core/brand.ts';
-import { type Fault, ok } from './core/result.ts';
+import { type Fault, ok, type Result } from './core/result.ts';
 import { version } from './core/version.ts';
 import { host } from './host/quickjs.ts';
 import { type Loop, start } from './loop.ts';
@@ -32,14 +33,25 @@ loop = start({
     const answer = await bus.call('weir.enforcer', 'settings', [], millis(10_000));
     return answer.ok ? uci.parse(answer.value) : { ok: false, faults: [answer.fault] };
   },
-  resolve: async (name) => ok([name]),
+  resolve,
   connect: (options, events) => connect(host, options, events),
   encode: cbor.encode,
 });
 const { happened, status } = loop;
+
 for (const signal of ['SIGTERM', 'SIGINT'] as const) host.process.onSignal(signal, () => happened({ kind: 'stopped', signal }));
 
 const published = await bus.publish('weir', {
   status: { args: {}, run: () => ok(Object.entries(status()).map(([name, value]) => ({ name, value: blobmsg.string(value) }))) },
 });
 if (!published.ok) die(host, published.fault);
+
+/** The router's own servers, read anew: they change with the uplink. */
+async function resolve(name: string): Promise<Result<readonly string[]>> {
+  const conf = host.files.read('/etc/resolv.conf', 65_536);
+  if (!conf.ok) return conf;
+  const options = { servers: resolver.serversIn(new TextDecoder().decode(conf.value)), patience: millis(3000), rounds: 2 };
+  const [four, six] = [await resolver.resolve(host, options, name, 4), await resolver.resolve(host, options, name, 6)];
+  if (!six.ok) return four;
+  return ok([...new Set([...(four.ok ? four.value : []), ...six.value])]);
+}
