@@ -31,7 +31,7 @@ export const message = (topic: string, payload: string, more: Partial<Message> =
 
 let talks = 0;
 
-export function talk(host: Host, fixture: Fixture, more: Partial<LinkOptions> = {}): Talk {
+export function talk(host: Host, fixture: Pick<Fixture, 'port' | 'tlsPort' | 'user' | 'password'>, more: Partial<LinkOptions> = {}): Talk {
   const inbox: Message[] = [];
   const takers: ((message: Message) => void)[] = [];
   let sever = (): void => undefined;
