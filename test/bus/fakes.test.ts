@@ -75,19 +75,17 @@ const fill = (value: Plain, sessions: ReadonlyMap<string, string>): Plain => {
 };
 const part = (whole: Fields, of: Fields): Fields => Object.fromEntries(Object.keys(of).map((name) => [name, whole[name] ?? '(not there)']));
 
-function tell(title: string, open: () => Promise<Ground>): void {
+async function tell(title: string, open: () => Promise<Ground>): Promise<void> {
   const test = suite(title);
   const heard: Record<Told, string[]> = { 'network.interface': [], interfaces: [], service: [] };
-  let ground: Ground;
-  let bus: bareUbus.BareUbus;
+  const ground = await open();
+  const bus = await bareUbus.open(ground.socket);
   const note = (to: Told, what: string): void => {
     if (heard[to].at(-1) !== what) heard[to].push(what);
   };
   const text = (body: Fields, name: string): string => `${body[name]}`;
 
   test.before(async () => {
-    ground = await open();
-    bus = await bareUbus.open(ground.socket);
     for (const name of ['lan', 'wan']) await wait({ until: `network.interface.${name} status`, some: { up: true } }, new Map());
     await bus.listen('network.interface', ({ body }) =>
       note('network.interface', `${text(plain.fields(body), 'action')} ${text(plain.fields(body), 'interface')}`),
@@ -158,5 +156,5 @@ function tell(title: string, open: () => Promise<Ground>): void {
   test.run();
 }
 
-tell('fake rpcd, netifd, procd', fakeGround);
-if (realRouter.daemons.every(realRouter.isHere)) tell('real rpcd, netifd, procd', realGround);
+await tell('fake rpcd, netifd, procd', fakeGround);
+if (realRouter.daemons.every(realRouter.isHere)) await tell('real rpcd, netifd, procd', realGround);

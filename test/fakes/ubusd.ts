@@ -29,7 +29,7 @@ export type Ubusd = Readonly<{
   stop(): Promise<void>;
 }>;
 
-type Client = { readonly id: number; readonly socket: Socket; readonly user: string; readonly group: string };
+type Client = Readonly<{ id: number; socket: Socket; user: string; group: string; queue: Uint8Array[] }>;
 type ObjectType = { readonly id: number; readonly methods: Table };
 type Obj = {
   readonly id: number;
@@ -47,6 +47,7 @@ type Rules = { [K in Right | 'user' | 'group']?: unknown } & { access?: Readonly
 const statuses = { ok: 0, invalidCommand: 1, invalidArgument: 2, notFound: 4, denied: 6 };
 const eventObject = 1;
 const firstFreeId = 1024;
+const pieceSize = 4096;
 const requests: readonly (Type | undefined)[] = [
   undefined,
   'status',
@@ -134,10 +135,20 @@ export async function startUbusd(options: Options): Promise<Ubusd> {
   }
 
   function sendFrame(to: Client, frame: Uint8Array): void {
-    const queued = to.socket.writableLength;
+    const queued = to.queue.reduce((sum, piece) => sum + piece.length, to.socket.writableLength);
     // Who does not read loses frames, and nobody is told.
     if (queued > 0 && queued + frame.length > ubus.mostBlob) return;
-    to.socket.write(frame);
+    for (let start = 0; start < frame.length; start += pieceSize) to.queue.push(frame.subarray(start, start + pieceSize));
+    flush(to);
+  }
+
+  /** Piece by piece, for Node does not tell how much of a larger one the kernel has taken. */
+  function flush(to: Client): void {
+    while (to.socket.writable && to.socket.writableLength === 0) {
+      const piece = to.queue.shift();
+      if (piece === undefined) return;
+      to.socket.write(piece, () => flush(to));
+    }
   }
 
   function encoded(table: Table): Uint8Array {
@@ -340,7 +351,7 @@ export async function startUbusd(options: Options): Promise<Ubusd> {
   function welcome(socket: Socket, { user, group }: Door): void {
     socket.on('error', () => socket.destroy());
     if (user === null) return void socket.destroy();
-    const client: Client = { id: newId((id) => clients.has(id)), socket, user, group };
+    const client: Client = { id: newId((id) => clients.has(id)), socket, user, group, queue: [] };
     const splitter = ubus.splitter();
     clients.set(client.id, client);
     socket.on('data', (chunk: Buffer) => {
