@@ -1,7 +1,7 @@
 // ports/host.ts over Node: for development, and the ground under the WebAssembly host. Has no netlink and no ceiling on memory.
 
 import { spawn as startChild } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import * as fs from 'node:fs';
 import { connect, isIP, Socket } from 'node:net';
@@ -129,6 +129,8 @@ const proven = (): null => null;
 function connectTls(to: Endpoint, tls: TlsOptions, events: StreamEvents): Stream {
   let secureContext: SecureContext;
   try {
+    // Node takes what is no certificate for no authority.
+    if (tls.authorities !== undefined) new X509Certificate(tls.authorities);
     // An empty list, or Node would bring authorities of its own.
     secureContext = createSecureContext({
       ca: tls.authorities ?? [],
@@ -155,7 +157,7 @@ function connectTls(to: Endpoint, tls: TlsOptions, events: StreamEvents): Stream
   raw.on('error', (error) => secure.destroy(error));
   secure.on('close', () => raw.destroy());
   records.prependListener('end', () => {
-    if (!hasEnded(secure)) secure.destroy(new Refused(fault('closed', to.address, 'connection ended without a TLS close_notify')));
+    if (!hasEnded(secure)) secure.destroy(new Refused(fault('ECONNRESET', to.address, 'connection ended without a TLS close_notify')));
   });
   return stream(to.address, secure, 'secureConnect', events, () => distrust(to.address, secure, tls));
 }

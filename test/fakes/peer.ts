@@ -56,6 +56,7 @@ function whenStuck(socket: Duplex, total: number): Promise<number> {
 export function makePeer(cut: (socket: Duplex) => void = () => undefined): (socket: Duplex) => void {
   const heard = new Board<Buffer>();
   const held = new Board<Duplex>();
+  const known = new Set<string>();
   const floods = new Board<() => Promise<number>>();
 
   const acts: Readonly<Record<string, (socket: Duplex, key: string, text: string) => Promise<unknown>>> = {
@@ -68,6 +69,8 @@ export function makePeer(cut: (socket: Duplex) => void = () => undefined): (sock
       heard.note(key).resolve(await drink(socket));
     },
     heard: async (socket, key) => socket.end(await heard.note(key).promise),
+    /** Whether anybody ever said this key here. */
+    known: async (socket, key) => socket.end(known.has(key) ? 'yes' : 'no'),
     reset: async (socket) => (socket instanceof Socket ? socket.resetAndDestroy() : socket.destroy()),
     /** Reads nothing until another connection says `release`. */
     stall: async (socket, key) => held.note(key).resolve(socket),
@@ -100,6 +103,7 @@ export function makePeer(cut: (socket: Duplex) => void = () => undefined): (sock
       socket.pause();
       if (head.length > end + 1) socket.unshift(head.subarray(end + 1));
       const [act = '', key = '', ...text] = head.subarray(0, end).toString().split(' ');
+      if (act !== 'known') known.add(key);
       // A client may go away in the middle of any act.
       acts[act]?.(socket, key, text.join(' ')).catch(() => socket.destroy()) ?? socket.destroy();
     };

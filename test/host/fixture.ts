@@ -9,6 +9,7 @@ import type { Endpoint } from '../../agent/ports/host.ts';
 import { bundleProgram } from '../../build/bundle.ts';
 import { startDns } from '../fakes/dns.ts';
 import { makePeer } from '../fakes/peer.ts';
+import { startTls } from '../fakes/tls.ts';
 import type { Fixture } from './conformance/fixture.ts';
 
 /** One module: the whole suite for a QuickJS host, to be called with the Fixture as JSON. */
@@ -45,6 +46,7 @@ export async function startFixture(): Promise<{ fixture: Fixture; close(): void 
   const refused = await listen(gone, '127.0.0.1');
   await new Promise((resolve) => gone.close(resolve));
   const dns = await startDns();
+  const tls = await startTls();
   const datagrams: Socket[] = [];
   const echoUdp = (type: 'udp4' | 'udp6', address: string): Promise<Endpoint> => {
     const socket = createSocket(type);
@@ -61,14 +63,14 @@ export async function startFixture(): Promise<{ fixture: Fixture; close(): void 
     udp: await echoUdp('udp4', '127.0.0.1'),
     udp6: hasIpv6 ? await echoUdp('udp6', '::1') : null,
     dns: { server: dns.server, silent: dns.silent },
-    tls: null,
+    tls: tls.fixture,
     programs: true,
     large: 4 << 20,
   };
   return {
     fixture,
     close() {
-      for (const server of [...servers, ...datagrams, dns]) server.close();
+      for (const server of [...servers, ...datagrams, dns, tls]) server.close();
       rmSync(temp, { recursive: true, force: true });
     },
   };

@@ -2,9 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Host, Stream, StreamEvents } from '../../../agent/ports/host.ts';
 import { type Fixture, pattern } from './fixture.ts';
-import { ask, type Line, later, open, overTcp, overUnix, textOf } from './line.ts';
-
-const hex = (bytes: Uint8Array): string => [...bytes].map((b) => b.toString(16).padStart(2, '0')).join('');
+import { ask, hex, type Line, later, open, overTcp, overUnix, textOf } from './line.ts';
 
 export function sockets(host: Host, fixture: Fixture): void {
   const { unix, tcp6 } = fixture;

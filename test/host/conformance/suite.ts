@@ -9,12 +9,14 @@ import type { Fixture } from './fixture.ts';
 import { violations } from './line.ts';
 import { sockets } from './sockets.ts';
 import { timers } from './timers.ts';
+import { tls } from './tls.ts';
 
 export function conform(host: Host, fixture: Fixture): void {
   timers(host);
   files(host, fixture);
   sockets(host, fixture);
   datagrams(host, fixture);
+  tls(host, fixture);
   const rules = suite('event rules');
   rules('no event inside a call, none after the end', () => assert.equal(violations, []));
   rules.run();
