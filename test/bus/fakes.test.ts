@@ -75,28 +75,29 @@ const fill = (value: Plain, sessions: ReadonlyMap<string, string>): Plain => {
 };
 const part = (whole: Fields, of: Fields): Fields => Object.fromEntries(Object.keys(of).map((name) => [name, whole[name] ?? '(not there)']));
 
-async function tell(title: string, open: () => Promise<Ground>): Promise<void> {
+function tell(title: string, ground: Ground, bus: bareUbus.BareUbus): void {
   const test = suite(title);
   const heard: Record<Told, string[]> = { 'network.interface': [], interfaces: [], service: [] };
-  const ground = await open();
-  const bus = await bareUbus.open(ground.socket);
-  const note = (to: Told, what: string): void => {
-    if (heard[to].at(-1) !== what) heard[to].push(what);
+  const last = new Map<Told, string>();
+  const note = (to: Told, ...what: Plain[]): void => {
+    const line = what.join(' ');
+    if (last.get(to) !== line) heard[to].push(line);
+    last.set(to, line);
   };
-  const text = (body: Fields, name: string): string => `${body[name]}`;
 
   test.before(async () => {
     for (const name of ['lan', 'wan']) await wait({ until: `network.interface.${name} status`, some: { up: true } }, new Map());
-    await bus.listen('network.interface', ({ body }) =>
-      note('network.interface', `${text(plain.fields(body), 'action')} ${text(plain.fields(body), 'interface')}`),
-    );
+    await bus.listen('network.interface', (told) => {
+      const { action, interface: name } = plain.fields(told.body);
+      note('network.interface', action ?? null, name ?? null);
+    });
     await bus.subscribe('network.interface', ({ event, body }) => {
-      const said = plain.fields(body);
-      note('interfaces', `${event} ${text(said, 'interface')} ${said['up'] === true ? 'up' : 'down'}`);
+      const { interface: name, updated } = plain.fields(body);
+      note('interfaces', event, name ?? null, ...(Array.isArray(updated) ? updated : []));
     });
     await bus.subscribe('service', ({ event, body }) => {
-      const said = plain.fields(body);
-      note('service', `${event} ${said['type'] ?? said['config'] ?? said['service']}`);
+      const { type, config, service } = plain.fields(body);
+      note('service', event, type ?? config ?? service ?? null);
     });
   });
   test.after(async () => {
@@ -128,6 +129,11 @@ async function tell(title: string, open: () => Promise<Ground>): Promise<void> {
       assert.is(status, step.status ?? 0, 'status');
       if (step.get !== undefined) assert.equal(have, step.get === null ? [] : [fill(step.get, sessions)]);
       if (step.some !== undefined) assert.equal(part(have[0] ?? {}, step.some), fill(step.some, sessions));
+      if (step.has !== undefined)
+        assert.equal(
+          step.has.filter((name) => !(name in (have[0] ?? {}))),
+          [],
+        );
       if (step.keep !== undefined) sessions.set(step.keep, `${have[0]?.['ubus_rpc_session']}`);
     } else if ('until' in step) await wait(step, sessions);
     else if ('file' in step) assert.is(ground.read(step.file), step.is);
@@ -156,5 +162,8 @@ async function tell(title: string, open: () => Promise<Ground>): Promise<void> {
   test.run();
 }
 
-await tell('fake rpcd, netifd, procd', fakeGround);
-if (realRouter.daemons.every(realRouter.isHere)) await tell('real rpcd, netifd, procd', realGround);
+const grounds: [string, Ground][] = [['fake rpcd, netifd, procd', await fakeGround()]];
+if (realRouter.daemons.every(realRouter.isHere)) grounds.push(['real rpcd, netifd, procd', await realGround()]);
+const ready = await Promise.all(grounds.map(async ([title, ground]) => ({ title, ground, bus: await bareUbus.open(ground.socket) })));
+// All at once: uvu runs one after the other only what is there when it begins.
+for (const { title, ground, bus } of ready) tell(title, ground, bus);

@@ -5,15 +5,15 @@ import type { Fields } from '../fakes/plain.ts';
 import { configs as router } from '../fakes/router.ts';
 
 export type Step =
-  /** `get` is the whole answer, null for none at all; `some` a part of it. `keep` notes its session under that name, `$name` uses it. */
-  | Readonly<{ call: string; with?: Fields; status?: number; get?: Fields | null; some?: Fields; keep?: string }>
+  /** `get` is the whole answer, null for none at all; `some` a part of it, `has` names in it. `keep` notes its session under that name, `$name` uses it. */
+  | Readonly<{ call: string; with?: Fields; status?: number; get?: Fields | null; some?: Fields; has?: readonly string[]; keep?: string }>
   /** The same, over and over until it is so. */
   | Readonly<{ until: string; with?: Fields; status?: number; some?: Fields }>
   /** What stands in /etc/config. */
   | Readonly<{ file: string; is: string }>
   /** A device appears or disappears. */
   | Readonly<{ device: string; there: boolean }>
-  /** What was told since the last such row; the same thing twice in a row counts once. */
+  /** What was told since the last such row. netifd repeats itself, some of it later: the same thing twice in a row counts once. */
   | Readonly<{ told: 'network.interface' | 'interfaces' | 'service'; is: readonly string[] }>;
 export type Story = Readonly<{ name: string; steps: readonly Step[] }>;
 
@@ -426,7 +426,7 @@ const sessionStories: Story[] = [
       ok('session grant', {
         ...S,
         scope: 'uci',
-        objects: [['b*', 'read'], ['b', 'write'], ['b', 'read'], ['b*', 'write'], ['a', 'read'], ['a', 'read'], ['one'], 'x'],
+        objects: [['b*', 'read'], ['b*', 'write'], ['b', 'write'], ['b', 'read'], ['a', 'read'], ['a', 'read'], ['one'], 'x'],
       }),
       ok('session grant', { ...S, objects: [['network', 're?oad']] }),
       call('session list', {
@@ -529,13 +529,13 @@ const networkStories: Story[] = [
         status: 0,
         some: { ...down, available: false, autostart: true, errors: [{ subsystem: 'interface', code: 'NO_DEVICE' }] },
       },
-      call('network.device status', { with: { name: 'weir0' }, some: { present: false, up: false } }),
+      call('network.device status', { with: { name: 'weir0' }, get: { external: false, present: false, type: 'Network device' } }),
       { device: 'weir0', there: true },
       {
         until: 'network.interface.weir status',
         some: { up: true, l3_device: 'weir0', 'ipv4-address': [{ address: '10.77.0.1', mask: 24 }], updated: ['addresses'] },
       },
-      ...told(['ifup weir'], ['interface.update weir up']),
+      ...told(['ifup weir'], ['interface.update weir addresses']),
 
       // Nothing changed, or already up: nothing happens.
       ok('network reload', {}),
@@ -552,10 +552,10 @@ const networkStories: Story[] = [
       { until: 'network.interface.weir status', some: { ...down, available: false, autostart: false } },
       { device: 'weir0', there: true },
       { until: 'network.interface.weir status', some: { ...down, available: true, autostart: false } },
-      ...told(['ifdown weir'], ['interface.down weir down']),
+      ...told(['ifdown weir'], ['interface.down weir']),
       ok('network.interface up', { interface: 'weir' }),
       { until: 'network.interface.weir status', some: { up: true } },
-      ...told(['ifup weir'], ['interface.update weir up']),
+      ...told(['ifup weir'], ['interface.update weir addresses']),
 
       // The device goes and comes.
       { device: 'weir0', there: false },
@@ -565,7 +565,7 @@ const networkStories: Story[] = [
       },
       { device: 'weir0', there: true },
       { until: 'network.interface.weir status', some: { up: true } },
-      ...told(['ifdown weir', 'ifup weir'], ['interface.down weir down', 'interface.update weir up']),
+      ...told(['ifdown weir', 'ifup weir'], ['interface.down weir', 'interface.update weir addresses']),
 
       // A metric is taken over, an address is torn down and set up.
       ok('uci set', { config: 'network', section: 'weir', values: { metric: '5' } }),
@@ -575,17 +575,17 @@ const networkStories: Story[] = [
       ok('uci set', { config: 'network', section: 'weir', values: { ipaddr: ['10.78.0.1/24'] } }),
       ok('uci commit', { config: 'network' }),
       { until: 'network.interface.weir status', some: { up: true, 'ipv4-address': [{ address: '10.78.0.1', mask: 24 }] } },
-      ...told(['ifdown weir', 'ifup weir'], ['interface.down weir down', 'interface.update weir up']),
+      ...told(['ifdown weir', 'ifup weir'], ['interface.down weir', 'interface.update weir addresses']),
       ok('network.interface.weir restart', {}),
-      ...told(['ifdown weir', 'ifup weir'], ['interface.down weir down', 'interface.update weir up']),
+      ...told(['ifdown weir', 'ifup weir'], ['interface.down weir', 'interface.update weir addresses']),
       ok('network.interface.weir set_data', { zone: 'weir', x: { a: 1 } }),
       call('network.interface.weir status', { some: { up: true, updated: ['data'], data: { x: { a: 1 }, zone: 'weir' } } }),
-      ...told([], ['interface.update weir up']),
+      ...told([], ['interface.update weir data']),
 
       ok('uci delete', { config: 'network', section: 'weir' }),
       ok('uci commit', { config: 'network' }),
       { until: 'network.interface.weir status', status: 4 },
-      ...told(['ifdown weir'], ['interface.down weir down']),
+      ...told(['ifdown weir'], ['interface.down weir']),
       { device: 'weir0', there: false },
       { file: 'network', is: router['network'] ?? '' },
     ],
@@ -631,7 +631,11 @@ const procdStories: Story[] = [
   },
   {
     name: 'system',
-    steps: [call('system board', { some: {} }), call('system info', { some: {} }), refused('system nope', 3)],
+    steps: [
+      call('system board', { has: ['kernel', 'hostname', 'system', 'release'] }),
+      call('system info', { has: ['localtime', 'uptime', 'load', 'memory', 'root', 'tmp', 'swap'] }),
+      refused('system nope', 3),
+    ],
   },
 ];
 

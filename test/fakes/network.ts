@@ -177,10 +177,8 @@ export function network(read: () => Package | null, clock: Pick<Clock, 'monotoni
     external: false,
     present: link !== undefined,
     type: 'Network device',
-    up: link?.up ?? false,
-    carrier: link?.carrier ?? false,
-    auth_status: false,
-    ...(link && { devtype: 'ethernet', mtu: link.mtu, mtu6: link.mtu, macaddr: link.macaddr, statistics: link.statistics }),
+    ...(link && { up: link.up, carrier: link.carrier, auth_status: false, devtype: 'ethernet' }),
+    ...(link && { mtu: link.mtu, mtu6: link.mtu, macaddr: link.macaddr, statistics: link.statistics }),
   });
   const known = (name: string): boolean => links.has(name) || [...all.values()].some((i) => device(i) === name);
 

@@ -44,8 +44,9 @@ mkdir -p etc/config run/ubus run/rpcd run/lock tmp/.uci tmp/resolv.conf.d etc/in
 mount --bind "$1/ubus" run/ubus
 mount --bind "$1/config" etc/config
 [ -L var/run ] || mount --rbind run var/run
-printf '#!/bin/sh\\nexec ubus call network reload\\n' >etc/init.d/network
-chmod +x etc/init.d/network
+printf '#!/bin/sh\\n[ "$1" != reload ] || exec ubus call network reload\\n' >etc/init.d/network
+printf '#!/bin/sh\\n' >etc/init.d/firewall
+chmod +x etc/init.d/network etc/init.d/firewall
 pivot_root . mnt
 umount -l /mnt
 ip link set lo up
@@ -76,9 +77,9 @@ export async function start(configs: Readonly<Record<string, string>>): Promise<
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  let said = '';
+  let complaints = '';
   child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk;
+    complaints += chunk;
   });
   const stop = async (): Promise<void> => {
     child.kill('SIGKILL');
@@ -87,17 +88,20 @@ export async function start(configs: Readonly<Record<string, string>>): Promise<
   };
   const ready = await new Promise<boolean>((resolve) => {
     const timer = setTimeout(() => resolve(false), 30_000);
+    const settle = (value: boolean): void => {
+      clearTimeout(timer);
+      resolve(value);
+    };
+    let said = '';
     child.stdout.on('data', (chunk: Buffer) => {
       said += chunk;
-      if (!/^ready$/m.test(said)) return;
-      clearTimeout(timer);
-      resolve(true);
+      if (/^ready$/m.test(said)) settle(true);
     });
-    child.once('close', () => resolve(false));
+    child.once('close', () => settle(false));
   });
   if (!ready) {
     await stop();
-    throw new Error(`the daemons did not start: ${said}`);
+    throw new Error(`the daemons did not start: ${complaints}`);
   }
   const inside = firstChild(child.pid ?? 0);
   return {
