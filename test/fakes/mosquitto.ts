@@ -32,6 +32,8 @@ const name = 'broker.test';
 export async function start(): Promise<Broker> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-mosquitto-'));
   const path = (file: string): string => join(dir, file);
+  // Also when a test fails in the middle.
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   const [port, tlsPort] = await freePorts();
   makeCertificates(dir);
   execFileSync('mosquitto_passwd', ['-b', '-c', path('passwords'), user, password]);
@@ -50,6 +52,7 @@ keyfile ${path('broker.key')}
 `,
   );
   let child = await run(path('conf'));
+  process.once('exit', () => child.kill('SIGKILL'));
   return {
     port,
     tlsPort,
@@ -73,7 +76,10 @@ keyfile ${path('broker.key')}
 }
 
 function run(conf: string): Promise<ChildProcess> {
-  const child = spawn('mosquitto', ['-c', conf], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn('mosquitto', ['-c', conf], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH: `${process.env['PATH']}:/usr/sbin` },
+  });
   return new Promise((resolve, reject) => {
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
