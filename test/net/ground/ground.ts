@@ -17,6 +17,8 @@ export type Options = Readonly<{
   secondUplink?: boolean;
   /** The IPv6 default route as netifd makes it: only for the delegated prefix and the WAN address. */
   sourceSpecific?: boolean;
+  /** Every TCP segment is a packet of its own, as on a cable. Otherwise one packet may hold 64 KiB, as the kernel merges them on receipt. */
+  singleSegments?: boolean;
   /** What there is of `weir0` at the start: nothing, the bare device, or all of it with every consumer as a peer. Default: ready. */
   tunnel?: 'none' | 'device' | 'ready';
 }>;
@@ -58,7 +60,7 @@ const nat = `table inet fw4 {
 `;
 
 export async function createGround(options: Options = {}): Promise<Ground> {
-  const { ipv6 = true, secondUplink = false, sourceSpecific = false, tunnel = 'ready' } = options;
+  const { ipv6 = true, secondUplink = false, sourceSpecific = false, singleSegments = false, tunnel = 'ready' } = options;
   const names = options.consumers ?? ['c', 'd', 'e'];
   const places = new Map<string, Namespace>();
   const close = async (): Promise<void> => {
@@ -107,6 +109,8 @@ export async function createGround(options: Options = {}): Promise<Ground> {
     const cable = (link: string, far: string, farLink: string): string =>
       `link add ${link} type veth peer name ${farLink} netns ${place(far).pid}`;
     const outside = (address: string): string => address.replace(/[0-9a-f]+$/, '1');
+    const defaults = (sources: readonly string[], way: string): string[] =>
+      sourceSpecific ? sources.map((from) => `route add ::/0 from ${from} ${way}`) : [`route add ::/0 ${way}`];
     await ip('uplink', [
       'link set lo up',
       cable('to-r', 'router', 'wan'),
@@ -146,16 +150,14 @@ export async function createGround(options: Options = {}): Promise<Ground> {
         `address add ${at.wan.v4}/24 dev wan`,
         `address add ${at.wan.v6}/64 dev wan nodad`,
         `route add default via ${at.gateway.v4} dev wan`,
-        ...(sourceSpecific
-          ? ['2a11:f::/48', `${at.wan.v6}/128`].map((from) => `route add ::/0 from ${from} via ${at.gateway.v6} dev wan`)
-          : [`route add ::/0 via ${at.gateway.v6} dev wan`]),
+        ...defaults(['2a11:f::/48', at.wan.v6], `via ${at.gateway.v6} dev wan`),
         ...(secondUplink
           ? [
               'link set wan2 up',
               `address add ${at.wan2.v4}/24 dev wan2`,
               `address add ${at.wan2.v6}/64 dev wan2 nodad`,
               `route add default via ${at.gateway2.v4} dev wan2 metric 200`,
-              `route add ::/0 via ${at.gateway2.v6} dev wan2 metric 2000`,
+              ...defaults([at.wan2.v6], `via ${at.gateway2.v6} dev wan2 metric 2000`),
             ]
           : []),
       ]),
@@ -202,6 +204,14 @@ export async function createGround(options: Options = {}): Promise<Ground> {
       }),
     ]);
 
+    if (singleSegments) {
+      await Promise.all(
+        (['internet', 'lan'] as const)
+          .map((name) => ip(name, ['link set eth0 gso_max_segs 1']))
+          .concat(ip('router', ['link set wan gso_max_segs 1'])),
+      );
+    }
+
     const ground: Ground = {
       consumers,
       routerKeys,
@@ -245,4 +255,16 @@ export async function createGround(options: Options = {}): Promise<Ground> {
     await close();
     throw e;
   }
+}
+
+export type Line = Readonly<{ up: bigint; down: bigint }>;
+
+/** IP bytes on the cable between router and provider, as the provider counts them. ARP and neighbour discovery are in it. */
+export async function readLine(ground: Ground, link = 'to-r'): Promise<Line> {
+  const shown = await ground.in('uplink').run(['ip', '-json', '-statistics', 'link', 'show', link]);
+  type Way = { bytes: number; packets: number };
+  const [{ stats64 }] = JSON.parse(shown) as [{ stats64: { rx: Way; tx: Way } }];
+  const ethernetHeader = 14;
+  const size = ({ bytes, packets }: Way): bigint => BigInt(bytes - packets * ethernetHeader);
+  return { up: size(stats64.rx), down: size(stats64.tx) };
 }

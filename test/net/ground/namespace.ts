@@ -3,6 +3,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { build } from 'esbuild';
 import type { Verbs } from './resident.ts';
 
@@ -19,8 +20,6 @@ export type Namespace = Readonly<{
   run(argv: readonly string[], options?: RunOptions): Promise<string>;
   /** A long-running program; its pid is the program's own, so that it can be killed. Ended by `close` at the latest. */
   spawn(argv: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess;
-  /** A TypeScript program of the project, bundled, to its end. */
-  node(file: string, args: readonly string[], withinMs?: number): Promise<Ran>;
   /** One of the verbs of `traffic.ts`, done by the resident. */
   ask<V extends keyof Verbs>(verb: V, request: Parameters<Verbs[V]>[0]): Promise<Awaited<ReturnType<Verbs[V]>>>;
   close(): Promise<void>;
@@ -29,26 +28,41 @@ export type Namespace = Readonly<{
 const bound = ['setpriv', '--pdeathsig', 'KILL'];
 const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
-async function bundle(file: string): Promise<string> {
+/** The network namespace of a process. */
+export const spaceOf = (pid: number): string => readlinkSync(`/proc/${pid}/ns/net`);
+
+/** Every process that lives in one of these. */
+export const inhabitants = (spaces: ReadonlySet<string>): number[] =>
+  readdirSync('/proc')
+    .filter((name) => {
+      try {
+        return /^\d+$/.test(name) && spaces.has(spaceOf(Number(name)));
+      } catch {
+        // It has ended since the directory was read.
+        return false;
+      }
+    })
+    .map(Number);
+
+/** The resident, bundled into one text that Node takes as an argument. */
+async function bundleResident(): Promise<string> {
   const built = await build({
-    entryPoints: [file],
+    entryPoints: ['test/net/ground/resident.ts'],
     bundle: true,
     write: false,
     platform: 'node',
     target: 'node20',
     format: 'esm',
-    packages: 'external',
-    define: { 'import.meta.main': 'true' },
   });
   const [output] = built.outputFiles;
-  if (output === undefined) throw new Error(`esbuild made nothing of ${file}`);
+  if (output === undefined) throw new Error('esbuild made no resident');
   return output.text;
 }
 
 let resident: Promise<string> | undefined;
 
 export async function openNamespace(name: string): Promise<Namespace> {
-  resident ??= bundle('test/net/ground/resident.ts');
+  resident ??= bundleResident();
   const [command = '', ...args] = [...bound, 'unshare', '--net', '--mount', process.execPath, '--input-type=module', '-e', await resident];
   const holder = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const children = new Set<ChildProcess>([holder]);
@@ -111,8 +125,6 @@ export async function openNamespace(name: string): Promise<Namespace> {
       if (ran.code !== 0) throw new Error(`${name}: ${argv.join(' ')}: ${ran.code}: ${ran.stderr}${ran.stdout}`);
       return ran.stdout;
     },
-    node: async (file, args, withinMs = 30_000) =>
-      attempt([process.execPath, '--input-type=module', '-', ...args], { input: await bundle(file), withinMs }),
     ask: (verb, request) =>
       new Promise((resolve, reject) => {
         next += 1;
@@ -120,6 +132,7 @@ export async function openNamespace(name: string): Promise<Namespace> {
         holder.send({ id: next, verb, request });
       }),
     async close() {
+      const space = spaceOf(pid);
       await Promise.all(
         [...children].map((child) => {
           const gone = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null;
@@ -127,6 +140,8 @@ export async function openNamespace(name: string): Promise<Namespace> {
           return gone;
         }),
       );
+      // What a program of ours had started in its turn.
+      for (const stray of inhabitants(new Set([space]))) process.kill(stray, 'SIGKILL');
     },
   };
 }

@@ -14,10 +14,14 @@ import { performance } from 'node:perf_hooks';
 
 export type Count = { datagrams: number; bytes: number };
 export type Progress = Readonly<{ ms: number; sent: number; received: number }>;
-export type Transfer = Readonly<{ sent: number; received: number; log: readonly Progress[]; end: 'complete' | 'timeout' | string }>;
+/** `end`: complete, timeout, closed, an errno name, or running. */
+export type Transfer = Readonly<{ sent: number; received: number; log: readonly Progress[]; end: string }>;
 
 const counts = new Map<string, Count>();
-const transfers = new Map<string, { sent: number; received: number; log: Progress[]; end: string }>();
+type Tally = { sent: number; received: number; log: Progress[]; end: string };
+type Order = Readonly<{ token: string; up: number; down: number; intervalMs: number; withinMs: number }>;
+const transfers = new Map<string, Tally>();
+const tally = (received: number): Tally => ({ sent: 0, received, log: [], end: 'running' });
 const waiters = new Set<() => void>();
 const open = new Set<string>();
 
@@ -62,18 +66,18 @@ async function udpSocket(address: string, port: number, reuseAddr = false): Prom
   return socket;
 }
 
-async function send(socket: dgram.Socket, payload: Buffer, port: number, to: string): Promise<string | null> {
-  return new Promise((resolve) => socket.send(payload, port, to, (e) => resolve(e === null ? null : reason(e))));
+function send(socket: dgram.Socket, payload: Buffer, port: number, to: string): Promise<boolean> {
+  return new Promise((resolve) => socket.send(payload, port, to, (e) => resolve(e === null)));
 }
 
-/** `size` bytes of UDP payload, `total` times, at most `perSecond`. */
-async function pour(socket: dgram.Socket, payload: Buffer, total: number, perSecond: number, port: number, to: string): Promise<number> {
+/** Runs `shoot` that many times, at most `perSecond`; how often it succeeded. Bursts would test the queues of a busy machine instead. */
+async function pace(total: number, perSecond: number, shoot: () => Promise<boolean>): Promise<number> {
   const started = performance.now();
   let sent = 0;
   for (let tried = 0; tried < total; tried++) {
     const early = started + (tried / perSecond) * 1000 - performance.now();
     if (early > 1) await pause(early);
-    if ((await send(socket, payload, port, to)) === null) sent += 1;
+    if (await shoot()) sent += 1;
   }
   return sent;
 }
@@ -87,7 +91,8 @@ async function serveUdp(name: string, address: string, port: number): Promise<dg
     const purpose = String.fromCharCode(payload[0] ?? 0);
     if (purpose === 'p') {
       const { token, total, size, perSecond } = JSON.parse(head) as { token: string; total: number; size: number; perSecond: number };
-      await pour(socket, datagram(`s ${token}`, size), total, perSecond, from.port, from.address);
+      const payload = datagram(`s ${token}`, size);
+      await pace(total, perSecond, () => send(socket, payload, from.port, from.address));
     } else if (purpose === 'e' || purpose === 's') {
       count(head, payload.length);
       if (purpose === 'e') await send(socket, datagram(`r ${name} ${head}`, Math.max(payload.length, 64)), from.port, from.address);
@@ -97,23 +102,19 @@ async function serveUdp(name: string, address: string, port: number): Promise<dg
 }
 
 function serveTcp(name: string, address: string, port: number): Promise<void> {
-  const server = net.createServer({ allowHalfOpen: false }, (socket) => {
+  const server = net.createServer((socket) => {
     socket.on('error', () => socket.destroy());
     socket.write(`${name}\n`);
-    socket.once('readable', () => {
+    socket.once('readable', async () => {
       const first: Buffer | null = socket.read();
       if (first === null) return;
       const end = first.indexOf(10);
-      const order = JSON.parse(first.subarray(0, end).toString()) as { token: string; up: number; down: number; intervalMs: number };
-      const transfer = { sent: 0, received: first.length - end - 1, log: [] as Progress[], end: 'timeout' };
+      const order = JSON.parse(first.subarray(0, end).toString()) as Order;
+      const transfer = tally(first.length - end - 1);
       transfers.set(order.token, transfer);
-      // The client's end is not ours: it waits for the last byte that it has ordered, we wait for the last that it announced.
-      carry(socket, transfer, order.down, order.up, order.intervalMs).then((ending) => {
-        transfer.end = ending;
-        for (const wake of waiters) wake();
-        if (ending === 'complete') socket.end();
-        else socket.destroy();
-      });
+      await carry(socket, transfer, { ...order, give: order.down, take: order.up });
+      for (const wake of waiters) wake();
+      socket.end();
     });
   });
   return new Promise((resolve, reject) => {
@@ -122,41 +123,43 @@ function serveTcp(name: string, address: string, port: number): Promise<void> {
   });
 }
 
-/** Writes `give` bytes and reads `take`, until both are done or the connection is. */
+/** Writes `give` bytes and reads `take`, until both are done, the connection is, or the time. */
 function carry(
   socket: net.Socket,
-  tally: { sent: number; received: number; log: Progress[] },
-  give: number,
-  take: number,
-  intervalMs: number,
-): Promise<string> {
+  t: Tally,
+  { give, take, intervalMs, withinMs }: Readonly<{ give: number; take: number; intervalMs: number; withinMs: number }>,
+): Promise<void> {
   const chunk = Buffer.alloc(1 << 16, '.');
   const started = performance.now();
   const note = (): void => {
-    tally.log.push({ ms: Math.round(performance.now() - started), sent: tally.sent, received: tally.received });
+    t.log.push({ ms: Math.round(performance.now() - started), sent: t.sent, received: t.received });
   };
   return new Promise((resolve) => {
     const ticker = setInterval(note, intervalMs);
-    const finish = (ending: string): void => {
+    const finish = (end: string): void => {
+      if (t.end !== 'running') return;
       clearInterval(ticker);
+      clearTimeout(timer);
       note();
-      resolve(ending);
+      t.end = end;
+      resolve();
     };
+    const timer = setTimeout(() => finish('timeout'), withinMs);
     const check = (): void => {
-      if (tally.sent >= give && tally.received >= take) finish('complete');
+      if (t.sent >= give && t.received >= take) finish('complete');
     };
     const push = (): void => {
-      const size = Math.min(chunk.length, give - tally.sent);
+      const size = Math.min(chunk.length, give - t.sent);
       if (size <= 0) return;
       socket.write(chunk.subarray(0, size), (e) => {
         if (e !== null && e !== undefined) return;
-        tally.sent += size;
+        t.sent += size;
         check();
         push();
       });
     };
     socket.on('data', (bytes: Buffer) => {
-      tally.received += bytes.length;
+      t.received += bytes.length;
       check();
     });
     socket.on('error', (e) => finish(reason(e)));
@@ -207,8 +210,8 @@ export const seen = async (_: null): Promise<string[]> => [...counts.keys()];
 
 /** The server's side of a transfer, as soon as it has ended or the time is up. */
 export async function transferred(q: { token: string; withinMs: number }): Promise<Transfer> {
-  await until(() => !['timeout', undefined].includes(transfers.get(q.token)?.end), q.withinMs);
-  return transfers.get(q.token) ?? { sent: 0, received: 0, log: [], end: 'never came' };
+  await until(() => (transfers.get(q.token)?.end ?? 'running') !== 'running', q.withinMs);
+  return transfers.get(q.token) ?? tally(0);
 }
 
 // ── clients ──
@@ -304,7 +307,8 @@ export async function udpSend(q: {
   fromPort?: number;
 }): Promise<Count> {
   const socket = await udpSocket(q.from ?? (isSix(q.to) ? '::' : '0.0.0.0'), q.fromPort ?? 0);
-  const sent = await pour(socket, datagram(`s ${q.token}`, q.size), q.total, q.perSecond, q.port, q.to);
+  const payload = datagram(`s ${q.token}`, q.size);
+  const sent = await pace(q.total, q.perSecond, () => send(socket, payload, q.port, q.to));
   socket.close();
   return { datagrams: sent, bytes: sent * q.size };
 }
@@ -328,42 +332,40 @@ export async function udpFetch(q: {
   return got;
 }
 
-/** `flows` datagrams, each from a port of its own. */
-export async function udpFlows(q: { to: string; port: number; token: string; flows: number }): Promise<Count> {
+/** `total` datagrams of 64 bytes, each from a port of its own. */
+export async function udpFlows(q: { to: string; port: number; token: string; total: number; perSecond: number }): Promise<Count> {
   const payload = datagram(`s ${q.token}`, 64);
-  let sent = 0;
-  for (let i = 0; i < q.flows; i++) {
+  const sent = await pace(q.total, q.perSecond, async () => {
     const socket = await udpSocket(isSix(q.to) ? '::' : '0.0.0.0', 0);
-    if ((await send(socket, payload, q.port, q.to)) === null) sent += 1;
+    const gone = await send(socket, payload, q.port, q.to);
     socket.close();
-  }
+    return gone;
+  });
   return { datagrams: sent, bytes: sent * 64 };
 }
 
 /** `up` bytes to the server and `down` bytes from it over one connection. Bytes sent are those the kernel took; the server knows better. */
-export function tcpTransfer(q: {
-  to: string;
-  port: number;
-  token: string;
-  up: number;
-  down: number;
-  intervalMs: number;
-  withinMs: number;
-}): Promise<Transfer> {
+export function tcpTransfer(q: Order & Readonly<{ to: string; port: number }>): Promise<Transfer> {
   return new Promise((resolve) => {
-    const tally = { sent: 0, received: 0, log: [] as Progress[] };
+    const t = tally(0);
     const socket = net.connect({ host: q.to, port: q.port });
-    const finish = (end: string): void => {
+    const finish = (): void => {
       clearTimeout(timer);
       socket.destroy();
-      resolve({ ...tally, end });
+      resolve(t);
     };
-    const timer = setTimeout(() => finish('timeout'), q.withinMs);
-    socket.once('error', (e) => finish(reason(e)));
+    const fail = (end: string): void => {
+      if (t.end !== 'running') return;
+      t.end = end;
+      finish();
+    };
+    const timer = setTimeout(() => fail('timeout'), q.withinMs);
+    socket.once('error', (e) => fail(reason(e)));
     socket.once('data', (greeting: Buffer) => {
-      socket.write(`${JSON.stringify({ token: q.token, up: q.up, down: q.down, intervalMs: q.intervalMs })}\n`);
-      tally.received = greeting.length - greeting.indexOf(10) - 1;
-      carry(socket, tally, q.up, q.down, q.intervalMs).then(finish);
+      clearTimeout(timer);
+      socket.write(`${JSON.stringify({ token: q.token, up: q.up, down: q.down, intervalMs: q.intervalMs, withinMs: q.withinMs })}\n`);
+      t.received = greeting.length - greeting.indexOf(10) - 1;
+      carry(socket, t, { ...q, give: q.up, take: q.down }).then(finish);
     });
   });
 }
