@@ -52,7 +52,7 @@ async function status(): Promise<number> {
 const [command, ...rest] = host.process.args;
 if (command === '--help' || command === undefined) host.print(help);
 else if (command === 'version' && rest.length === 0) host.print(`${version}\n`);
-else if (command === 'status' && rest.length === 0) host.process.exit(await status());
+else if (command === 'status' && rest.length === 0) void status().then((code) => host.process.exit(code));
 else {
   host.log(`weir: no such command: ${host.process.args.join(' ')}\n${help}`);
   host.process.exit(2);
