@@ -2,7 +2,7 @@
 // by its own timer, or with the connection. Knows no object by name and decides nothing; what a lost bus means is its caller's choice.
 
 import { type Millis, millis } from '../core/brand.ts';
-import { type Code, type Fault, fail, fault, ok, type Result, under } from '../core/result.ts';
+import { type Code, type Fault, fail, fault, ok, type Result, text, under } from '../core/result.ts';
 import type { Host, Timer } from '../ports/host.ts';
 import type { Kind, Table } from '../wire/blobmsg.ts';
 import * as blobmsg from '../wire/blobmsg.ts';
@@ -94,8 +94,8 @@ const unknownError = 9;
 const statusOf: Partial<Record<Code, number>> = { malformed: 2, missing: 4, denied: 6, timeout: 7, unsupported: 8, limit: 11 };
 
 function refused(status: number): Result<never> {
-  const [code, text] = statuses[status] ?? ['foreign', 'of a later ubus'];
-  return fail(code, '', `ubus status ${status}, ${text}`);
+  const [code, words] = statuses[status] ?? ['foreign', 'of a later ubus'];
+  return fail(code, '', `ubus status ${status}, ${words}`);
 }
 
 // One connection
@@ -150,7 +150,7 @@ function connect(host: Pick<Host, 'net' | 'clock'>, path: string, deadline: Mill
     state = 'closed';
     greeting.cancel();
     stream.close();
-    for (const [seq, peers] of waiting) for (const peer of peers.keys()) settle(seq, peer, { ok: false, fault: why });
+    for (const [seq, peers] of waiting) for (const peer of peers.keys()) settle(seq, peer, fail('closed', '', text(why)));
   }
 
   function lose(why: Fault): void {
@@ -209,8 +209,8 @@ function connect(host: Pick<Host, 'net' | 'clock'>, path: string, deadline: Mill
     });
 
   function send(m: Message): Result<void> {
-    if (state !== 'open') return fail('closed', path, 'the bus is gone');
-    if (queued > ubus.mostBlob) return fail('limit', path, 'ubusd does not read what we send');
+    if (state !== 'open') return fail('closed', '', 'the bus is gone');
+    if (queued > ubus.mostBlob) return fail('limit', '', 'ubusd does not read what we send');
     const frame = ubus.encode(m);
     if (!frame.ok) return frame;
     if (!stream.write(frame.value)) queued += frame.value.length;
@@ -218,7 +218,7 @@ function connect(host: Pick<Host, 'net' | 'clock'>, path: string, deadline: Mill
   }
 
   async function request(type: Type, peer: number, attrs: Attrs, patience: Millis, first?: (a: Answer) => void): Promise<Result<Answer>> {
-    if (waiting.size === 0xffff) return fail('limit', path, 'every sequence number waits for its answer');
+    if (waiting.size === 0xffff) return fail('limit', '', 'every sequence number waits for its answer');
     // 0 stays free for what nobody answers.
     do lastSeq = (lastSeq % 0xffff) + 1;
     while (waiting.has(lastSeq));
@@ -241,9 +241,10 @@ function bodyOf(answer: Result<Answer>): Result<Table> {
 // Objects of ours
 
 type Own = {
-  /** null: without a name, for ubusd to speak to. */
-  readonly path: string | null;
-  readonly signature: Uint8Array;
+  /** Its path, or what it subscribes or listens to. */
+  readonly name: string;
+  /** null: without a path on the bus, for ubusd to speak to. */
+  readonly signature: Uint8Array | null;
   /** null: not on the bus now. */
   object: number | null;
   /** What makes it useful once it is there. */
@@ -253,7 +254,6 @@ type Own = {
   readonly gone: (() => void) | null;
 };
 
-const nothing = new Uint8Array(0);
 const firstDelay = millis(100);
 const longestDelay = millis(10_000);
 
@@ -293,7 +293,7 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
       for (const own of [...owned]) {
         const raised = await raise(connection, own);
         if (raised.ok) continue;
-        if (own.gone === null || raised.fault.code === 'closed') return connection.lose(raised.fault);
+        if (own.gone === null || raised.fault.code === 'closed') return connection.lose(under(own.name, raised.fault));
         owned.delete(own);
         own.gone();
       }
@@ -313,7 +313,7 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
     }
 
     async function raise(connection: Connection, own: Own): Promise<Result<unknown>> {
-      const attrs = own.path === null ? {} : { path: own.path, signature: own.signature };
+      const attrs = own.signature === null ? {} : { path: own.name, signature: own.signature };
       const added = await connection.request('add-object', 0, attrs, deadline, ({ bodies }) => {
         own.object = bodies[0]?.object ?? null;
       });
@@ -325,12 +325,12 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
     }
 
     /** Puts it on the bus now and after every reconnect. */
-    async function own<T>(path: string, made: Own, handle: T): Promise<Result<T>> {
+    async function own<T>(made: Own, handle: T): Promise<Result<T>> {
       owned.add(made);
       const raised = await raise(c, made);
       if (raised.ok) return ok(handle);
       owned.delete(made);
-      return { ok: false, fault: under(path, raised.fault) };
+      return { ok: false, fault: under(made.name, raised.fault) };
     }
 
     async function remove(made: Own): Promise<Result<void>> {
@@ -339,14 +339,14 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
       made.object = null;
       if (object === null) return done;
       const removed = await c.request('remove-object', 0, { object }, deadline);
-      return removed.ok ? done : removed;
+      return removed.ok ? done : at(made.name, removed);
     }
 
     async function list(pattern: string): Promise<Result<readonly Found[]>> {
       const answer = await c.request('lookup', 0, { path: pattern }, deadline);
       if (!answer.ok) return answer;
-      const found = answer.value.bodies.flatMap(({ path, object, signature = nothing }) =>
-        path === undefined || object === undefined ? [] : [{ path, object, signature }],
+      const found = answer.value.bodies.flatMap(({ path, object, signature }) =>
+        path === undefined || object === undefined || signature === undefined ? [] : [{ path, object, signature }],
       );
       return ok(found);
     }
@@ -379,7 +379,7 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
         const signature = signatureOf(methods);
         if (!signature.ok) return at(path, signature);
         const made: Own = {
-          path,
+          name: path,
           signature: signature.value,
           object: null,
           attach: async () => done,
@@ -387,7 +387,7 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
           gone: null,
         };
         const isThere = (): Result<number> => (made.object === null ? fail('closed', '', 'not on the bus') : ok(made.object));
-        return own(path, made, {
+        return own(made, {
           notify(event, body) {
             const object = isThere();
             return at(`${path}.${event}`, object.ok ? notify(c, object.value, event, body) : object);
@@ -396,13 +396,13 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
             const object = isThere();
             return at(`${path}.${event}`, object.ok ? await ask(c, object.value, event, body, deadline, patience) : object);
           },
-          remove: async () => at(path, await remove(made)),
+          remove: () => remove(made),
         });
       },
       subscribe(path, subscriber) {
         const made: Own = {
-          path: null,
-          signature: nothing,
+          name: path,
+          signature: null,
           object: null,
           async attach(connection, object) {
             const target = await find(path);
@@ -415,12 +415,12 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
           },
           gone: subscriber.gone,
         };
-        return own(path, made, { remove: async () => at(path, await remove(made)) });
+        return own(made, { remove: () => remove(made) });
       },
       listen(pattern, heard) {
         const made: Own = {
-          path: null,
-          signature: nothing,
+          name: pattern,
+          signature: null,
           object: null,
           attach: (_, object) =>
             invoke(
@@ -435,7 +435,7 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
           },
           gone: null,
         };
-        return own(pattern, made, { remove: async () => at(pattern, await remove(made)) });
+        return own(made, { remove: () => remove(made) });
       },
       async send(event, body) {
         const sent = await invoke(eventObject, 'send', blobmsg.table({ id: blobmsg.string(event), data: blobmsg.nested(body) }), deadline);
