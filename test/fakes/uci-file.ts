@@ -66,22 +66,25 @@ export function parse(source: string): Result<Package> {
   const p: Package = { sections: [], made: 0 };
   let section: string | null = null;
   for (const { line, words } of statements(source)) {
-    const [verb, first, second] = words;
+    const [verb, first, second, more] = words;
     if (verb === undefined || verb === 'package') continue;
-    if (first === undefined) return fail('malformed', `line ${line}`, `${verb} of what?`);
+    const wrong = (what: string): Result<never> => fail('malformed', `line ${line}`, what);
+    if (first === undefined) return wrong(`${verb} of what?`);
+    if (more !== undefined) return wrong('too many words');
     if (verb === 'config') {
       section = second ?? anonymousName(p, first);
+      if (!isName(section)) return wrong('not a name');
+      if ((find(p, section)?.type ?? first) !== first) return wrong('a section of that name has another type');
       apply(p, { verb: second === undefined ? 'add' : 'set', section, value: first });
     } else if ((verb === 'option' || verb === 'list') && section !== null && isName(first)) {
-      if (second !== undefined && second !== '')
-        apply(p, { verb: verb === 'list' ? 'list-add' : 'set', section, option: first, value: second });
-    } else return fail('malformed', `line ${line}`, `unexpected ${verb}`);
+      if (second) apply(p, { verb: verb === 'list' ? 'list-add' : 'set', section, option: first, value: second });
+    } else return wrong(`unexpected ${verb}`);
   }
   return ok(p);
 }
 
 function* statements(source: string): Generator<{ line: number; words: string[] }> {
-  const token = /(\n|;)|#[^\n]*|[ \t\r]+|((?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"#;\\])+)/gsy;
+  const token = /(\n)|#[^\n]*|[ \t\r]+|((?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"#;\\])+)/gsy;
   let line = 1;
   let at = 0;
   let words: string[] = [];
