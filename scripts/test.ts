@@ -118,7 +118,8 @@ async function main(): Promise<number> {
           totals === null ? 'no totals printed' : `${totals.passed} passed${totals.failed > 0 ? `, ${totals.failed} failed` : ''}`;
         console.log(`${clean ? '•' : '✘'} ${label}: ${counts} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
         if (!clean) {
-          console.log(output);
+          // On QuickJS each of uvu's dots is a line.
+          console.log(output.replace(/^(\s*[•✘]\s*)$\n?/gm, ''));
           console.log(`  exit ${status}`);
           broken.push(label);
         }
