@@ -291,7 +291,7 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
 
     async function restore(connection: Connection): Promise<void> {
       for (const own of [...owned]) {
-        const raised = await raise(connection, own);
+        const raised = owned.has(own) ? await raise(connection, own) : done;
         if (raised.ok) continue;
         if (own.gone === null || raised.fault.code === 'closed') return connection.lose(under(own.name, raised.fault));
         owned.delete(own);
@@ -318,14 +318,16 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
         own.object = bodies[0]?.object ?? null;
       });
       if (!added.ok) return added;
-      if (own.object === null) return fail('malformed', '', 'ubusd gave the object no id');
-      const attached = await own.attach(connection, own.object);
-      if (!attached.ok) await remove(own);
+      const object = added.value.bodies[0]?.object;
+      if (object === undefined) return fail('malformed', '', 'ubusd gave the object no id');
+      const attached = await own.attach(connection, object);
+      // It may have been removed meanwhile.
+      if (!attached.ok || !owned.has(own)) await leave(own);
       return attached;
     }
 
     /** Puts it on the bus now and after every reconnect. */
-    async function own<T>(made: Own, handle: T): Promise<Result<T>> {
+    async function keep<T>(made: Own, handle: T): Promise<Result<T>> {
       owned.add(made);
       const raised = await raise(c, made);
       if (raised.ok) return ok(handle);
@@ -333,13 +335,17 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
       return { ok: false, fault: under(made.name, raised.fault) };
     }
 
-    async function remove(made: Own): Promise<Result<void>> {
-      const { object } = made;
-      owned.delete(made);
-      made.object = null;
+    async function leave(own: Own): Promise<Result<void>> {
+      const { object } = own;
+      own.object = null;
       if (object === null) return done;
       const removed = await c.request('remove-object', 0, { object }, deadline);
-      return removed.ok ? done : at(made.name, removed);
+      return removed.ok ? done : at(own.name, removed);
+    }
+
+    function remove(own: Own): Promise<Result<void>> {
+      owned.delete(own);
+      return leave(own);
     }
 
     async function list(pattern: string): Promise<Result<readonly Found[]>> {
@@ -386,16 +392,9 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
           invoked: (connection, object, m) => void serve(connection, object, methods, m),
           gone: null,
         };
-        const isThere = (): Result<number> => (made.object === null ? fail('closed', '', 'not on the bus') : ok(made.object));
-        return own(made, {
-          notify(event, body) {
-            const object = isThere();
-            return at(`${path}.${event}`, object.ok ? notify(c, object.value, event, body) : object);
-          },
-          async ask(event, body, patience) {
-            const object = isThere();
-            return at(`${path}.${event}`, object.ok ? await ask(c, object.value, event, body, deadline, patience) : object);
-          },
+        return keep(made, {
+          notify: (event, body) => at(`${path}.${event}`, notify(c, made, event, body)),
+          ask: async (event, body, patience) => at(`${path}.${event}`, await ask(c, made, event, body, deadline, patience)),
           remove: () => remove(made),
         });
       },
@@ -410,12 +409,12 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
           },
           invoked(connection, object, m) {
             const body = decodeData(m);
-            if (m.attrs.noReply !== true) answer(connection, object, m, body.ok ? 0 : invalidArgument);
+            if (m.attrs.noReply !== true) reply(connection, object, m, body.ok ? 0 : invalidArgument);
             if (body.ok && m.attrs.method !== undefined) subscriber.notified(m.attrs.method, body.value);
           },
           gone: subscriber.gone,
         };
-        return own(made, { remove: () => remove(made) });
+        return keep(made, { remove: () => remove(made) });
       },
       listen(pattern, heard) {
         const made: Own = {
@@ -435,7 +434,7 @@ export const open = (host: Pick<Host, 'net' | 'clock'>, options: Options): Promi
           },
           gone: null,
         };
-        return own(made, { remove: () => remove(made) });
+        return keep(made, { remove: () => remove(made) });
       },
       async send(event, body) {
         const sent = await invoke(eventObject, 'send', blobmsg.table({ id: blobmsg.string(event), data: blobmsg.nested(body) }), deadline);
@@ -457,7 +456,7 @@ function signatureOf(methods: Methods): Result<Uint8Array> {
 }
 
 /** Exactly one for each call. It cannot fail but with the connection, and then the caller's own timer ends the call. */
-function answer(c: Connection, object: number, m: Message, status: number): void {
+function reply(c: Connection, object: number, m: Message, status: number): void {
   c.send({ type: 'status', seq: m.seq, peer: m.peer, attrs: { status, object } });
 }
 
@@ -467,24 +466,27 @@ const decodeData = ({ attrs }: Message): Result<Table> =>
 async function serve(c: Connection, object: number, methods: Methods, m: Message): Promise<void> {
   const { method: name = '', user, group } = m.attrs;
   const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
-  if (method === undefined) return answer(c, object, m, methodNotFound);
+  if (method === undefined) return reply(c, object, m, methodNotFound);
   const args = decodeData(m);
-  if (!args.ok || user === undefined || group === undefined) return answer(c, object, m, invalidArgument);
+  if (!args.ok || user === undefined || group === undefined) return reply(c, object, m, invalidArgument);
   const result = await method.run({ args: args.value, user, group, client: m.peer });
   const body = result.ok ? blobmsg.encode(result.value) : result;
   const sent = body.ok ? c.send({ type: 'data', seq: m.seq, peer: m.peer, attrs: { object, data: body.value } }) : body;
-  answer(c, object, m, sent.ok ? 0 : (statusOf[sent.fault.code] ?? unknownError));
+  reply(c, object, m, sent.ok ? 0 : (statusOf[sent.fault.code] ?? unknownError));
 }
 
-function notify(c: Connection, object: number, method: string, body: Table): Result<void> {
+const absent = fail('closed', '', 'not on the bus');
+
+function notify(c: Connection, { object }: Own, method: string, body: Table): Result<void> {
   const data = blobmsg.encode(body);
   if (!data.ok) return data;
+  if (object === null) return absent;
   return c.send({ type: 'notify', seq: 0, peer: object, attrs: { object, method, noReply: true, data: data.value } });
 }
 
 async function ask(
   c: Connection,
-  object: number,
+  { object }: Own,
   method: string,
   body: Table,
   deadline: Millis,
@@ -492,6 +494,7 @@ async function ask(
 ): Promise<Result<readonly Result<Table>[]>> {
   const data = blobmsg.encode(body);
   if (!data.ok) return data;
+  if (object === null) return absent;
   let said: readonly Promise<Result<Answer>>[] = [];
   // ubusd first says whom it told, then passes on what each of them answers, under the same sequence.
   const told = await c.request('notify', object, { object, method, data: data.value }, deadline, ({ seq, status }) => {
