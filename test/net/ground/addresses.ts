@@ -11,7 +11,10 @@ export const wan2 = { v4: '11.2.0.2', v6: '2a11:2::2' } as const;
 export const gateway = { v4: '11.1.0.1', v6: '2a11:1::1' } as const;
 export const gateway2 = { v4: '11.2.0.1', v6: '2a11:2::1' } as const;
 
-/** The router on its LAN; `global` is of the prefix that the provider delegated. */
+/** The prefix that the provider gives the household; every `global` address is of it. */
+export const delegated = '2a11:f::/48';
+
+/** The router on its LAN. */
 export const home = { v4: '192.168.1.1', broadcast: '192.168.1.255', ula: 'fd11:1::1', global: '2a11:f:0:1::1' } as const;
 export const lan = { v4: '192.168.1.2', ula: 'fd11:1::2', global: '2a11:f:0:1::2' } as const;
 

@@ -44,6 +44,15 @@ export const inhabitants = (spaces: ReadonlySet<string>): number[] =>
     })
     .map(Number);
 
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (e) {
+    // It may have ended by itself in the meantime.
+    if ((e as NodeJS.ErrnoException).code !== 'ESRCH') throw e;
+  }
+}
+
 /** The resident, bundled into one text that Node takes as an argument. */
 async function bundleResident(): Promise<string> {
   const built = await build({
@@ -83,6 +92,7 @@ export async function openNamespace(name: string): Promise<Namespace> {
   await answer;
   const pid = holder.pid;
   if (pid === undefined) throw new Error(`${name}: the resident did not start`);
+  const space = spaceOf(pid);
   const enter = [...bound, 'nsenter', '-t', String(pid), '-n', '-m', '-w', '--'];
 
   const start = (argv: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess => {
@@ -132,7 +142,6 @@ export async function openNamespace(name: string): Promise<Namespace> {
         holder.send({ id: next, verb, request });
       }),
     async close() {
-      const space = spaceOf(pid);
       await Promise.all(
         [...children].map((child) => {
           const gone = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null;
@@ -141,7 +150,7 @@ export async function openNamespace(name: string): Promise<Namespace> {
         }),
       );
       // What a program of ours had started in its turn.
-      for (const stray of inhabitants(new Set([space]))) process.kill(stray, 'SIGKILL');
+      for (const stray of inhabitants(new Set([space]))) end(stray);
     },
   };
 }

@@ -32,21 +32,24 @@ export function startDevice(space: Namespace, link: string): Promise<ChildProces
 
 export type Peer = Readonly<{ key: string; allowed: readonly string[]; endpoint?: string }>;
 
-const peerWords = (p: Peer): string[] => [
-  'peer',
-  p.key,
-  'allowed-ips',
-  p.allowed.join(','),
-  ...(p.endpoint === undefined ? [] : ['endpoint', p.endpoint]),
-];
-
-export async function setKey(space: Namespace, link: string, secret: string, ...words: string[]): Promise<void> {
+/** Sets a device up anew: peers it had are forgotten, with the keys agreed on. */
+export async function configure(space: Namespace, link: string, device: Readonly<Record<string, string>>, peer?: Peer): Promise<void> {
+  const section = (name: string, entries: Readonly<Record<string, string>>): string =>
+    [`[${name}]`, ...Object.entries(entries).map(([key, value]) => `${key} = ${value}`), ''].join('\n');
+  const text = section('Interface', device) + (peer === undefined ? '' : section('Peer', words(peer)));
   // A file, not /dev/stdin: what Node calls a pipe is a socket, and that cannot be opened by name. /run is the namespace's own.
-  await space.ask('write', { path: `/run/${link}.key`, text: secret });
-  await space.run(['wg', 'set', link, 'private-key', `/run/${link}.key`, ...words]);
+  await space.ask('write', { path: `/run/${link}.conf`, text });
+  await space.run(['wg', 'setconf', link, `/run/${link}.conf`]);
 }
 
-export const setPeer = (space: Namespace, link: string, peer: Peer): Promise<string> => space.run(['wg', 'set', link, ...peerWords(peer)]);
+const words = ({ key, allowed, endpoint }: Peer): Readonly<Record<string, string>> => ({
+  PublicKey: key,
+  AllowedIPs: allowed.join(','),
+  ...(endpoint === undefined ? {} : { Endpoint: endpoint }),
+});
+
+export const setPeer = (space: Namespace, link: string, key: string, allowed: readonly string[]): Promise<string> =>
+  space.run(['wg', 'set', link, 'peer', key, 'allowed-ips', allowed.join(',')]);
 
 export const removePeer = (space: Namespace, link: string, key: string): Promise<string> =>
   space.run(['wg', 'set', link, 'peer', key, 'remove']);
