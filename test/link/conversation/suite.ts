@@ -6,7 +6,6 @@ import { seconds } from '../../../agent/core/brand.ts';
 import type { Result } from '../../../agent/core/result.ts';
 import type { Host } from '../../../agent/ports/host.ts';
 import type { LinkOptions } from '../../../agent/ports/link.ts';
-import { later } from '../../host/conformance/line.ts';
 import type { Fixture } from './fixture.ts';
 import { message, order, type Talk, talk, textOf } from './talk.ts';
 
@@ -181,8 +180,8 @@ function troubles(host: Host, fixture: Fixture): void {
   test('a quiet link stays', async () => {
     const t = talk(host, fixture, { keepAlive: seconds(1) });
     await t.connected();
-    // Longer than the broker would wait for a client that does not ping.
-    await later(host, 2500);
+    // The welcome, and the answers to two pings.
+    await t.heard(3);
     assert.is(codeOf(await t.publish('still', 'there')), 'ok');
     t.link.end();
     assert.is(await t.closed(), null);

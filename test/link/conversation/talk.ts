@@ -15,6 +15,8 @@ export type Talk = Readonly<{
   next(): Promise<Message>;
   subscribe(filter: string, qos?: Qos): Promise<Result<Qos>>;
   publish(topic: string, payload: string | Uint8Array, more?: Partial<Message>): Promise<Result<void>>;
+  /** When the broker has said something `times` times, CONNACK and PINGRESP included. */
+  heard(times: number): Promise<void>;
   /** As when the power goes: no DISCONNECT, no close_notify. */
   sever(): void;
 }>;
@@ -35,7 +37,17 @@ export function talk(host: Host, fixture: Pick<Fixture, 'port' | 'tlsPort' | 'us
   const inbox: Message[] = [];
   const takers: ((message: Message) => void)[] = [];
   let sever = (): void => undefined;
-  const keep = (events: StreamEvents, stream: Stream): Stream => {
+  let heard = 0;
+  const listeners = new Set<() => void>();
+  const keep = (events: StreamEvents, open: (events: StreamEvents) => Stream): Stream => {
+    const stream = open({
+      ...events,
+      received(bytes) {
+        events.received(bytes);
+        heard += 1;
+        for (const listener of listeners) listener();
+      },
+    });
     sever = () => {
       stream.close();
       events.closed(fault('closed', '', 'severed'));
@@ -47,8 +59,8 @@ export function talk(host: Host, fixture: Pick<Fixture, 'port' | 'tlsPort' | 'us
     clock: host.clock,
     net: {
       ...net,
-      connectTcp: (to: Endpoint, events: StreamEvents) => keep(events, net.connectTcp(to, events)),
-      connectTls: (to: Endpoint, tls: TlsOptions, events: StreamEvents) => keep(events, net.connectTls(to, tls, events)),
+      connectTcp: (to: Endpoint, events: StreamEvents) => keep(events, (heard) => net.connectTcp(to, heard)),
+      connectTls: (to: Endpoint, tls: TlsOptions, events: StreamEvents) => keep(events, (heard) => net.connectTls(to, tls, heard)),
     },
   };
   talks += 1;
@@ -96,6 +108,18 @@ export function talk(host: Host, fixture: Pick<Fixture, 'port' | 'tlsPort' | 'us
         new Promise((resolve) =>
           link.publish({ ...message(topic, '', given), payload: typeof payload === 'string' ? bytes(payload) : payload }, resolve),
         ),
+      ),
+    heard: (times) =>
+      within(
+        host,
+        `${times} words`,
+        new Promise((resolve) => {
+          const check = (): void => {
+            if (heard >= times) resolve();
+          };
+          listeners.add(check);
+          check();
+        }),
       ),
     sever: () => sever(),
   };
