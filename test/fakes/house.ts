@@ -37,7 +37,7 @@ export type House = Readonly<{
   close(): Promise<void>;
 }>;
 
-/** What an agent of today may need, with room: the engine's heap on a router is smaller still. */
+/** Several times what an agent uses when it is connected. */
 const memoryLimit = 4 << 20;
 
 export async function open(onLine: (role: Role, line: string) => void = () => undefined, config?: string): Promise<House> {
