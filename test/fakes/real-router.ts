@@ -29,7 +29,7 @@ export const isHere = (program: string): boolean =>
     }
   });
 
-// procd starts netifd's reload; `wait_for` and the pipe to our stdin bound every wait.
+// The last line waits for the end of stdin: when the test is gone, so is the router.
 const script = `
 set -e
 mount -t tmpfs weir /mnt

@@ -13,7 +13,6 @@ type Session = { id: string; seconds: number; ends: number; timer: Timer | null;
 
 export type Sessions = Readonly<{
   object: FakeObject;
-  has(id: string): boolean;
   /** As rpcd's own parts ask; like every use, it starts the session's time anew. */
   allows(id: string, scope: string, object: string, right: string): boolean;
   /** rpcd throws a session's staged changes away with it. */
@@ -124,7 +123,6 @@ export function sessions(clock: Pick<Clock, 'monotonic' | 'after'>): Sessions {
   };
   return {
     object,
-    has: (id) => all.has(id),
     allows: (id, ...what) => {
       const s = get(id);
       return s !== undefined && allows(s, ...what);
