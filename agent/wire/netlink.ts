@@ -267,7 +267,7 @@ const names = new Map<number, Errno>(
 /** `said` are the kernel's words, if any. */
 export function errnoFault(errno: number, said: string): Fault {
   const name = names.get(errno);
-  const words = said === '' ? 'the kernel refused' : `the kernel refused: ${said}`;
+  const words = said === '' ? 'refused' : `refused: ${said}`;
   return name === undefined ? fault('foreign', '', `${words} (errno ${errno})`) : fault(name, '', words);
 }
 

@@ -155,7 +155,6 @@ function encodeContent(o: Out, c: Content): void {
       break;
     case 'quota':
       netlink.u64be(o, 1, c.bytes);
-      // EINVAL when more is used than there is; a counter may well have counted more.
       netlink.u64be(o, 4, isSpent(c) ? c.bytes : c.used);
       netlink.u32be(o, 2, c.over ? 1 : 0);
       break;
@@ -173,7 +172,8 @@ function encodeContent(o: Out, c: Content): void {
   }
 }
 
-const isSpent = (q: Readonly<{ bytes: bigint; used: bigint }>): boolean => q.used >= q.bytes;
+/** The kernel takes no quota of which more is used than there is. */
+export const isSpent = (q: Readonly<{ bytes: bigint; used: bigint }>): boolean => q.used >= q.bytes;
 
 function encodeElement(o: Out, e: Element): void {
   const { key, keyEnd, timeout, object } = e;
