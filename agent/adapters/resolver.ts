@@ -2,10 +2,10 @@
 // given, one after the other, and answers in bounded time. Caches nothing and reads no file.
 
 import type { Millis } from '../core/brand.ts';
+import * as ip from '../core/ip.ts';
 import { type Fault, fail, fault, ok, type Result, under } from '../core/result.ts';
 import type { Endpoint, Host } from '../ports/host.ts';
 import * as dns from '../wire/dns.ts';
-import * as ip from '../wire/ip.ts';
 
 export type Options = Readonly<{
   /** Empty: nothing can be resolved. */

@@ -1,8 +1,8 @@
 // DNS messages (RFC 1035, AAAA by RFC 3596): the question for addresses and the answers to it. Sends nothing and believes nothing: id,
 // sender and time are the resolver's (adapters/resolver.ts).
 
+import { addressOf, renderAddress } from '../core/ip.ts';
 import { fail, ok, type Result } from '../core/result.ts';
-import { addressOf, renderAddress } from './ip.ts';
 import * as reader from './reader.ts';
 
 export type Family = 4 | 6;

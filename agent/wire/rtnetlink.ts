@@ -1,9 +1,9 @@
 // rtnetlink: links, addresses, routes and rules of the kernel, asked for, changed, read and announced. Knows no uplink and no guard; which
 // route is whose is the caller's to say (`protocol` marks the one who put a route or rule there).
 
+import type { Address, Prefix } from '../core/ip.ts';
+import * as ip from '../core/ip.ts';
 import { fail, ok, type Result } from '../core/result.ts';
-import type { Address, Prefix } from './ip.ts';
-import * as ip from './ip.ts';
 import type { Dialect, Exchange, Field, Frame, Message, Out } from './netlink.ts';
 import * as netlink from './netlink.ts';
 import * as writer from './writer.ts';

@@ -3,9 +3,9 @@
 
 import type { PublicKey, Seconds, SecretKey } from '../core/brand.ts';
 import { seconds } from '../core/brand.ts';
+import type { Address, Prefix } from '../core/ip.ts';
+import * as ip from '../core/ip.ts';
 import { fail, ok, type Result, under } from '../core/result.ts';
-import type { Address, Prefix } from './ip.ts';
-import * as ip from './ip.ts';
 import type { Dialect, Exchange, Field, Message, Out } from './netlink.ts';
 import * as netlink from './netlink.ts';
 import * as writer from './writer.ts';

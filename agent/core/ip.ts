@@ -1,8 +1,8 @@
 // IPv4 and IPv6 addresses and prefixes: text ↔ bytes. One address has one text (RFC 5952); what a prefix holds beyond its length is refused,
 // because who wrote it meant something else than the kernel would take it for. Knows no meaning of any range.
 
-import type { Brand } from '../core/brand.ts';
-import { fail, ok, type Result } from '../core/result.ts';
+import type { Brand } from './brand.ts';
+import { fail, ok, type Result } from './result.ts';
 
 /** 4 or 16 bytes. */
 export type Address = Brand<Uint8Array, 'Address'>;
