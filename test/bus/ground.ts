@@ -12,7 +12,8 @@ import { startUbusd } from '../fakes/ubusd.ts';
 export type Visitor = 'root' | 'guest' | 'nameless';
 export type Ground = Readonly<{
   name: string;
-  path: string;
+  /** Of the socket that a visitor takes. */
+  paths: Readonly<Record<Visitor, string>>;
   guest: Readonly<{ user: string; group: string }>;
   /** A host whose unix sockets are that visitor's. */
   as(visitor: Visitor): Pick<Host, 'net' | 'clock'>;
@@ -48,26 +49,21 @@ function folder(user: string, group: string): string {
 const write = (dir: string, name: string, rules: object): void =>
   writeFileSync(join(dir, 'acl', `${name}.json`), JSON.stringify(rules), { mode: 0o644 });
 
-const through = (connectUnix: Host['net']['connectUnix']): Pick<Host, 'net' | 'clock'> => ({
-  net: { ...host.net, connectUnix },
-  clock: host.clock,
-});
-
 export async function fake(): Promise<Ground> {
   const guest = { user: 'weir', group: 'weir' };
   const dir = folder(guest.user, guest.group);
-  const path = join(dir, 'root.sock');
+  const paths = { root: join(dir, 'root.sock'), guest: join(dir, 'guest.sock'), nameless: join(dir, 'nameless.sock') };
   const others = [
-    { path: join(dir, 'guest.sock'), ...guest },
-    { path: join(dir, 'nameless.sock'), user: null, group: '' },
+    { path: paths.guest, ...guest },
+    { path: paths.nameless, user: null, group: '' },
   ];
-  const run = () => startUbusd({ path, acl: join(dir, 'acl'), others });
+  const run = () => startUbusd({ path: paths.root, acl: join(dir, 'acl'), others });
   let ubusd = await run();
   return {
     name: 'fake ubusd',
-    path,
+    paths,
     guest,
-    as: (visitor) => through((_, events) => host.net.connectUnix(join(dir, `${visitor}.sock`), events)),
+    as: () => host,
     allow(name, rules) {
       write(dir, name, rules);
       ubusd.reload();
@@ -141,22 +137,27 @@ export async function real(): Promise<Ground | null> {
     rmSync(path, { force: true });
   }
   /** The kernel notes who connects at the moment it is asked to. */
-  const as = (u: number, g: number): Pick<Host, 'net' | 'clock'> =>
-    through((_, events) => {
-      process.setegid?.(g);
-      process.seteuid?.(u);
-      try {
-        return host.net.connectUnix(path, events);
-      } finally {
-        process.seteuid?.(0);
-        process.setegid?.(0);
-      }
-    });
+  const as = (u: number, g: number): Pick<Host, 'net' | 'clock'> => ({
+    clock: host.clock,
+    net: {
+      ...host.net,
+      connectUnix(to, events) {
+        process.setegid?.(g);
+        process.seteuid?.(u);
+        try {
+          return host.net.connectUnix(to, events);
+        } finally {
+          process.seteuid?.(0);
+          process.setegid?.(0);
+        }
+      },
+    },
+  });
 
   await start();
   return {
     name: 'real ubusd',
-    path,
+    paths: { root: path, guest: path, nameless: path },
     guest: { user, group },
     as: (visitor) => (visitor === 'root' ? as(0, 0) : visitor === 'guest' ? as(uid, gid) : as(nobodys, nobodys)),
     allow(name, rules) {

@@ -23,7 +23,7 @@ for (const ground of await grounds()) {
   const bus = suite(`protocol of the ${ground.name}`);
   let open: Raw[] = [];
   const come = async (visitor: Visitor): Promise<Raw> => {
-    const raw = await visit(ground.as(visitor), ground.path);
+    const raw = await visit(ground.as(visitor), ground.paths[visitor]);
     open.push(raw);
     return raw;
   };
@@ -51,7 +51,7 @@ for (const ground of await grounds()) {
     for (const raw of open) raw.close();
     open = [];
     // Until all that was theirs is gone.
-    const last = await visit(ground.as('root'), ground.path);
+    const last = await visit(ground.as('root'), ground.paths.root);
     for (let turns = 0; turns < 10_000; turns++) {
       last.send('lookup', 1, 0, { path: 'weir*' });
       if ((await last.upToNow()).length === 1) break;
@@ -65,7 +65,7 @@ for (const ground of await grounds()) {
     assert.ok(a.id > 1 && b.id > 1 && a.id !== b.id);
   });
   bus('who has no name is sent away without a HELLO', async () => {
-    assert.is((await visit(ground.as('nameless'), ground.path)).id, 0);
+    assert.is((await visit(ground.as('nameless'), ground.paths.nameless)).id, 0);
   });
 
   for (const type of [0, 11, 12, 255])
