@@ -352,6 +352,7 @@ const clock: Clock = {
 
 function spawn(request: SpawnRequest, done: (ended: Result<Ended>) => void): { kill(): void } {
   const [program, ...args] = request.argv;
+  if (!program.startsWith('/')) throw new Error(`spawn: ${program} is no absolute path`);
   const child = startChild(program, args, { env: { ...request.env }, detached: true, stdio: 'pipe' });
   const output = { stdout: new Uint8Array(0), stderr: new Uint8Array(0) };
   let how: Ended['how'] | null = null;

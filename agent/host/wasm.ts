@@ -1,10 +1,14 @@
 // Runs a bundled program in QuickJS compiled to WebAssembly, each with an instance, a heap and a memory ceiling of its own, and keeps
 // the contract of `weir-host` (weir-host.d.ts) for it, over any host that keeps ports/host.ts. Knows nothing of what the program does.
 
-import { newQuickJSWASMModule, type QuickJSContext, type QuickJSHandle } from 'quickjs-emscripten';
+import { newQuickJSWASMModule, newVariant, type QuickJSHandle, RELEASE_SYNC } from 'quickjs-emscripten';
 import { type Millis, millis } from '../core/brand.ts';
 import { type Fault, fail, ok, type Result } from '../core/result.ts';
 import type { Datagram, Endpoint, Host, Signal, Stream, StreamEvents, TlsOptions } from '../ports/host.ts';
+
+// Node's types know the types of WebAssembly, not its values.
+type Memories = Readonly<{ WebAssembly: Readonly<{ Memory: new (size: { initial: number; maximum: number }) => WebAssembly.Memory }> }>;
+const { Memory } = (globalThis as unknown as Memories).WebAssembly;
 
 export type Program = Readonly<{
   /** What the program sees of the world. Spread one over another to change its boot id, clock, environment or log. */
@@ -13,7 +17,7 @@ export type Program = Readonly<{
   modules: ReadonlyMap<string, string>;
   entry: string;
   args: readonly string[];
-  /** Bytes of the engine's heap. */
+  /** Bytes for all that the program and its engine hold; at least `leastMemory`. */
   memoryLimit: number;
   /** How long the program may compute on one event. */
   deadline: Millis;
@@ -28,8 +32,13 @@ export type Running = Readonly<{
 type Value = number | string | boolean | null | undefined | Uint8Array;
 type Call = (...values: never[]) => unknown;
 
-/** Well inside the stack that the WebAssembly module was linked with. */
-const stackLimit = 256 << 10;
+/** What the WebAssembly module is born with. It is address space; what is not touched costs nothing. */
+export const leastMemory = 16 << 20;
+const pageSize = 65_536;
+
+/** The engine counts its stack in the module's memory, but V8 keeps a larger part on its own; with more than this, deep JSON meets the end
+ *  of V8's first, and that breaks the instance. */
+const stackLimit = 128 << 10;
 
 const bootIdPath = '/proc/sys/kernel/random/boot_id';
 
@@ -183,7 +192,7 @@ function callsOf(program: Program, handles: Map<number, Handle>, deliver: Delive
     log: (line: string) => host.log(line),
     print: (text: string) => host.print(text),
     memoryUsed: used,
-    memoryLimit: () => program.memoryLimit,
+    memoryLimit: () => Math.max(program.memoryLimit, leastMemory),
     exit: leave,
   } satisfies Record<string, Call>;
 }
@@ -213,8 +222,12 @@ function moduleSource(host: Host, args: readonly string[], names: readonly strin
 }
 
 export async function runWasm(program: Program): Promise<Running> {
-  // An instance of its own for each program: V8 compiles the code once, but a heap cannot be taken from a neighbour.
-  const vm = (await newQuickJSWASMModule()).newContext();
+  // An instance and a memory of its own for each program: V8 compiles the code once, but a heap cannot be taken from a neighbour.
+  // The memory itself is the ceiling, because QuickJS does not know the size of its blocks in WebAssembly and so counts 8 bytes for each.
+  // It is all there from the start: when it grows, quickjs-emscripten (0.32) looks for the context of a job where it no longer is.
+  const pages = Math.ceil(Math.max(program.memoryLimit, leastMemory) / pageSize);
+  const wasmMemory = new Memory({ initial: pages, maximum: pages });
+  const vm = (await newQuickJSWASMModule(newVariant(RELEASE_SYNC, { wasmMemory }))).newContext();
   const { runtime } = vm;
   const handles = new Map<number, Handle>();
   let finish: (ended: Result<number>) => void = () => undefined;
@@ -231,12 +244,12 @@ export async function runWasm(program: Program): Promise<Running> {
   const end = (how: Result<number>): void => {
     ending ??= how;
   };
-  runtime.setMemoryLimit(program.memoryLimit);
   runtime.setMaxStackSize(stackLimit);
-  runtime.setInterruptHandler(() => {
+  const isOver = (): boolean => {
     if (performance.now() > until) end(fail('timeout', program.entry, `computed for more than ${program.deadline} ms on one event`));
     return ending !== null;
-  });
+  };
+  runtime.setInterruptHandler(isOver);
 
   function toGuest(value: Value): QuickJSHandle {
     if (typeof value === 'number') return vm.newNumber(value);
@@ -255,21 +268,13 @@ export async function runWasm(program: Program): Promise<Running> {
 
   function uncaught(error: QuickJSHandle): void {
     if (ending === null) {
-      // To say that memory is out takes memory.
-      runtime.setMemoryLimit(-1);
       const { name, message, stack } = vm.dump(error) as Readonly<Record<string, unknown>>;
       const trace = String(stack).split('\n').slice(0, 10).join('\n');
-      if (message === 'out of memory') end(fail('limit', program.entry, `out of memory: ${program.memoryLimit} bytes were not enough`));
+      if (message === 'out of memory')
+        end(fail('limit', program.entry, `out of memory: ${wasmMemory.buffer.byteLength} bytes were not enough`));
       else end(fail('foreign', program.entry, `uncaught ${name}: ${message}\n${trace}`));
     }
     error.dispose();
-  }
-
-  /** When a job makes the heap grow, quickjs-emscripten (0.32) looks for the job's context in memory that has moved away, finds none and
-   *  makes another one. */
-  function disposeStrays(): void {
-    const { contextMap } = runtime as unknown as { contextMap: ReadonlyMap<number, QuickJSContext> };
-    for (const context of [...contextMap.values()]) if (context !== vm) context.dispose();
   }
 
   function isPending(promise: QuickJSHandle): boolean {
@@ -287,10 +292,9 @@ export async function runWasm(program: Program): Promise<Running> {
     try {
       const thrown = step();
       if (thrown !== null) uncaught(thrown);
-      while (ending === null && runtime.hasPendingJob()) {
+      while (!isOver() && runtime.hasPendingJob()) {
         const done = runtime.executePendingJobs(1);
         if (done.error) uncaught(done.error);
-        disposeStrays();
       }
       const waiting = ending === null && main !== null && isPending(main);
       if ([...handles.values()].every((handle) => handle.isIdle)) {

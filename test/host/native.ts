@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { bundleProgram } from '../../build/bundle.ts';
 import { native } from '../../build/native.ts';
+import { survivesKilling } from './crash.ts';
 import { assertPassed, bundleConformance, startFixture } from './fixture.ts';
 
 const limitMs = 200_000;
@@ -36,6 +38,17 @@ export function conformNatively(target: 'host' | 'asan'): void {
       assertPassed(output);
     } finally {
       close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+  test('a killed writer leaves the old file or the new one', async () => {
+    const { entry, modules } = await bundleProgram('test/host/conformance/writer-program.ts');
+    const folder = mkdtempSync(join(tmpdir(), 'weir-native-'));
+    try {
+      const program = join(folder, entry);
+      writeFileSync(program, String(modules.get(entry)));
+      await survivesKilling(await native(target), '--script', program);
+    } finally {
       rmSync(folder, { recursive: true });
     }
   });

@@ -7,6 +7,8 @@ import { datagrams } from './datagrams.ts';
 import { files } from './files.ts';
 import type { Fixture } from './fixture.ts';
 import { violations } from './line.ts';
+import { programs } from './programs.ts';
+import { rest } from './rest.ts';
 import { sockets } from './sockets.ts';
 import { timers } from './timers.ts';
 import { tls } from './tls.ts';
@@ -17,6 +19,8 @@ export function conform(host: Host, fixture: Fixture): void {
   sockets(host, fixture);
   datagrams(host, fixture);
   tls(host, fixture);
+  programs(host, fixture);
+  rest(host);
   const rules = suite('event rules');
   rules('no event inside a call, none after the end', () => assert.equal(violations, []));
   rules.run();
