@@ -244,6 +244,28 @@ for (const ground of await grounds()) {
     assert.is((await raw.upToNow()).length, 1);
   });
 
+  bus('an attribute of the wrong type is as good as absent', async () => {
+    const raw = await come('root');
+    // INVOKE with an object id of eight bytes and the method "echo".
+    raw.write(
+      Uint8Array.of(0, 5, 0, 7, 0, 0, 0, 0, 0, 0, 0, 28, 3, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0, 0, 9, 101, 99, 104, 111, 0, 0, 0, 0),
+    );
+    assert.equal(
+      (await raw.upToNow()).map((m) => m.attrs),
+      [{ status: 2 }],
+    );
+  });
+
+  bus('an answer is passed on as it was written', async () => {
+    const [raw, caller] = [await come('root'), await come('root')];
+    const object = await added(raw, { path: 'weir.test', signature: methods });
+    caller.send('invoke', 9, object, { object, method: 'echo', data: none });
+    await raw.next();
+    const odd: Attrs = { attr99: Uint8Array.of(1), data: Uint8Array.of(0xff, 0, 1), user: 'somebody', object };
+    raw.send('data', 9, caller.id, odd);
+    assert.equal(await caller.next(), { type: 'data', seq: 9, peer: object, attrs: odd });
+  });
+
   bus('answers that nobody gets', async () => {
     const [raw, caller, third] = [await come('root'), await come('root'), await come('root')];
     const object = await added(raw, { path: 'weir.test', signature: methods });
