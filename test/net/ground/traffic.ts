@@ -24,6 +24,7 @@ const transfers = new Map<string, Tally>();
 const tally = (received: number): Tally => ({ sent: 0, received, log: [], end: 'running' });
 const waiters = new Set<() => void>();
 const open = new Set<string>();
+const receiveBuffer = 1 << 20;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const isSix = (address: string): boolean => address.includes(':');
@@ -62,6 +63,8 @@ async function udpSocket(address: string, port: number, reuseAddr = false): Prom
   const socket = dgram.createSocket(isSix(address) ? { type: 'udp6', ipv6Only: true, reuseAddr } : { type: 'udp4', reuseAddr });
   socket.bind(port, address);
   await once(socket, 'listening');
+  // The kernel's default holds some 40 full datagrams, which a busy machine easily makes wait for longer.
+  socket.setRecvBufferSize(receiveBuffer);
   socket.on('error', () => socket.close());
   return socket;
 }

@@ -1,7 +1,7 @@
 // WireGuard in a namespace: wireguard-go serves the device (the kernel of a build machine may have none of its own), `wg` talks to it.
 
 import type { ChildProcess } from 'node:child_process';
-import type { Namespace } from './namespace.ts';
+import { eager, type Namespace } from './namespace.ts';
 
 export type KeyPair = Readonly<{ secret: string; public: string }>;
 
@@ -12,7 +12,7 @@ export async function makeKeys(space: Namespace): Promise<KeyPair> {
 
 /** Starts wireguard-go and waits for its control socket, /var/run/wireguard/LINK.sock. The device exists then, without key or address. */
 export function startDevice(space: Namespace, link: string): Promise<ChildProcess> {
-  const child = space.spawn(['wireguard-go', '--foreground', link], { LOG_LEVEL: 'verbose' });
+  const child = space.spawn([...eager, 'wireguard-go', '--foreground', link], { LOG_LEVEL: 'verbose' });
   let said = '';
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`wireguard-go ${link}: no control socket after 10 s: ${said}`)), 10_000);
