@@ -22,6 +22,7 @@ const values: readonly { name: string; in: Value; hex: string }[] = [
   { name: 'infinity', in: blobmsg.double(Number.POSITIVE_INFINITY), hex: '88000010' + '00017600' + '7ff0000000000000' },
   { name: 'no text', in: blobmsg.string(''), hex: '83000009' + '00017600' + '00000000' },
   { name: 'text', in: blobmsg.string('wär'), hex: '8300000d' + '00017600' + '77c3a47200000000' },
+  { name: 'text too long for the short way', in: blobmsg.string('a'.repeat(65)), hex: `8300004a00017600${'61'.repeat(65)}000000` },
   { name: 'text with a byte order mark', in: blobmsg.string('\ufeffa'), hex: '8300000d' + '00017600' + 'efbbbf6100000000' },
   { name: 'an SSID that is no UTF-8', in: { kind: 'string', value: Uint8Array.of(0xff, 0x41) }, hex: '8300000b' + '00017600' + 'ff410000' },
   { name: 'an empty table', in: blobmsg.nested([]), hex: '82000008' + '00017600' },
