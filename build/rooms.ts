@@ -23,7 +23,7 @@ const rules: Readonly<Record<Exclude<Room, 'roots'>, Rule>> = {
   ports: { rooms: ['core', 'ports'], packages: [], why: 'ports are interfaces; one that imports an implementation is no border' },
   adapters: {
     rooms: ['ports', 'wire', 'core'],
-    packages: ['mqtt', 'mqtt-packet', 'readable-stream'],
+    packages: ['mqtt'],
     why: 'each adapter knows one foreign system; a composition root hands one adapter to another',
   },
   host: {
@@ -43,7 +43,7 @@ export type Violation = Readonly<{ file: string; line: number; imported: string;
 function roomOf(path: string): Room | null {
   const parts = path.split('/');
   if (parts[0] !== 'agent') return null;
-  if (parts.length === 2) return parts[1] === 'loop.ts' ? 'loop' : 'roots';
+  if (parts.length === 2) return parts[1] === 'loop.ts' || parts[1] === 'warden.ts' ? 'loop' : 'roots';
   return parts[1] !== undefined && parts[1] in rules ? (parts[1] as Room) : null;
 }
 

@@ -18,6 +18,10 @@ const suites: Readonly<Record<string, Suite>> = {
     needs: ['cc:gcc', 'openssl:openssl', 'qemu-mips-static:qemu-user-static'],
   },
   link: { what: 'MQTT against Mosquitto on three hosts, the demo', needs: ['cc:gcc', 'mosquitto:mosquitto', 'openssl:openssl'] },
+  net: {
+    what: 'sessions on a real kernel, in network namespaces',
+    needs: ['cc:gcc', 'ip:iproute2', 'nft:nftables', 'wireguard-go:wireguard-go', 'wg:wireguard-tools', 'ping:iputils-ping'],
+  },
   vm: {
     what: 'emulated routers',
     needs: ['cc:gcc', 'qemu-system-mipsel:qemu-system-mips', 'qemu-system-x86_64:qemu-system-x86', 'qemu-mips-static:qemu-user-static'],

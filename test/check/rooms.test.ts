@@ -34,6 +34,12 @@ const cases = [
   { name: 'noble only in crypto', file: 'agent/wire/a.ts', source: "import { sign } from '@noble/ed25519';", want: 'wire may not import' },
   { name: 'crypto imports noble', file: 'agent/crypto/a.ts', source: "import { sign } from '@noble/ed25519';", want: '' },
   { name: 'the loop knows no adapter', file: 'agent/loop.ts', source: "import { b } from './adapters/b.ts';", want: 'loop may not import' },
+  {
+    name: 'nor does the warden',
+    file: 'agent/warden.ts',
+    source: "import { b } from './adapters/b.ts';",
+    want: 'loop may not import',
+  },
   { name: 'a root imports everything', file: 'agent/agent.ts', source: "import { b } from './adapters/b.ts';", want: '' },
   { name: 'out of the house', file: 'agent/core/a.ts', source: "import { b } from '../../test/b.ts';", want: 'core may not import' },
   { name: 'a room nobody knows', file: 'agent/helpers/a.ts', source: '', want: 'agent/ has no room' },
