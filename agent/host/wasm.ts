@@ -6,8 +6,10 @@ import { type Millis, millis } from '../core/brand.ts';
 import { type Fault, fail, ok, type Result } from '../core/result.ts';
 import type { Datagram, Endpoint, Host, Signal, Stream, StreamEvents, TlsOptions } from '../ports/host.ts';
 
-// Node's types know the types of WebAssembly, not its values.
-type Memories = Readonly<{ WebAssembly: Readonly<{ Memory: new (size: { initial: number; maximum: number }) => WebAssembly.Memory }> }>;
+// Node's types do not know it.
+type Memories = Readonly<{
+  WebAssembly: Readonly<{ Memory: new (size: { initial: number; maximum: number }) => Readonly<{ buffer: ArrayBuffer }> }>;
+}>;
 const { Memory } = (globalThis as unknown as Memories).WebAssembly;
 
 export type Program = Readonly<{

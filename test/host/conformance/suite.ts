@@ -6,6 +6,7 @@ import type { Host } from '../../../agent/ports/host.ts';
 import { datagrams } from './datagrams.ts';
 import { files } from './files.ts';
 import type { Fixture } from './fixture.ts';
+import { globals } from './globals.ts';
 import { violations } from './line.ts';
 import { programs } from './programs.ts';
 import { rest } from './rest.ts';
@@ -14,6 +15,7 @@ import { timers } from './timers.ts';
 import { tls } from './tls.ts';
 
 export function conform(host: Host, fixture: Fixture): void {
+  globals(host);
   timers(host);
   files(host, fixture);
   sockets(host, fixture);
