@@ -37,8 +37,10 @@ function trust(host: Host, fixture: Fixture, at: TlsFixture, pin: Uint8Array): v
   for (const c of accepted) {
     test(c.name, async () => {
       const line = overTls(host, c.to, c.options);
-      assert.is(await ask(line, `say ${key()} welcome`), 'welcome');
+      const k = key();
+      assert.is(await ask(line, `say ${k} welcome`), 'welcome');
       assert.is(line.log(), 'opened received ended closed');
+      assert.is(await ask(overTls(host, at.good13, { name, authorities }), `known ${k}`), 'yes');
     });
   }
 
