@@ -4,7 +4,6 @@ import './host/globals.ts';
 import { connect } from './adapters/mqtt-link.ts';
 import * as resolver from './adapters/resolver.ts';
 import * as ubus from './adapters/ubus-client.ts';
-import * as uci from './adapters/uci.ts';
 import { millis } from './core/brand.ts';
 import { type Fault, ok, type Result } from './core/result.ts';
 import { version } from './core/version.ts';
@@ -13,6 +12,7 @@ import { type Loop, start } from './loop.ts';
 import { busOf, die } from './role.ts';
 import * as blobmsg from './wire/blobmsg.ts';
 import * as cbor from './wire/cbor.ts';
+import * as sections from './wire/sections.ts';
 
 let loop: Loop | null = null;
 const orphaned = (fault: Fault): void => (loop === null ? die(host, fault) : loop.happened({ kind: 'orphaned', fault }));
@@ -31,7 +31,7 @@ loop = start({
   version,
   async settings() {
     const answer = await bus.call('weir.enforcer', 'settings', [], millis(10_000));
-    return answer.ok ? uci.parse(answer.value) : { ok: false, faults: [answer.fault] };
+    return answer.ok ? sections.parse(answer.value) : { ok: false, faults: [answer.fault] };
   },
   resolve,
   connect: (options, events) => connect(host, options, events),

@@ -2,13 +2,13 @@
 
 import './host/globals.ts';
 import * as ubus from './adapters/ubus-client.ts';
-import * as uci from './adapters/uci.ts';
 import { millis } from './core/brand.ts';
 import { text } from './core/result.ts';
 import { version } from './core/version.ts';
 import { host } from './host/quickjs.ts';
 import { busOf, die } from './role.ts';
 import type { Table } from './wire/blobmsg.ts';
+import * as sections from './wire/sections.ts';
 
 const help = `usage: weir COMMAND
 
@@ -22,7 +22,7 @@ const help = `usage: weir COMMAND
 type Rendered = Readonly<{ good: boolean; lines: readonly string[] }>;
 
 const enforcer = (answer: Table): Rendered => {
-  const parsed = uci.parse(answer);
+  const parsed = sections.parse(answer);
   return { good: parsed.ok, lines: parsed.ok ? ['settings: in order'] : parsed.faults.map((fault) => `settings: ${text(fault)}`) };
 };
 

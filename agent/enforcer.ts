@@ -6,6 +6,7 @@ import * as uci from './adapters/uci.ts';
 import { ok, text } from './core/result.ts';
 import { host } from './host/quickjs.ts';
 import { busOf, die, note } from './role.ts';
+import * as sections from './wire/sections.ts';
 
 const opened = await ubus.open(host, {
   ...busOf(host),
@@ -17,7 +18,7 @@ if (!opened.ok) die(host, opened.fault);
 const bus = opened.value;
 
 const published = await bus.publish('weir.enforcer', {
-  settings: { args: {}, run: async () => ok(uci.answer(await uci.read(bus.call, 'weir'))) },
+  settings: { args: {}, run: async () => ok(sections.answer(await uci.read(bus.call, 'weir'))) },
 });
 if (!published.ok) die(host, published.fault);
 note(host, 'bus: weir.enforcer is there');
