@@ -22,8 +22,7 @@ export type TableFlags = Readonly<{ dormant: boolean; owner: boolean; persist: b
 export type Content =
   | Readonly<{ kind: 'counter'; packets: bigint; bytes: bigint }>
   | Readonly<{ kind: 'quota'; bytes: bigint; used: bigint; over: boolean }>
-  | Readonly<{ kind: 'limit'; of: 'bytes' | 'packets'; rate: bigint; seconds: bigint; burst: number; over: boolean }>
-  | Readonly<{ kind: 'connlimit'; count: number; over: boolean }>;
+  | Readonly<{ kind: 'limit'; of: 'bytes' | 'packets'; rate: bigint; seconds: bigint; burst: number; over: boolean }>;
 export type Kind = Content['kind'];
 
 /** A key is as long as the kernel pads it: see `concat`. `timeout` in milliseconds; `object`: what a map gives for the key. */
@@ -145,7 +144,7 @@ function encodeChange(o: Out, flags: number, seq: number, change: Change): void 
 }
 
 const tableBits = (f: TableFlags): number => (f.dormant ? 1 : 0) | (f.owner ? 2 : 0) | (f.persist ? 4 : 0);
-const objectTypes = { counter: 1, quota: 2, limit: 4, connlimit: 5 } as const;
+const objectTypes = { counter: 1, quota: 2, limit: 4 } as const;
 
 function encodeContent(o: Out, c: Content): void {
   switch (c.kind) {
@@ -164,10 +163,6 @@ function encodeContent(o: Out, c: Content): void {
       netlink.u32be(o, 3, c.burst);
       netlink.u32be(o, 4, c.of === 'bytes' ? 1 : 0);
       netlink.u32be(o, 5, c.over ? 1 : 0);
-      break;
-    case 'connlimit':
-      netlink.u32be(o, 1, c.count);
-      netlink.u32be(o, 2, c.over ? 1 : 0);
       break;
   }
 }
@@ -307,7 +302,6 @@ const limitField = netlink.attributes(
   },
   {},
 );
-const connField = netlink.attributes({ count: [1, netlink.asU32be], bits: [2, netlink.asU32be] }, {});
 
 const range: Field<readonly [number, number]> = (_, start, end) => ok([start, end]);
 const objectField = netlink.after(
@@ -354,10 +348,6 @@ function decodeContent(kind: Kind, f: netlink.Frame, start: number, end: number)
       if (!l.ok) return l;
       const { rate, seconds, burst, of, bits } = l.value;
       return ok({ kind, of: of === 1 ? 'bytes' : 'packets', rate, seconds, burst, over: (bits & 1) !== 0 });
-    }
-    case 'connlimit': {
-      const c = connField(f, start, end);
-      return c.ok ? ok({ kind, count: c.value.count, over: (c.value.bits & 1) !== 0 }) : c;
     }
   }
 }
