@@ -4,7 +4,7 @@
 import { type Code, type Fault, fail, ok, type Result, under } from '../core/result.ts';
 import type { Parsed, Section } from '../core/settings.ts';
 import * as settings from '../core/settings.ts';
-import type { Field, Table, Value } from './blobmsg.ts';
+import type { Field, Table } from './blobmsg.ts';
 import * as blobmsg from './blobmsg.ts';
 import * as fields from './fields.ts';
 
@@ -39,14 +39,17 @@ function text({ name, value }: Field): Result<string | readonly string[]> {
 
 export function encode(sections: readonly Section[]): Table {
   const values = sections.map(({ name, type, options }) => {
-    const rendered = [...options].map(([option, value]): [string, Value] => [
-      option,
-      typeof value === 'string' ? blobmsg.string(value) : blobmsg.array(value.map(blobmsg.string)),
-    ]);
-    return [name, blobmsg.nested(blobmsg.table({ '.type': blobmsg.string(type), ...Object.fromEntries(rendered) }))] as const;
+    const value = blobmsg.nested([...blobmsg.table({ '.type': blobmsg.string(type) }), ...encodeOptions(options)]);
+    return { name, value };
   });
-  return blobmsg.table({ values: blobmsg.nested(blobmsg.table(Object.fromEntries(values))) });
+  return blobmsg.table({ values: blobmsg.nested(values) });
 }
+
+export const encodeOptions = (options: Section['options']): Table =>
+  [...options].map(([name, value]) => ({
+    name,
+    value: typeof value === 'string' ? blobmsg.string(value) : blobmsg.array(value.map(blobmsg.string)),
+  }));
 
 /** What the enforcer answers: the agent's part of a config that is in order, or `{ faults: [{ code, path, reason }] }`. */
 export function answer(sections: Result<readonly Section[]>): Table {

@@ -1,70 +1,16 @@
 // The fakes of rpcd, netifd and procd behind the fake ubusd, and, where the real ones are on PATH, those too: one set of stories for both.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { millis } from '../../agent/core/brand.ts';
 import * as bareUbus from '../fakes/bare-ubus.ts';
-import { manual } from '../fakes/clock.ts';
-import * as network from '../fakes/network.ts';
 import type { Answer } from '../fakes/object.ts';
 import type { Fields, Plain } from '../fakes/plain.ts';
 import * as plain from '../fakes/plain.ts';
-import * as realRouter from '../fakes/real-router.ts';
-import * as router from '../fakes/router.ts';
-import { startUbusd } from '../fakes/ubusd.ts';
+import { type Ground, grounds } from './router-ground.ts';
 import { configs, type Step, stories } from './router-stories.ts';
 
 type Told = 'network.interface' | 'interfaces' | 'service';
-type Ground = Readonly<{
-  socket: string;
-  read(config: string): string;
-  device(name: string, there: boolean): void;
-  /** Lets some time pass. */
-  pass(): Promise<void>;
-  stop(): Promise<void>;
-}>;
-
-async function fakeGround(): Promise<Ground> {
-  const dir = mkdtempSync(join(tmpdir(), 'weir-fakes-'));
-  const socket = join(dir, 'ubus.sock');
-  const ubusd = await startUbusd({ path: socket });
-  const clock = manual();
-  const made = await router.start(socket, clock, configs);
-  return {
-    socket,
-    read: (config) => made.files.get(config) ?? '',
-    device: (name, there) => made.link(name, there ? network.ethernet : null),
-    async pass() {
-      clock.advance(millis(100));
-      await new Promise((resolve) => setImmediate(resolve));
-    },
-    async stop() {
-      made.stop();
-      await ubusd.stop();
-      rmSync(dir, { recursive: true });
-    },
-  };
-}
-
-async function realGround(): Promise<Ground> {
-  const made = await realRouter.start(configs);
-  return {
-    socket: made.socket,
-    read: (config) => readFileSync(join(made.configs, config), 'utf8'),
-    device(name, there) {
-      if (!there) return made.ip('link', 'del', name);
-      made.ip('link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}p`);
-      made.ip('link', 'set', `${name}p`, 'up');
-    },
-    pass: () => new Promise((resolve) => setTimeout(resolve, 50)),
-    stop: made.stop,
-  };
-}
-
 /** Enough for a trigger's second and a rollback's, on a slow machine. */
 const patience = 300;
 
@@ -75,8 +21,8 @@ const fill = (value: Plain, sessions: ReadonlyMap<string, string>): Plain => {
 };
 const part = (whole: Fields, of: Fields): Fields => Object.fromEntries(Object.keys(of).map((name) => [name, whole[name] ?? '(not there)']));
 
-function tell(title: string, ground: Ground, bus: bareUbus.BareUbus): void {
-  const test = suite(title);
+function tell(ground: Ground, bus: bareUbus.BareUbus): void {
+  const test = suite(ground.title);
   const heard: Record<Told, string[]> = { 'network.interface': [], interfaces: [], service: [] };
   const last = new Map<Told, string>();
   const note = (to: Told, ...what: Plain[]): void => {
@@ -162,8 +108,6 @@ function tell(title: string, ground: Ground, bus: bareUbus.BareUbus): void {
   test.run();
 }
 
-const grounds: [string, Ground][] = [['fake rpcd, netifd, procd', await fakeGround()]];
-if (realRouter.daemons.every(realRouter.isHere)) grounds.push(['real rpcd, netifd, procd', await realGround()]);
-const ready = await Promise.all(grounds.map(async ([title, ground]) => ({ title, ground, bus: await bareUbus.open(ground.socket) })));
+const ready = await Promise.all((await grounds(configs)).map(async (ground) => ({ ground, bus: await bareUbus.open(ground.socket) })));
 // All at once: uvu runs one after the other only what is there when it begins.
-for (const { title, ground, bus } of ready) tell(title, ground, bus);
+for (const { ground, bus } of ready) tell(ground, bus);
