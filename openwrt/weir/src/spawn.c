@@ -101,8 +101,9 @@ static void collect(struct child *child, struct output *output) {
     else if (got == 0 || errno != EINTR) close_fd(&output->fd);
     if (output->length > child->most) {
       output->length = child->most;
-      close_fd(&output->fd);
+      /* Before the pipe closes, or SIGPIPE might be first. */
       end_child(child, "flooded");
+      close_fd(&output->fd);
     }
   }
 }

@@ -97,17 +97,15 @@ static void half_close(struct stream *s) {
 }
 
 static void finish_connect(struct stream *s) {
-  int number = 0;
-  socklen_t size = sizeof number;
   struct sockaddr_storage peer;
   socklen_t length = sizeof peer;
-  if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &number, &size) != 0) number = errno;
-  if (number == 0 && getpeername(s->fd, (struct sockaddr *)&peer, &length) != 0) {
-    if (errno == ENOTCONN) return;
-    number = errno;
+  char byte;
+  if (getpeername(s->fd, (struct sockaddr *)&peer, &length) == 0) {
+    s->phase = s->tls != NULL ? SHAKING : OPEN;
+    return;
   }
-  if (number != 0) fail_errno(&s->failure, number, s->name);
-  else s->phase = s->tls != NULL ? SHAKING : OPEN;
+  /* Not connected: reading says why, or EAGAIN while it may still become. */
+  if (recv(s->fd, &byte, 1, MSG_PEEK) != 0 && errno != EAGAIN && errno != EINTR) fail_errno(&s->failure, errno, s->name);
 }
 
 /* The machine */
@@ -137,6 +135,8 @@ static bool take(JSContext *ctx, struct stream *s) {
     emit(ctx, &s->handle, "received", 1, (JSValue[]){JS_NewArrayBufferCopy(ctx, bytes, (size_t)got)});
     return true;
   }
+  /* After a reset the next reading looks like an end. */
+  if (s->failure.code != NULL) return false;
   s->ended = true;
   emit(ctx, &s->handle, "ended", 0, NULL);
   return false;
