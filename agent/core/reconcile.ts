@@ -73,6 +73,9 @@ function changes({ terms: want }: Seat, held: Held, left: Millis): Change[] {
   return out;
 }
 
+export const isSameTerms = (a: Terms, b: Terms): boolean =>
+  isSameQuota(a.quota, b.quota) && isSamePair(a.rate, b.rate) && isSameSpent(a.spent, b.spent) && isSameEgress(a.egress, b.egress);
+
 const isSamePair = (a: Pair<bigint>, b: Pair<bigint>): boolean => a.up === b.up && a.down === b.down;
 
 const isSameSpent = (a: Terms['spent'], b: Terms['spent']): boolean => (a === null || b === null ? a === b : isSamePair(a, b));

@@ -1,8 +1,12 @@
 // The owner's settings: UCI sections → typed values. Every option has one line below; what is not set takes the safe default named there,
 // and what is set wrongly is a Fault that says where and how to mend it. Knows nothing of where the sections come from.
 
-import { type Seconds, seconds } from './brand.ts';
+import { type BitRate, type ByteCount, type Seconds, seconds } from './brand.ts';
+import type { Prefix } from './ip.ts';
+import * as ip from './ip.ts';
+import type { Limits } from './limits.ts';
 import { type Fault, fault } from './result.ts';
+import type { ByteRate } from './seat.ts';
 
 /** A section of a UCI config: options are text, or a list of texts. */
 export type Section = Readonly<{ name: string; type: string; options: ReadonlyMap<string, string | readonly string[]> }>;
@@ -18,10 +22,17 @@ export type Broker = Readonly<{
   keepAlive: Seconds;
 }>;
 export type Settings = Readonly<{ node: Readonly<{ id: string; prefix: string }>; broker: Broker }>;
-export type Parsed = Readonly<{ ok: true; value: Settings }> | Readonly<{ ok: false; faults: readonly Fault[] }>;
+/** `auto`: drawn at setup and then written down. */
+export type Tunnel = Readonly<{ port: number; pool4: Prefix; pool6: Prefix | 'auto'; uplinks: readonly string[]; mtu: number }>;
+export type Share = Readonly<{ accepted: boolean; paused: boolean }>;
+/** What is the enforcer's alone. */
+export type Owner = Readonly<{ share: Share; tunnel: Tunnel; limits: Limits }>;
+export type Parsed<T = Settings> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; faults: readonly Fault[] }>;
 
 type Read<T> = (text: string) => T | null;
-type Option<T> = Readonly<{ read: Read<T>; want: string; standard?: T | null }>;
+type One<T> = Readonly<{ read: Read<T>; want: string; standard?: T | null }>;
+type Many<T> = Readonly<{ each: Read<T>; want: string; standard: readonly T[] }>;
+type Option<T> = One<T> | Many<T>;
 
 const matching =
   <T extends string>(pattern: RegExp): Read<T> =>
@@ -35,6 +46,22 @@ const truth: Read<boolean> = (text) => (text === '1' ? true : text === '0' ? fal
 const digest: Read<Uint8Array> = (text) =>
   /^[0-9a-f]{64}$/.test(text) ? Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16)) : null;
 
+const prefix =
+  (size?: 4 | 16): Read<Prefix> =>
+  (text) => {
+    const parsed = ip.parsePrefix(text);
+    return parsed.ok && (size === undefined || parsed.value.address.length === size) ? parsed.value : null;
+  };
+/** The countersign port is another socket's. */
+const port: Read<number> = (text) => (text === '4720' ? null : whole(1, 65_535)(text));
+const orWord =
+  <T, W extends string>(read: Read<T>, word: W): Read<T | W> =>
+  (text) =>
+    text === word ? word : read(text);
+
+const rate = { read: whole(8, 100_000_000), want: 'kbit/s, 8 to 100000000', standard: 10_000 };
+const flows = (standard: number) => ({ read: whole(1, 1_000_000), want: '1 to 1000000', standard });
+const places = { each: prefix(), want: 'an address or a prefix, such as 203.0.113.0/24', standard: [] as readonly Prefix[] };
 const credential = { read: matching(/^[^\0]{1,256}$/), want: '1 to 256 characters', standard: null };
 const options = {
   node: {
@@ -53,14 +80,63 @@ const options = {
     authority: { read: matching(/^\/.{1,255}$/), want: 'the absolute path of a PEM file', standard: null },
     pin: { read: digest, want: '64 hexadecimal digits in small letters', standard: null },
   },
+  share: {
+    accepted: { read: truth, want: '1 or 0', standard: false },
+    paused: { read: truth, want: '1 or 0', standard: false },
+  },
+  tunnel: {
+    port: { read: port, want: 'a port, 1 to 65535, other than 4720', standard: 51_820 },
+    pool4: { read: prefix(4), want: 'an IPv4 prefix', standard: { address: ip.addressAt(0x0a_d5_00_00n, 4), length: 22 } },
+    pool6: { read: orWord(prefix(16), 'auto'), want: 'an IPv6 prefix, or auto', standard: 'auto' },
+    uplink: { each: matching(/^[A-Za-z0-9_-]{1,32}$/), want: 'the name of an interface', standard: ['wan'] },
+    mtu: { read: whole(1280, 1500), want: 'bytes, 1280 to 1500', standard: 1420 },
+  },
+  limits: {
+    rate_up: rate,
+    rate_down: rate,
+    session_rate_up: rate,
+    session_rate_down: rate,
+    session_quota: { read: whole(1, 999_999_999), want: 'MiB, 1 to 999999999', standard: 10_240 },
+    session_seconds: { read: whole(60, 31_536_000), want: 'seconds, 60 to 31536000', standard: 86_400 },
+    sessions: { read: whole(1, 65_536), want: '1 to 65536', standard: 20 },
+    monthly_cap: { read: orWord(whole(1, 999_999_999), 'none'), want: 'MiB, 1 to 999999999, or none', standard: 51_200 },
+    // Every month has these.
+    reset_day: { read: whole(1, 28), want: 'a day, 1 to 28', standard: 1 },
+    household: { read: truth, want: '1 or 0', standard: false },
+    block_smtp: { read: truth, want: '1 or 0', standard: true },
+    deny: places,
+    allow: places,
+    flows_session: flows(50),
+    flows_all: flows(500),
+    connections_session: flows(512),
+    connections_all: flows(4096),
+    lower_effort: { read: truth, want: '1 or 0', standard: true },
+  },
 } satisfies Record<string, Record<string, Option<unknown>>>;
 
 type SectionName = keyof typeof options;
-type ValueOf<O> = O extends { read: Read<infer T>; standard: null } ? T | null : O extends { read: Read<infer T> } ? T : never;
+type ValueOf<O> = O extends { each: Read<infer T> }
+  ? readonly T[]
+  : O extends { read: Read<infer T>; standard: null }
+    ? T | null
+    : O extends { read: Read<infer T> }
+      ? T
+      : never;
 type Values<S extends SectionName> = { readonly [K in keyof (typeof options)[S]]: ValueOf<(typeof options)[S][K]> };
 
-/** The sections that are read here. What else stands in the config is not for the agent. */
-export const ours = (sections: readonly Section[]): readonly Section[] => sections.filter(({ name }) => name in options);
+/** What the agent may see: null, a whole section; else the ceilings that it has to respect. */
+const shown: Readonly<Record<string, readonly string[] | null>> = {
+  node: null,
+  broker: null,
+  limits: ['session_rate_up', 'session_rate_down', 'session_quota', 'session_seconds', 'sessions'],
+} satisfies { [S in SectionName]?: readonly string[] | null };
+
+export const ours = (sections: readonly Section[]): readonly Section[] =>
+  sections.flatMap((section) => {
+    const names = shown[section.name];
+    if (names === undefined) return [];
+    return [names === null ? section : { ...section, options: new Map([...section.options].filter(([option]) => names.includes(option))) }];
+  });
 
 export function parse(sections: readonly Section[]): Parsed {
   const faults: Fault[] = [];
@@ -72,6 +148,36 @@ export function parse(sections: readonly Section[]): Parsed {
   return { ok: true, value: { node, broker: { ...broker, keepAlive: seconds(keepalive), tls: tls ? { authority, pin } : null } } };
 }
 
+const kilo = (kbit: number): BitRate => (BigInt(kbit) * 1000n) as BitRate;
+const mebi = (mib: number): ByteCount => (BigInt(mib) << 20n) as ByteCount;
+
+export function parseOwner(sections: readonly Section[]): Parsed<Owner> {
+  const faults: Fault[] = [];
+  const share = take('share', sections, faults);
+  const { uplink, ...tunnel } = take('tunnel', sections, faults);
+  const l = take('limits', sections, faults);
+  if (faults.length > 0) return { ok: false, faults };
+  const limits: Limits = {
+    line: { up: (kilo(l.rate_up) / 8n) as ByteRate, down: (kilo(l.rate_down) / 8n) as ByteRate },
+    session: {
+      rate: { up: kilo(l.session_rate_up), down: kilo(l.session_rate_down) },
+      quota: mebi(l.session_quota),
+      lifetime: seconds(l.session_seconds),
+    },
+    sessions: l.sessions,
+    month: { cap: l.monthly_cap === 'none' ? null : mebi(l.monthly_cap), resetDay: l.reset_day, household: l.household },
+    blockSmtp: l.block_smtp,
+    deny: l.deny,
+    allow: l.allow,
+    flows: { session: l.flows_session, all: l.flows_all },
+    connections: { session: l.connections_session, all: l.connections_all },
+    lowerEffort: l.lower_effort,
+  };
+  return { ok: true, value: { share, tunnel: { ...tunnel, uplinks: uplink }, limits } };
+}
+
+const mostItems = 256;
+
 /** Holds what it promises only when no fault was added. */
 function take<S extends SectionName>(name: S, sections: readonly Section[], faults: Fault[]): Values<S> {
   const known: Readonly<Record<string, Option<unknown>>> = options[name];
@@ -79,13 +185,20 @@ function take<S extends SectionName>(name: S, sections: readonly Section[], faul
   for (const option of given.keys())
     if (!(option in known))
       faults.push(fault('unsupported', `weir.${name}.${option}`, `no such option; there are ${Object.keys(known).join(', ')}`));
-  const values = Object.entries(known).map(([option, { read, want, standard }]) => {
+  const values = Object.entries(known).map(([option, rule]) => {
+    const path = `weir.${name}.${option}`;
     const text = given.get(option);
-    if (text === undefined && standard !== undefined) return [option, standard];
-    const value = typeof text === 'string' ? read(text) : null;
+    if (text === undefined && rule.standard !== undefined) return [option, rule.standard];
     // What was set is not repeated: it may be a password in the wrong line.
-    if (value === null) faults.push(fault(text === undefined ? 'missing' : 'malformed', `weir.${name}.${option}`, `set it to ${want}`));
-    return [option, value];
+    const bad = (at: string): null => {
+      faults.push(fault(text === undefined ? 'missing' : 'malformed', at, `set it to ${rule.want}`));
+      return null;
+    };
+    if ('read' in rule) return [option, (typeof text === 'string' ? rule.read(text) : null) ?? bad(path)];
+    // Who sets a list of one often writes an option.
+    const texts = text === undefined ? [] : [text].flat();
+    if (texts.length > mostItems) faults.push(fault('limit', path, `at most ${mostItems} of them`));
+    return [option, texts.slice(0, mostItems).map((item, i) => rule.each(item) ?? bad(`${path}.${i}`))];
   });
   return Object.fromEntries(values) as Values<S>;
 }

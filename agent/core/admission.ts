@@ -1,0 +1,186 @@
+// Who is seated: what is asked for, what the owner allows and what the kernel holds → the seats wanted from now on (for reconcile.plan) and an
+// answer to each who asked. Every command first drops what the owner no longer allows. Remembers nothing; knows no bus and no netlink.
+
+import { type ByteCount, type Millis, millis } from './brand.ts';
+import type { Limits, Wish } from './limits.ts';
+import * as limits from './limits.ts';
+import type { Pool } from './pool.ts';
+import type { Blocked } from './reach.ts';
+import * as reach from './reach.ts';
+import { isSameTerms } from './reconcile.ts';
+import { type Fault, fail, fault, ok, type Result } from './result.ts';
+import type { Held, Kernel, Pair, PeerKey, Seat, Slot } from './seat.ts';
+import type { Owner, Share } from './settings.ts';
+
+export type Renewal = Readonly<{ key: string; seconds: bigint }>;
+export type Alteration = Readonly<{ key: string }> & Wish;
+export type Eviction = Readonly<{ key: string }>;
+/** `used`: what was billed before, as after a reboot. */
+export type Request = Renewal & Wish & Readonly<{ used: Pair<bigint> }>;
+
+export type Rules = Readonly<{ share: Share; limits: Limits; blocked: Blocked; pool: Pool; own: PeerKey }>;
+/** `ended`: when an expired session was first seen so; the kernel does not say. */
+export type Have = Readonly<{ kernel: Kernel; ended: ReadonlyMap<PeerKey, Millis>; now: Millis; isMonthSpent: boolean }>;
+
+/** `evicted`: what was held and is no longer wanted. A session changing slots is evicted and wanted. */
+export type Decision = Readonly<{
+  want: ReadonlyMap<PeerKey, Seat>;
+  evicted: readonly Held[];
+  answers: readonly Result<Seat>[];
+}>;
+
+/** `own`: the router's key. */
+export const rules = ({ share, limits: l }: Owner, pool: Pool, own: PeerKey): Rules => ({
+  share,
+  limits: l,
+  blocked: reach.blocked([...l.deny, pool.four, pool.six], l.allow),
+  pool,
+  own,
+});
+
+type Draft = Map<PeerKey, Seat>;
+
+/** Of what the kernel holds, what may stay: after a start, after a change of settings. */
+export const adopt = (r: Rules, have: Have): Decision => decide(r, have, [], () => fail('missing', '', 'nothing is asked'));
+
+/** The same key with the same terms is the same seat, with a new end. */
+export const admit = (r: Rules, have: Have, asked: readonly Result<Request>[]): Decision =>
+  decide(r, have, asked, (want, request) => {
+    const no = refusal(r, have);
+    if (no !== null) return { ok: false, fault: no };
+    const key = parseKey(request.key, r.own);
+    if (!key.ok) return key;
+    const terms = limits.check(request, r.limits, r.blocked);
+    if (!terms.ok) return terms;
+    const ends = endOf(request, r, have);
+    if (!ends.ok) return ends;
+    const [wrong] = [
+      ...limits.within('used_up', request.used.up, 0n, mostUsed, 'bytes'),
+      ...limits.within('used_down', request.used.down, 0n, mostUsed, 'bytes'),
+    ];
+    if (wrong !== undefined) return { ok: false, fault: wrong };
+    const seated = want.get(key.value);
+    if (seated !== undefined)
+      return isSameTerms(seated.terms, terms.value)
+        ? put(want, { ...seated, ends: ends.value })
+        : fail('exists', 'key', 'is seated with other terms: change them, or evict it first');
+    if (want.size >= r.limits.sessions && !evictExpired(want, have))
+      return fail('denied', 'weir.limits.sessions', `at most ${r.limits.sessions} sessions`);
+    const slot = freeSlot(key.value, want, have.kernel, r.pool);
+    if (slot === null) return fail('limit', 'weir.tunnel.pool4', 'no slot is free');
+    return put(want, { key: key.value, slot, terms: terms.value, used: request.used as Pair<ByteCount>, ends: ends.value });
+  });
+
+export const renew = (r: Rules, have: Have, asked: readonly Result<Renewal>[]): Decision =>
+  decide(r, have, asked, (want, renewal) => {
+    const seated = find(r, have, want, renewal.key);
+    if (!seated.ok) return seated;
+    const ends = endOf(renewal, r, have);
+    return ends.ok ? put(want, { ...seated.value, ends: ends.value }) : ends;
+  });
+
+/** All terms anew; what was used stays used. */
+export const change = (r: Rules, have: Have, asked: readonly Result<Alteration>[]): Decision =>
+  decide(r, have, asked, (want, alteration) => {
+    const seated = find(r, have, want, alteration.key);
+    if (!seated.ok) return seated;
+    const terms = limits.check(alteration, r.limits, r.blocked);
+    return terms.ok ? put(want, { ...seated.value, terms: terms.value }) : terms;
+  });
+
+/** The one thing that is never refused. */
+export const evict = (r: Rules, have: Have, asked: readonly Result<Eviction>[]): Decision =>
+  decide(r, have, asked, (want, { key }) => {
+    const seated = seatOf(r, want, key);
+    if (seated.ok) want.delete(seated.value.key);
+    return seated;
+  });
+
+function decide<T>(r: Rules, have: Have, asked: readonly Result<T>[], answer: (want: Draft, asked: T) => Result<Seat>): Decision {
+  const want = staying(r, have);
+  const answers = asked.map((one) => (one.ok ? answer(want, one.value) : one));
+  const evicted = [...have.kernel.held.values()].filter(({ key, slot }) => key !== null && want.get(key)?.slot !== slot);
+  return { want, evicted, answers };
+}
+
+function staying({ share, limits: l, blocked, pool, own }: Rules, have: Have): Draft {
+  const want: Draft = new Map();
+  if (!share.accepted || share.paused) return want;
+  for (const { key, slot, terms, counted, left } of have.kernel.held.values())
+    if (key !== null && key !== own && slot <= pool.slots && limits.isWithin(terms, l, blocked))
+      want.set(key, { key, slot, terms, used: counted, ends: millis(have.now + left) });
+  for (const { key } of inTurn(want, have)) if (want.size > l.sessions) want.delete(key);
+  return want;
+}
+
+function refusal({ share, limits: { month } }: Rules, { isMonthSpent }: Have): Fault | null {
+  if (!share.accepted) return fault('denied', 'weir.share.accepted', 'the owner shares nothing yet');
+  if (share.paused) return fault('denied', 'weir.share.paused', 'the owner has paused sharing');
+  if (isMonthSpent)
+    return fault('denied', 'weir.limits.monthly_cap', `the month is spent${month.cap === null ? '' : `: at most ${month.cap} line bytes`}`);
+  return null;
+}
+
+const isExpired = ({ ends }: Seat, { now }: Have): boolean => ends <= now;
+
+/** Those who ended longest ago first, then those who will end soonest. Nobody saw the end of those that expired before we began. */
+function inTurn(want: Draft, have: Have): Seat[] {
+  const end = (seat: Seat): number => (isExpired(seat, have) ? (have.ended.get(seat.key) ?? 0) : seat.ends);
+  return [...want.values()].toSorted((a, b) => end(a) - end(b));
+}
+
+function evictExpired(want: Draft, have: Have): boolean {
+  const [oldest] = inTurn(want, have);
+  return oldest !== undefined && isExpired(oldest, have) && want.delete(oldest.key);
+}
+
+function put(want: Draft, seat: Seat): Result<Seat> {
+  want.set(seat.key, seat);
+  return ok(seat);
+}
+
+function find(r: Rules, have: Have, want: Draft, key: string): Result<Seat> {
+  const no = refusal(r, have);
+  return no === null ? seatOf(r, want, key) : { ok: false, fault: no };
+}
+
+function seatOf(r: Rules, want: Draft, text: string): Result<Seat> {
+  const key = parseKey(text, r.own);
+  if (!key.ok) return key;
+  const seated = want.get(key.value);
+  return seated === undefined ? fail('missing', 'key', 'no such session') : ok(seated);
+}
+
+/** 32 bytes have one base64: the last digit before the sign has two bits that are none of theirs. */
+function parseKey(text: string, own: PeerKey): Result<PeerKey> {
+  if (!/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(text)) return fail('malformed', 'key', 'expected 32 bytes in base64');
+  // The kernel passes over such a peer in silence.
+  return text === own ? fail('denied', 'key', "is the router's own") : ok(text as PeerKey);
+}
+
+function endOf({ seconds }: Readonly<{ seconds: bigint }>, r: Rules, { now }: Have): Result<Millis> {
+  const [wrong] = limits.within('seconds', seconds, 1n, BigInt(r.limits.session.lifetime), 'seconds');
+  return wrong === undefined ? ok(millis(now + 1000 * Number(seconds))) : { ok: false, fault: wrong };
+}
+
+// A pebibyte; sums of two are far from the kernel's 63 bits.
+const mostUsed = 1n << 50n;
+
+/**
+ * Each key has a place of its own to begin the search, so that a slot just left is hardly the next one taken: answers to its last holder
+ * may still be under way. What the kernel holds is taken only when it will be cleared before, and is known to have had a peer: rules
+ * without one would be taken for this session's own.
+ */
+function freeSlot(key: PeerKey, want: Draft, { held }: Kernel, { slots }: Pool): Slot | null {
+  const taken = new Set([...want.values()].map(({ slot }) => slot));
+  const start = [...key].reduce((hash, digit) => (hash * 31 + digit.charCodeAt(0)) % 0x7fff_ffff, 0);
+  let reserve: Slot | null = null;
+  for (let n = 0; n < slots; n++) {
+    const slot = (1 + ((start + n) % slots)) as Slot;
+    if (taken.has(slot)) continue;
+    const holder = held.get(slot);
+    if (holder === undefined) return slot;
+    if (holder.key !== null) reserve ??= slot;
+  }
+  return reserve;
+}
