@@ -19,9 +19,11 @@
 // Limits and quotas are without "over": a missing key, a spent quota and an exceeded rate all end the rule, and behind it is only a drop.
 
 import type { Brand } from '../core/brand.ts';
+import type { Address, Prefix } from '../core/ip.ts';
+import * as ip from '../core/ip.ts';
+import type { Blocked, Range } from '../core/reach.ts';
+import * as reach from '../core/reach.ts';
 import { fail, ok, type Result, under } from '../core/result.ts';
-import type { Address, Prefix } from './ip.ts';
-import * as ip from './ip.ts';
 import type { Table } from './nftables.ts';
 import * as nftables from './nftables.ts';
 
@@ -65,7 +67,6 @@ export type Input = Readonly<{
 }>;
 
 type Device = Brand<string, 'Device'>;
-type Range = Readonly<{ first: bigint; last: bigint }>;
 
 type Values = Omit<Input, 'device' | 'uplinks' | 'address4' | 'address6' | 'deny' | 'allow' | 'agent'> &
   Readonly<{
@@ -73,7 +74,7 @@ type Values = Omit<Input, 'device' | 'uplinks' | 'address4' | 'address6' | 'deny
     uplinks: readonly Device[];
     address4: Address;
     address6: Address;
-    blocked: Readonly<{ v4: readonly Range[]; v6: readonly Range[] }>;
+    blocked: Blocked;
     agent: Readonly<{ uid: number; dns: readonly Address[]; brokers: readonly Readonly<{ prefix: Prefix; port: number }>[] }>;
   }>;
 export type Config = Brand<Values, 'Ruleset'>;
@@ -161,66 +162,16 @@ export function parse(i: Input): Result<Config> {
     return prefix.ok ? ok({ prefix: prefix.value, port: b.port }) : prefix;
   });
   if (!brokers.ok) return brokers;
-  const blockedOf = (size: 4 | 16): readonly Range[] => {
-    const rangesOf = (prefixes: readonly Prefix[]): readonly Range[] =>
-      prefixes.filter((p) => p.address.length === size).map((p) => ip.bounds(p));
-    return unite([...without(reserved[size], rangesOf(allow.value)), ...never[size], ...rangesOf(deny.value)]);
-  };
   const values: Values = {
     ...i,
     device: device.value,
     uplinks: uplinks.value,
     address4: address4.value,
     address6: address6.value,
-    blocked: { v4: blockedOf(4), v6: blockedOf(16) },
+    blocked: reach.blocked(deny.value, allow.value),
     agent: { uid: i.agent.uid, dns: dns.value, brokers: brokers.value },
   };
   return ok(values as Config);
-}
-
-const rangesFor = (...prefixes: readonly string[]): readonly Range[] =>
-  prefixes.map((text) => {
-    const prefix = ip.parsePrefix(text);
-    if (!prefix.ok) throw new Error(`not a prefix: ${text}`);
-    return ip.bounds(prefix.value);
-  });
-
-// Where no Internet host is (IANA's special-purpose registries). Private ranges may be somebody's mesh, so the owner can open them.
-const reserved = {
-  4: rangesFor(
-    ...['10.0.0.0/8', '100.64.0.0/10', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16'],
-    ...['198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
-  ),
-  // Teredo and 6to4 carry IPv4 addresses that nobody would look at; 64:ff9b::/96 (NAT64) is in the lowest eighth.
-  16: rangesFor('::/3', '2001::/32', '2001:db8::/32', '2002::/16', '4000::/2', '8000::/1'),
-} as const;
-// The router itself, its links, and everybody at once.
-const never = {
-  4: rangesFor('0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'),
-  16: rangesFor('::/8', 'fe80::/10', 'ff00::/8'),
-} as const;
-
-function unite(ranges: readonly Range[]): readonly Range[] {
-  const united: Range[] = [];
-  for (const range of ranges.toSorted((a, b) => (a.first < b.first ? -1 : 1))) {
-    const last = united.at(-1);
-    if (last === undefined || range.first > last.last + 1n) united.push(range);
-    else if (range.last > last.last) united[united.length - 1] = { first: last.first, last: range.last };
-  }
-  return united;
-}
-
-function without(ranges: readonly Range[], holes: readonly Range[]): readonly Range[] {
-  return holes.reduce<readonly Range[]>(
-    (left, hole) =>
-      left.flatMap(({ first, last }) =>
-        [
-          { first, last: hole.first - 1n < last ? hole.first - 1n : last },
-          { first: hole.last + 1n > first ? hole.last + 1n : first, last },
-        ].filter((r) => r.first <= r.last),
-      ),
-    ranges,
-  );
 }
 
 // ── Rendering ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
