@@ -24,7 +24,7 @@ struct tls {
   mbedtls_x509_crt authorities, certificate;
   mbedtls_pk_context key;
   int fd;
-  int error;         /* errno of the last send or recv, 0: the peer ended */
+  int error;         /* errno of the last send or recv that failed, or 0 */
   short wants;       /* what the handshake waits for */
   size_t unfinished; /* a record on its way has to be offered again with its length */
   bool has_authorities, has_pin, pin_differs;
@@ -37,7 +37,8 @@ static int send_bytes(void *context, const unsigned char *bytes, size_t length) 
   if (went >= 0) return (int)went;
   if (errno == EAGAIN || errno == EINTR) return MBEDTLS_ERR_SSL_WANT_WRITE;
   tls->error = errno;
-  return MBEDTLS_ERR_SSL_CONN_EOF;
+  /* A peer that broke off the handshake has said why, and that is still to be read. */
+  return mbedtls_ssl_is_handshake_over(&tls->ssl) ? MBEDTLS_ERR_SSL_CONN_EOF : (int)length;
 }
 
 static int receive_bytes(void *context, unsigned char *bytes, size_t size) {
@@ -45,7 +46,7 @@ static int receive_bytes(void *context, unsigned char *bytes, size_t size) {
   ssize_t got = recv(tls->fd, bytes, size, 0);
   if (got > 0) return (int)got;
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return MBEDTLS_ERR_SSL_WANT_READ;
-  tls->error = got < 0 ? errno : 0;
+  if (got < 0) tls->error = errno;
   return MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
@@ -169,6 +170,8 @@ static int explain(struct tls *tls, int result, struct failure *failure) {
     explain_certificate(tls, failure);
   } else if (result == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
     const int alert = tls->ssl.in_msg == NULL ? 0 : tls->ssl.in_msg[1];
+    /* The peer's own word is the cause, whatever failed before it was read. */
+    failure->code = NULL;
     fail(failure, "tls-protocol", "the peer sent TLS alert %d: %s", alert, alert_name(alert));
   } else if (result == MBEDTLS_ERR_SSL_CONN_EOF) {
     fail_errno(failure, tls->error == 0 ? ECONNRESET : tls->error, "TLS");
@@ -199,10 +202,9 @@ ssize_t tls_receive(struct tls *tls, uint8_t *bytes, size_t size, struct failure
     /* TLS 1.3 hands out tickets after the handshake; we resume no sessions. */
     if (result == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) continue;
     if (result == MBEDTLS_ERR_SSL_WANT_READ || result == MBEDTLS_ERR_SSL_WANT_WRITE) return AGAIN;
-    /* Many a peer ends without close_notify; what travels inside has its own ends. */
-    if (result == 0 || result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) return 0;
-    if (result == MBEDTLS_ERR_SSL_CONN_EOF && tls->error == 0) return 0;
-    return explain(tls, result, failure);
+    if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) return 0;
+    /* An end without close_notify may be anybody's. */
+    return explain(tls, result == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : result, failure);
   }
 }
 
