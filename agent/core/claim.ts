@@ -98,7 +98,15 @@ export function plan(p: Plan, have: Configs): Result<Configs> {
       target: 'MASQUERADE',
     });
   const firewall = [
-    section('zone', 'weir_zone', { name: zone, network: [device], input: 'REJECT', output: 'ACCEPT', forward: 'REJECT' }),
+    section('zone', 'weir_zone', {
+      name: zone,
+      network: [device],
+      input: 'REJECT',
+      output: 'ACCEPT',
+      forward: 'REJECT',
+      // A zone that is not masqueraded gets every conntrack helper there is, and a guest could have it open ports.
+      auto_helper: '0',
+    }),
     accept('weir_sign', 'Weir: countersignatures', zone, p.countersignPort),
     ...zones.value.flatMap((to) => [
       section('forwarding', `weir_fwd_${sectionPart(to)}`, { src: zone, dest: to }),

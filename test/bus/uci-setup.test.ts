@@ -43,6 +43,7 @@ config zone 'weir_zone'
 	option input 'REJECT'
 	option output 'ACCEPT'
 	option forward 'REJECT'
+	option auto_helper '0'
 
 config rule 'weir_sign'
 	option name 'Weir: countersignatures'
