@@ -68,6 +68,13 @@ export async function native(target: Target, programs?: readonly Program[]): Pro
   return path;
 }
 
+/** As if the router brought mbedTLS: a binary to be weighed, not to be run. */
+export async function nativeWithoutTls(target: Target): Promise<string> {
+  const brought = sources();
+  const table = bytecode(await compiler(brought), await roles());
+  return join(await link(toolchains[target], brought, table, false), 'weir');
+}
+
 async function roles(): Promise<Program[]> {
   const { entries, modules } = await bundle();
   const names: readonly string[] = Object.values(entries);
@@ -194,16 +201,23 @@ async function compiler(brought: Sources): Promise<string> {
   return join(folder, 'compile');
 }
 
-async function link(tools: Toolchain, brought: Sources, table: string): Promise<string> {
+async function link(tools: Toolchain, brought: Sources, table: string, hasTls = true): Promise<string> {
   const { quickjs, mbedtls, host: ours } = libraries(brought);
   const parts = await runtime(tools);
-  for (const library of [quickjs, mbedtls, ours]) parts.push(...(await objects(tools, library, brought)));
-  return kept('weir', [...parts, ...tools.link, table], async (aside) => {
+  for (const library of hasTls ? [quickjs, mbedtls, ours] : [quickjs, ours]) parts.push(...(await objects(tools, library, brought)));
+  const made = hasTls ? table : `${table}${stubs(ours.files)}`;
+  return kept('weir', [...parts, ...tools.link, made], async (aside) => {
     const modules = join(aside, 'modules.c');
-    writeFileSync(modules, table);
+    writeFileSync(modules, made);
     const flags = ['-std=gnu11', ...tools.compile, `-I${host}`, `-ffile-prefix-map=${aside}=/weir`];
     await cc(tools, [...flags, modules, ...parts, ...tools.link, '-Wl,--gc-sections', '-o', join(aside, 'weir'), '-lm', '-lpthread']);
   });
+}
+
+/** Names without code in place of all that these files may want of mbedTLS; assembler, which no optimiser looks into. */
+function stubs(files: readonly string[]): string {
+  const wanted = files.flatMap((file) => readFileSync(file, 'utf8').match(/\b(mbedtls|psa)_\w+/g) ?? []);
+  return [...new Set(wanted)].map((name) => `__asm__(".globl ${name}\\n${name}:");\n`).join('');
 }
 
 /** The folder that `make` filled for these ingredients, now or in an earlier build. */
@@ -213,6 +227,7 @@ async function kept(name: string, ingredients: readonly string[], make: (aside: 
   if (existsSync(folder)) return folder;
   const aside = `${folder}.${process.pid}`;
   mkdirSync(aside, { recursive: true });
+  console.error(`native: making ${name}`);
   try {
     await make(aside);
     // Another build may have been faster.
