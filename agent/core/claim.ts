@@ -1,6 +1,9 @@
 // The claim: which sections of the owner's UCI configs are Weir's, what stands in them, and how far the router is from it. Every section
 // has a name of ours, so that claiming twice changes nothing and leaving takes exactly ours away. Knows no bus.
 
+import * as ip from './ip.ts';
+import type { Pool } from './pool.ts';
+import * as pool from './pool.ts';
 import { fail, ok, type Result } from './result.ts';
 import type { Section } from './settings.ts';
 
@@ -10,9 +13,7 @@ export type Config = (typeof configs)[number];
 export type Configs = Readonly<Record<Config, readonly Section[]>>;
 
 export type Plan = Readonly<{
-  /** The router's own address in each pool, with the pool's length: 10.213.3.254/22. */
-  addresses: Readonly<{ v4: string; v6: string }>;
-  pools: Readonly<{ v4: string; v6: string }>;
+  pool: Pool;
   listenPort: number;
   countersignPort: number;
   /** Networks of the UCI config `network`: wan, say. */
@@ -75,12 +76,14 @@ function zonesOf(uplinks: readonly string[], have: Configs): Result<readonly str
 export function plan(p: Plan, have: Configs): Result<Configs> {
   const zones = zonesOf(p.uplinks, have);
   if (!zones.ok) return zones;
+  const { four, six } = p.pool;
+  const router = pool.router(p.pool);
   // No gateway and no prefix of others: every route but the pool's own is the guard's business.
   const network = section('interface', device, {
     proto: 'static',
     device,
-    ipaddr: [p.addresses.v4],
-    ip6addr: [p.addresses.v6],
+    ipaddr: [`${ip.renderAddress(router.four)}/${four.length}`],
+    ip6addr: [`${ip.renderAddress(router.six)}/${six.length}`],
     defaultroute: '0',
     peerdns: '0',
     delegate: '0',
@@ -93,7 +96,7 @@ export function plan(p: Plan, have: Configs): Result<Configs> {
       name: `Weir: guests to ${to}, IPv${digit}`,
       family: `ipv${digit}`,
       src: to,
-      src_ip: digit === 4 ? p.pools.v4 : p.pools.v6,
+      src_ip: ip.renderPrefix(digit === 4 ? four : six),
       proto: 'all',
       target: 'MASQUERADE',
     });

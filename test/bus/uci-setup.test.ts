@@ -7,6 +7,7 @@ import * as ubus from '../../agent/adapters/ubus-client.ts';
 import * as uci from '../../agent/adapters/uci.ts';
 import { millis } from '../../agent/core/brand.ts';
 import type { Plan, State } from '../../agent/core/claim.ts';
+import * as ip from '../../agent/core/ip.ts';
 import type { Result } from '../../agent/core/result.ts';
 import { host } from '../../agent/host/node.ts';
 import type { BareUbus } from '../fakes/bare-ubus.ts';
@@ -16,9 +17,14 @@ import * as plain from '../fakes/plain.ts';
 import { configs } from '../fakes/router.ts';
 import { type Ground, grounds, until } from './router-ground.ts';
 
+const value = <T>(r: Result<T>): T => {
+  if (!r.ok) throw new Error(JSON.stringify(r.fault));
+  return r.value;
+};
+const prefix = (text: string) => value(ip.parsePrefix(text));
+
 const plan: Plan = {
-  addresses: { v4: '10.213.3.254/22', v6: 'fd12:3456:789a:ffff:ffff:ffff:ffff:ffff/64' },
-  pools: { v4: '10.213.0.0/22', v6: 'fd12:3456:789a:ffff::/64' },
+  pool: { four: prefix('10.213.0.0/22'), six: prefix('fd12:3456:789a:ffff::/64'), slots: 1021 },
   listenPort: 51820,
   countersignPort: 4720,
   uplinks: ['wan'],
@@ -30,7 +36,7 @@ config interface 'weir0'
 	option proto 'static'
 	option device 'weir0'
 	list ipaddr '10.213.3.254/22'
-	list ip6addr 'fd12:3456:789a:ffff:ffff:ffff:ffff:ffff/64'
+	list ip6addr 'fd12:3456:789a:ffff::3fe/64'
 	option defaultroute '0'
 	option peerdns '0'
 	option delegate '0'
@@ -83,10 +89,6 @@ config nat 'weir_nat6_wan'
 } as const;
 
 const withClaim = (config: keyof typeof claimed): string => `${configs[config]}${claimed[config].slice(1)}`;
-const value = <T>(r: Result<T>): T => {
-  if (!r.ok) throw new Error(JSON.stringify(r.fault));
-  return r.value;
-};
 
 function tell(ground: Ground, bus: Bus, bare: BareUbus): void {
   const test = suite(ground.title);
@@ -236,7 +238,7 @@ function tell(ground: Ground, bus: Bus, bare: BareUbus): void {
     };
     const want = {
       v4: [{ address: '10.213.3.254', mask: 22 }],
-      v6: [{ address: 'fd12:3456:789a:ffff:ffff:ffff:ffff:ffff', mask: 64 }],
+      v6: [{ address: 'fd12:3456:789a:ffff::3fe', mask: 64 }],
       route: [],
     };
     assert.equal(await addresses(), want);

@@ -2,13 +2,20 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Config, Configs, Plan } from '../../agent/core/claim.ts';
 import * as claim from '../../agent/core/claim.ts';
+import * as ip from '../../agent/core/ip.ts';
+import type { Result } from '../../agent/core/result.ts';
 import type { Section } from '../../agent/core/settings.ts';
 
+const value = <T>(r: Result<T>): T => {
+  if (!r.ok) throw new Error(JSON.stringify(r.fault));
+  return r.value;
+};
 const section = (type: string, name: string, options: Readonly<Record<string, string | readonly string[]>> = {}): Section => ({
   type,
   name,
   options: new Map(Object.entries(options)),
 });
+const prefix = (text: string) => value(ip.parsePrefix(text));
 const zone = (name: string, options: Readonly<Record<string, string | readonly string[]>>): Section =>
   section('zone', `cfg${name}`, { name, ...options });
 
@@ -18,17 +25,12 @@ const have: Configs = {
   firewall: [zone('lan', { network: ['lan'] }), zone('wan', { network: 'wan wan6' }), zone('my-mesh', { network: ['mesh'] })],
 };
 const wanted: Plan = {
-  addresses: { v4: '10.213.3.254/22', v6: 'fd00::ffff/64' },
-  pools: { v4: '10.213.0.0/22', v6: 'fd00::/64' },
+  pool: { four: prefix('10.213.0.0/22'), six: prefix('fd00::/64'), slots: 1021 },
   listenPort: 51820,
   countersignPort: 4720,
   uplinks: ['wan'],
 };
-const planned = (plan: Plan = wanted, of: Configs = have): Configs => {
-  const made = claim.plan(plan, of);
-  if (!made.ok) throw new Error(JSON.stringify(made.fault));
-  return made.value;
-};
+const planned = (plan: Plan = wanted, of: Configs = have): Configs => value(claim.plan(plan, of));
 const names = (c: Configs, config: Config): string[] => c[config].map((s) => s.name);
 
 const plans = suite('claim: which sections');
