@@ -1,0 +1,446 @@
+// Seats ↔ nf_tables: which objects and elements one session is, the changes from one state of it to the next, and what dumps of both tables
+// say about all of them. Object names carry what their contents do not, so that a reader needs no memory:
+//
+//   s<slot>_<generation>_cu _cd          counters of what passed, up and down; they begin at what was billed before
+//                        _q  or _qu _qd  the quota, for both ways or for each
+//                        _lu_<rate> …    limits; in the name because the kernel passes over a changed limit in silence
+//                        _su_<rate> …    the limits once the quota is spent, where there are some
+//
+// What is read counts as a session only when it is exactly what writing it would make: everything else is debris. Knows no socket.
+
+import { type ByteCount, type Millis, millis } from '../core/brand.ts';
+import type { Address, Prefix } from '../core/ip.ts';
+import * as ip from '../core/ip.ts';
+import type { Addresses, Pool } from '../core/pool.ts';
+import * as pools from '../core/pool.ts';
+import type { Change as Alteration, Step } from '../core/reconcile.ts';
+import { fail, ok, type Result } from '../core/result.ts';
+import type { ByteRate, Egress, Flow, Generation, Held, Kernel, Pair, PeerKey, Quota, Slot, Terms } from '../core/seat.ts';
+import type { Change, Content, Element, ElementFound, Kind, ObjectFound, Table } from './nftables.ts';
+import * as nftables from './nftables.ts';
+import { burstOf, meter, policy } from './ruleset.ts';
+
+type RuleStep = Exclude<Step, Readonly<{ kind: 'expel' | 'welcome' }>>;
+
+const versions = [4, 6] as const;
+const ways = [
+  { way: 'up', letter: 'u' },
+  { way: 'down', letter: 'd' },
+] as const;
+type Way = (typeof ways)[number];
+
+// ── What a session is made of ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+type Objects = ReadonlyMap<string, Content>;
+type Placed = Readonly<{ table: Table; set: string; element: Element }>;
+type Pieces = Readonly<{ objects: Objects; elements: ReadonlyMap<string, Placed> }>;
+
+const nothing: Pieces = { objects: new Map(), elements: new Map() };
+
+const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
+const nameOf = ({ set, element: { key, keyEnd = key, object = '' } }: Placed): string => `${set} ${text(key)} ${text(keyEnd)} ${object}`;
+
+const baseOf = (slot: Slot, generation: Generation): string => `s${slot}_${generation.toString(16).padStart(8, '0')}`;
+const quotaName = (base: string, quota: Quota, { letter }: Way): string => `${base}_q${quota.kind === 'shared' ? '' : letter}`;
+
+const limit = (rate: bigint): Content => ({
+  kind: 'limit',
+  of: 'bytes',
+  rate,
+  seconds: 1n,
+  burst: Number(burstOf(rate)),
+  over: false,
+});
+
+function piecesOf(slot: Slot, generation: Generation, terms: Terms, counted: Pair<bigint>, pool: Pool): Pieces {
+  const base = baseOf(slot, generation);
+  const at = pools.addresses(pool, slot);
+  const objects = new Map<string, Content>();
+  const elements = new Map<string, Placed>();
+  const place = (placed: Placed): unknown => elements.set(nameOf(placed), placed);
+  const put = (map: string, name: string, content: Content): void => {
+    objects.set(name, content);
+    for (const v of versions) place({ table: meter, set: `${map}${v}`, element: { key: addressIn(at, v), object: name } });
+  };
+  for (const w of ways) {
+    const { way, letter } = w;
+    put(`c${letter}`, `${base}_c${letter}`, { kind: 'counter', packets: 0n, bytes: counted[way] });
+    const { quota, spent } = terms;
+    const [bytes, used] = quota.kind === 'shared' ? [quota.bytes, counted.up + counted.down] : [quota[way], counted[way]];
+    put(`q${letter}`, quotaName(base, quota, w), { kind: 'quota', bytes, used, over: false });
+    put(`l${letter}`, `${base}_l${letter}_${terms.rate[way]}`, limit(terms.rate[way]));
+    if (spent !== null) put(`s${letter}`, `${base}_s${letter}_${spent[way]}`, limit(spent[way]));
+  }
+  for (const placed of egressOf(terms.egress, at)) place(placed);
+  return { objects, elements };
+}
+
+const addressIn = (at: Addresses, v: 4 | 6): Address => (v === 4 ? at.four : at.six);
+
+const protocols = { tcp: 6, udp: 17 } as const;
+
+function egressOf(egress: Egress, at: Addresses): readonly Placed[] {
+  const flow = (set: 'hop' | 'list', { address, length, protocol, ports }: Flow): Placed => {
+    const parsed = ip.parseAddress(address);
+    if (!parsed.ok) throw new Error(`not an address: ${address}`);
+    const size = ip.isV4(parsed.value) ? 4 : 16;
+    const { first, last } = ip.bounds({ address: parsed.value, length });
+    const key = (n: bigint, port: number): Uint8Array =>
+      nftables.concat(size === 4 ? at.four : at.six, ip.addressAt(n, size), Uint8Array.of(protocols[protocol]), nftables.port(port));
+    const element = { key: key(first, ports.first), ...(set === 'hop' ? {} : { keyEnd: key(last, ports.last) }) };
+    return { table: policy, set: `${set}${size === 4 ? 4 : 6}`, element };
+  };
+  switch (egress.kind) {
+    case 'internet':
+      return versions.map((v) => ({ table: policy, set: `internet${v}`, element: { key: addressIn(at, v) } }));
+    case 'hop': {
+      const { address, protocol, port } = egress;
+      return [flow('hop', { address, length: address.includes(':') ? 128 : 32, protocol, ports: { first: port, last: port } })];
+    }
+    case 'list':
+      return egress.flows.map((f) => flow('list', f));
+  }
+}
+
+// ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How long the countersign port outlives the session. */
+const drain = 60_000;
+// Less than one tick of the kernel's clock would be no timeout at all.
+const shortest = 100;
+
+const add = ({ table, set, element }: Placed): Change => ({ kind: 'add-elements', table, set, elements: [element] });
+const drop = ({ table, set, element }: Placed): Change => ({ kind: 'delete-elements', table, set, elements: [element] });
+
+const timed = (set: 'live' | 'drain', at: Addresses, timeout: number): readonly Placed[] =>
+  versions.map((v) => ({ table: meter, set: `${set}${v}`, element: { key: addressIn(at, v), timeout: BigInt(timeout) } }));
+
+/** Takes elements out whether they have timed out already or not: the kernel refuses to delete what is not there, and not to add what is. */
+const dropTimed = (elements: readonly Placed[]): Change[] => [...elements.map(add), ...elements.map(drop)];
+
+/** From one state to the next. `isReplaced`: an object of the same name is nevertheless another. */
+function between(before: Pieces, after: Pieces, isReplaced: (object: string) => boolean): Change[] {
+  const stays = (name: string): boolean => before.objects.has(name) && after.objects.has(name) && !isReplaced(name);
+  const isSame = (name: string, { element }: Placed, other: Pieces): boolean =>
+    other.elements.has(name) && (element.object === undefined || stays(element.object));
+  const changes: Change[] = [];
+  for (const [name, placed] of before.elements) if (!isSame(name, placed, after)) changes.push(drop(placed));
+  for (const [name, { kind }] of before.objects) if (!stays(name)) changes.push({ kind: 'delete-object', table: meter, name, of: kind });
+  for (const [name, content] of after.objects) {
+    const old = before.objects.get(name);
+    const isResized = content.kind === 'quota' && old?.kind === 'quota' && content.bytes !== old.bytes;
+    if (!stays(name) || isResized) changes.push({ kind: 'add-object', table: meter, name, content });
+  }
+  for (const [name, placed] of after.elements) if (!isSame(name, placed, before)) changes.push(add(placed));
+  return changes;
+}
+
+/** What is one transaction. `drawn`: the generation of who is seated. */
+export function changesFor(step: RuleStep, pool: Pool, drawn: Generation): readonly Change[] {
+  switch (step.kind) {
+    case 'clear': {
+      const { slot, generation, terms, counted } = step.held;
+      const at = pools.addresses(pool, slot);
+      const ends = dropTimed([...timed('live', at, shortest), ...timed('drain', at, shortest)]);
+      return [...ends, ...between(piecesOf(slot, generation, terms, counted, pool), nothing, () => false)];
+    }
+    case 'seat': {
+      const { slot, terms, used } = step.seat;
+      const { live, draining } = endAt(step.left, pools.addresses(pool, slot));
+      return [...between(nothing, piecesOf(slot, drawn, terms, used, pool), () => false), ...[...draining, ...live].map(add)];
+    }
+    case 'alter': {
+      const { slot, generation, terms, counted } = step.held;
+      const isReplaced = step.changes.some((c) => c.kind === 'replace-quota');
+      const [before, after] = [terms, step.changes.reduce(alterTerms, terms)].map((t) => piecesOf(slot, generation, t, counted, pool));
+      if (before === undefined || after === undefined) throw new Error('two terms, two states');
+      const changes = between(before, after, (name) => isReplaced && after.objects.get(name)?.kind === 'quota');
+      const ends = step.changes.flatMap((c) => (c.kind === 'set-end' ? renew(c.left, pools.addresses(pool, slot)) : []));
+      return [...changes, ...ends];
+    }
+  }
+}
+
+function alterTerms(terms: Terms, c: Alteration): Terms {
+  switch (c.kind) {
+    case 'resize-quota':
+    case 'replace-quota':
+      return { ...terms, quota: c.quota };
+    case 'set-rate':
+      return { ...terms, rate: c.rate };
+    case 'set-spent':
+      return { ...terms, spent: c.spent };
+    case 'set-egress':
+      return { ...terms, egress: c.egress };
+    case 'set-end':
+      return terms;
+  }
+}
+
+function endAt(left: Millis, at: Addresses): Readonly<{ live: readonly Placed[]; draining: readonly Placed[] }> {
+  const timeout = Math.max(left, shortest);
+  return { live: left === 0 ? [] : timed('live', at, timeout), draining: timed('drain', at, left + drain) };
+}
+
+function renew(left: Millis, at: Addresses): Change[] {
+  const { live, draining } = endAt(left, at);
+  return [...dropTimed([...timed('live', at, shortest), ...timed('drain', at, shortest)]), ...[...draining, ...live].map(add)];
+}
+
+// ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What has to be dumped of each table. */
+export const kinds: readonly Kind[] = ['counter', 'quota', 'limit'];
+export const sets: readonly Readonly<{ table: Table; set: string }>[] = (
+  [
+    // First, because they change by themselves and have to agree.
+    [meter, ['live', 'drain']],
+    [meter, ways.flatMap(({ letter }) => ['c', 'q', 'l', 's'].map((map) => map + letter))],
+    [policy, ['internet', 'hop', 'list']],
+  ] as const
+).flatMap(([table, names]) => names.flatMap((name) => versions.map((v) => ({ table, set: `${name}${v}` }))));
+
+export type Dumps = Readonly<{ objects: readonly ObjectFound[]; elements: ReadonlyMap<string, readonly ElementFound[]> }>;
+export type Peer = Readonly<{ key: PeerKey; allowed: readonly Prefix[] }>;
+
+export type Found = Kernel &
+  Readonly<{
+    /** What each quota would still let pass. */
+    spare: ReadonlyMap<Slot, Quota>;
+    /** What belongs to no whole session: in words, and as the changes that take it away. */
+    debris: Readonly<{ words: readonly string[]; changes: readonly Change[] }>;
+  }>;
+
+type Name = Readonly<{ slot: Slot; generation: Generation; role: string; rate: ByteRate }>;
+
+/** null: no object of a session. */
+export function parseName(name: string): Name | null {
+  const [, slot, generation, plain, limited, rate = '0'] =
+    /^s([1-9]\d{0,9})_([0-9a-f]{8})_(?:(c[ud]|q[ud]?)|([ls][ud])_([1-9]\d{0,18}))$/.exec(name) ?? [];
+  if (slot === undefined || generation === undefined) return null;
+  return {
+    slot: Number(slot) as Slot,
+    generation: Number.parseInt(generation, 16) as Generation,
+    role: plain ?? `${limited}`,
+    rate: BigInt(rate) as ByteRate,
+  };
+}
+
+/** The counters alone. */
+export function readCounters(
+  objects: readonly ObjectFound[],
+): ReadonlyMap<Slot, Readonly<{ generation: Generation; counted: Pair<ByteCount> }>> {
+  const found = new Map<Slot, { generation: Generation; counted: { up?: ByteCount; down?: ByteCount } }>();
+  for (const { name, content } of objects) {
+    const parsed = parseName(name);
+    if (parsed === null || content?.kind !== 'counter') continue;
+    const { slot, generation, role } = parsed;
+    const entry = found.get(slot) ?? { generation, counted: {} };
+    entry.counted[role === 'cu' ? 'up' : 'down'] = content.bytes as ByteCount;
+    found.set(slot, entry);
+  }
+  const whole = new Map<Slot, Readonly<{ generation: Generation; counted: Pair<ByteCount> }>>();
+  for (const [slot, { generation, counted }] of found) {
+    const { up, down } = counted;
+    if (up !== undefined && down !== undefined) whole.set(slot, { generation, counted: { up, down } });
+  }
+  return whole;
+}
+
+type Group = { objects: ObjectFound[]; elements: Placed[] };
+/** Of each slot; `strange`: of none. */
+type Groups = Readonly<{ bySlot: ReadonlyMap<Slot, Group>; strange: readonly Placed[] }>;
+
+const isTimed = (set: string): boolean => /^(live|drain)/.test(set);
+
+function group({ objects, elements }: Dumps, pool: Pool): Groups {
+  const bySlot = new Map<Slot, Group>();
+  const strange: Placed[] = [];
+  const of = (slot: Slot): Group => {
+    const found = bySlot.get(slot) ?? { objects: [], elements: [] };
+    bySlot.set(slot, found);
+    return found;
+  };
+  for (const object of objects) {
+    const name = parseName(object.name);
+    if (name !== null) of(name.slot).objects.push(object);
+  }
+  for (const { table, set } of sets)
+    for (const element of elements.get(set) ?? []) {
+      // A concatenated key begins with the guest's address.
+      const address = ip.addressOf(element.key.subarray(0, set.endsWith('4') ? 4 : 16));
+      const slot = address.ok ? pools.slotOf(pool, address.value) : null;
+      (slot === null ? strange : of(slot).elements).push({ table, set, element });
+    }
+  return { bySlot, strange };
+}
+
+export function readHeld(dumps: Dumps, peers: readonly Peer[], pool: Pool): Found {
+  const held = new Map<Slot, Held>();
+  const spare = new Map<Slot, Quota>();
+  const words: string[] = [];
+  const changes: Change[] = [];
+  const { bySlot, strange } = group(dumps, pool);
+  const discard = (why: string, objects: readonly ObjectFound[], elements: readonly Placed[]): void => {
+    words.push(why);
+    changes.push(...elements.flatMap((placed) => (isTimed(placed.set) ? dropTimed([bare(placed)]) : [drop(bare(placed))])));
+    changes.push(...objects.map(({ name, of }): Change => ({ kind: 'delete-object', table: meter, name, of })));
+  };
+  for (const [slot, found] of bySlot) {
+    const session = recognise(slot, found, pool);
+    if (!session.ok) discard(`slot ${slot}: ${session.fault.reason}`, found.objects, found.elements);
+    else {
+      held.set(slot, session.value.held);
+      spare.set(slot, session.value.spare);
+    }
+  }
+  for (const placed of strange) discard(`${placed.set}: an address of no slot`, [], [placed]);
+
+  const strays: PeerKey[] = [];
+  for (const { key, allowed } of peers) {
+    const slot = slotOfPeer(allowed, pool);
+    const its = slot === null ? undefined : held.get(slot);
+    if (its === undefined || its.key !== null) strays.push(key);
+    else held.set(its.slot, { ...its, key });
+  }
+  return { held, strays, spare, debris: { words, changes } };
+}
+
+/** An element as it can be deleted: its key, and the end of its key. */
+const bare = ({ table, set, element: { key, keyEnd } }: Placed): Placed => ({
+  table,
+  set,
+  element: { key, ...(keyEnd === undefined ? {} : { keyEnd }), ...(isTimed(set) ? { timeout: BigInt(shortest) } : {}) },
+});
+
+/** null: not exactly the two addresses of one slot. */
+function slotOfPeer(allowed: readonly Prefix[], pool: Pool): Slot | null {
+  const [one, other, ...more] = allowed.map(({ address, length }) => (length === 8 * address.length ? pools.slotOf(pool, address) : null));
+  const isPair = new Set(allowed.map(({ address }) => address.length)).size === 2;
+  return one !== undefined && one !== null && one === other && more.length === 0 && isPair ? one : null;
+}
+
+const unlike = (reason: string): Result<never> => fail('malformed', '', reason);
+
+function recognise(slot: Slot, found: Group, pool: Pool): Result<Readonly<{ held: Held; spare: Quota }>> {
+  const byRole = new Map<string, Content>();
+  const rates = new Map<string, ByteRate>();
+  const generations = new Set<Generation>();
+  for (const { name, content } of found.objects) {
+    const parsed = parseName(name);
+    if (parsed === null || content === undefined || byRole.has(parsed.role)) return unlike(`${name} is one too many`);
+    generations.add(parsed.generation);
+    byRole.set(parsed.role, content);
+    rates.set(parsed.role, parsed.rate);
+  }
+  const [generation, ...others] = generations;
+  if (generation === undefined || others.length > 0) return unlike('not the objects of one generation');
+  if (slot > pool.slots) return unlike('beyond the pool');
+
+  const counted = pairOf(byRole, 'c', (c) => (c.kind === 'counter' ? (c.bytes as ByteCount) : null));
+  const quota = quotaOf(byRole, (q) => q.bytes);
+  const spare = quotaOf(byRole, (q) => (q.bytes > q.used ? q.bytes - q.used : 0n));
+  const rate = pairOf(rates, 'l', (r) => r);
+  if (counted === null || quota === null || spare === null || rate === null) return unlike('not the objects of a whole session');
+  const placed = found.elements.filter(({ set }) => !isTimed(set));
+  const egress = egressFrom(placed);
+  if (!egress.ok) return egress;
+  const terms: Terms = { quota, rate, spent: pairOf(rates, 's', (r) => r), egress: egress.value };
+
+  const wanted = piecesOf(slot, generation, terms, counted, pool);
+  for (const { name, content } of found.objects) {
+    const like = wanted.objects.get(name);
+    if (like === undefined || content === undefined || !isAlike(like, content)) return unlike(`${name} is not what its name says`);
+  }
+  for (const one of placed) if (!wanted.elements.has(nameOf(one))) return unlike(`one too many in ${one.set}`);
+  if (found.objects.length < wanted.objects.size) return unlike('an object is missing');
+  if (placed.length < wanted.elements.size) return unlike('an element is missing');
+  return ok({ held: { key: null, slot, generation, terms, counted, left: leftOf(found.elements) }, spare });
+}
+
+function pairOf<F, T>(from: ReadonlyMap<string, F>, what: string, take: (f: F) => T | null): Pair<T> | null {
+  const [up, down] = ways.map(({ letter }) => {
+    const value = from.get(what + letter);
+    return value === undefined ? null : take(value);
+  });
+  return up === undefined || up === null || down === undefined || down === null ? null : { up, down };
+}
+
+function quotaOf(byRole: ReadonlyMap<string, Content>, take: (q: Extract<Content, { kind: 'quota' }>) => bigint): Quota | null {
+  const amount = (c: Content | undefined): ByteCount | null => (c?.kind === 'quota' ? (take(c) as ByteCount) : null);
+  const shared = amount(byRole.get('q'));
+  if (shared !== null) return { kind: 'shared', bytes: shared };
+  const split = pairOf(byRole, 'q', amount);
+  return split === null ? null : { kind: 'split', ...split };
+}
+
+/** What counts up is compared elsewhere. */
+function isAlike(want: Content, have: Content): boolean {
+  if (want.kind === 'limit')
+    return (
+      have.kind === 'limit' &&
+      have.of === want.of &&
+      have.rate === want.rate &&
+      have.seconds === want.seconds &&
+      have.burst === want.burst &&
+      have.over === want.over
+    );
+  return have.kind === want.kind && (have.kind !== 'quota' || !have.over);
+}
+
+function egressFrom(placed: readonly Placed[]): Result<Egress> {
+  const flows: Flow[] = [];
+  const used = new Set<string>();
+  for (const { set, element } of placed) {
+    const [, kind, version] = /^(internet|hop|list)([46])$/.exec(set) ?? [];
+    if (kind === undefined) continue;
+    used.add(kind);
+    if (kind === 'internet') continue;
+    const flow = flowFrom(element, version === '4' ? 4 : 16);
+    if (flow === null) return unlike(`no flow in ${set}`);
+    flows.push(flow);
+  }
+  const [kind, ...others] = used;
+  const [first] = flows;
+  if (kind === undefined || others.length > 0) return unlike('not one kind of egress');
+  if (kind === 'internet') return ok({ kind });
+  if (kind === 'list' || first === undefined) return ok({ kind: 'list', flows });
+  return ok({ kind: 'hop', address: first.address, protocol: first.protocol, port: first.ports.first });
+}
+
+/** null: a key that no flow of ours makes. */
+function flowFrom({ key, keyEnd = key }: Element, size: 4 | 16): Flow | null {
+  const from = (bytes: Uint8Array): Readonly<{ address: Address; protocol: number; port: number }> | null => {
+    const address = ip.addressOf(bytes.slice(size, 2 * size));
+    const [protocol = 0, , , , high = 0, low = 0] = bytes.subarray(2 * size);
+    return address.ok && bytes.length === 2 * size + 8 ? { address: address.value, protocol, port: (high << 8) | low } : null;
+  };
+  const [first, last] = [from(key), from(keyEnd)];
+  if (first === null || last === null) return null;
+  const span = (ip.numberOf(first.address) ^ ip.numberOf(last.address)).toString(2);
+  return {
+    address: ip.renderAddress(first.address),
+    length: 8 * size - (span === '0' ? 0 : span.length),
+    protocol: first.protocol === protocols.tcp ? 'tcp' : 'udp',
+    ports: { first: first.port, last: last.port },
+  };
+}
+
+/** All four say the same end, or it is one that nobody wants, to be set anew. */
+function leftOf(elements: readonly Placed[]): Millis {
+  const ends = versions.flatMap((v) =>
+    (['live', 'drain'] as const).map((set) => {
+      const element: ElementFound | undefined = elements.find((placed) => placed.set === `${set}${v}`)?.element;
+      if (element === undefined) return 0;
+      // Without a timeout it would never end.
+      if (element.expires === undefined) return unending;
+      return Math.max(0, Number(element.expires) - (set === 'drain' ? drain : 0));
+    }),
+  );
+  const [first, last] = [Math.min(...ends), Math.max(...ends)];
+  return millis(last - first > apart ? unending : first);
+}
+
+const unending = Number.MAX_SAFE_INTEGER;
+/** From one dump to the next some time passes. */
+const apart = 2000;
