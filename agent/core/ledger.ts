@@ -1,0 +1,114 @@
+// The month's line bytes. What stands in the file is written ahead: more than is used, by at most a step. Whoever comes back after a power
+// cut takes it all for used, and has never used more than that; whoever finds the same counters still running knows the exact figure.
+// Knows no file and no clock; a month ends only by a clock that the caller trusts.
+
+import type { ByteCount, Seconds } from './brand.ts';
+import { fail, ok, type Result } from './result.ts';
+import type { Generation } from './seat.ts';
+
+/** Counters that only grow while their generation lasts, and begin with nothing. */
+export type Reading = Readonly<{
+  generation: Generation;
+  /** What crossed the uplinks: the tunnel's packets, or everything where the household counts. */
+  line: ByteCount;
+  /** What the node's quota was charged: `line`, and what passed inside the tunnel, which crosses the line a second time. */
+  node: ByteCount;
+}>;
+
+export type Ledger = Readonly<{
+  /** The month as a number; null: no trusted clock was seen yet. */
+  month: number | null;
+  used: ByteCount;
+  /** What the file says: never below `used`. */
+  reserved: ByteCount;
+  /** Up to where `used` counts. */
+  last: Reading;
+}>;
+
+/** What was counted before there was a ledger is none of its business. */
+export const begin = (last: Reading): Ledger => ({ month: null, used: none, reserved: none, last });
+
+export function charge(l: Ledger, now: Reading, household: boolean): Ledger {
+  const { last } = l;
+  const isSame = now.generation === last.generation && now.line >= last.line && now.node >= last.node;
+  // Where everything on the line counts, the second crossing is there already, and the quota was charged twice.
+  const grown = isSame ? (household ? now.line - last.line : now.node - last.node) : now.line * (household ? 1n : 2n);
+  // Nobody saw what counters that are no more counted at last.
+  const used = ((isSame ? l.used : l.reserved) + grown) as ByteCount;
+  return { ...l, used, reserved: used > l.reserved ? used : l.reserved, last: now };
+}
+
+const none = 0n as ByteCount;
+
+/** `today`: by the wall clock, in UTC; null while it is not trusted. A month that seems to lie behind us begins nothing anew. */
+export function turn(l: Ledger, today: Seconds | null, resetDay: number): Ledger {
+  if (today === null) return l;
+  const month = monthOf(today, resetDay);
+  // What was used before the clock was right belongs to the month that it then says.
+  if (l.month === null) return { ...l, month };
+  return month > l.month ? reset({ ...l, month }) : l;
+}
+
+/** A month is named after the one in which it began. */
+function monthOf(today: Seconds, resetDay: number): number {
+  const date = new Date(today * 1000);
+  return date.getUTCFullYear() * 12 + date.getUTCMonth() - (date.getUTCDate() < resetDay ? 1 : 0);
+}
+
+/** By the owner, too. */
+export const reset = (l: Ledger): Ledger => ({ ...l, used: none, reserved: none });
+
+const least = 1n << 24n;
+const uncapped = 1n << 39n;
+
+/** A month of writing takes at most 128 of them, a day without a cap at a gigabit in both directions 80. */
+export function stepOf(cap: ByteCount | null): bigint {
+  if (cap === null) return uncapped;
+  return cap / 64n > least ? cap / 64n : least;
+}
+
+/** Reserves anew when half a step is used. More: the file is written before the kernel hears of it. Less (the cap was lowered): after. */
+export function reserve(l: Ledger, cap: ByteCount | null): Ledger {
+  const step = stepOf(cap);
+  const ahead = l.reserved - l.used;
+  return ahead < step / 2n || ahead > step ? { ...l, reserved: (l.used + step) as ByteCount } : l;
+}
+
+/** Nothing will be used until `reserve`: the exact figure. */
+export const settle = (l: Ledger): Ledger => ({ ...l, reserved: l.used });
+
+export const isWritten = (file: Ledger, l: Ledger): boolean => file.reserved === l.reserved && file.month === l.month;
+
+export const isSpent = ({ used }: Ledger, cap: ByteCount | null): boolean => cap !== null && used >= cap;
+
+/** How much may pass until the file must be written again, or the month is spent. The kernel is told this: a quota of `last.node` and as
+ *  much more, so that even with us dead it lets nothing pass that is not in the file. */
+export function allowance({ used, reserved }: Ledger, cap: ByteCount | null): ByteCount {
+  const end = cap !== null && cap < reserved ? cap : reserved;
+  return (end > used ? end - used : 0n) as ByteCount;
+}
+
+const head = 'weir ledger 1\n';
+
+export const render = ({ month, used, reserved, last }: Ledger): string =>
+  `${head}month ${month ?? '-'}\nused ${used}\nreserved ${reserved}\ngeneration ${last.generation}\nline ${last.line}\nnode ${last.node}\n`;
+
+const lines = /^month (-|\d{1,6})\nused (\d{1,19})\nreserved (\d{1,19})\ngeneration (\d{1,10})\nline (\d{1,19})\nnode (\d{1,19})\n$/;
+
+/** Strict: a damaged ledger has to be the owner's matter, not a guess. */
+export function parse(text: string): Result<Ledger> {
+  if (!text.startsWith(head)) return fail('unsupported', 'ledger', 'not a ledger of version 1');
+  const [, month, used, reserved, generation, line, node] = lines.exec(text.slice(head.length)) ?? [];
+  if (month === undefined || used === undefined || reserved === undefined) return damaged();
+  if (generation === undefined || line === undefined || node === undefined) return damaged();
+  const bytes = (digits: string): ByteCount => BigInt(digits) as ByteCount;
+  const ledger: Ledger = {
+    month: month === '-' ? null : Number(month),
+    used: bytes(used),
+    reserved: bytes(reserved),
+    last: { generation: Number(generation) as Generation, line: bytes(line), node: bytes(node) },
+  };
+  return ledger.used <= ledger.reserved && render(ledger) === text ? ok(ledger) : damaged();
+}
+
+const damaged = (): Result<never> => fail('malformed', 'ledger', 'damaged');
