@@ -1,0 +1,55 @@
+// The config file of the package: what it shows is what holds, and it shows every option there is.
+
+import { readFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as settings from '../../agent/core/settings.ts';
+import * as uciFile from '../fakes/uci-file.ts';
+
+const shipped = readFileSync('openwrt/weir/files/weir.config', 'utf8');
+/** The lines that a user would take the # away from; `examples` are those below a "for example". */
+const uncommented = (): string => shipped.replace(/^\t#(?=(option|list) )/gm, '\t');
+const withoutExamples = (): string => uncommented().replace(/(For example:\n)(\t(option|list) .*\n)+/g, '$1');
+
+function sectionsOf(text: string): readonly settings.Section[] {
+  const parsed = uciFile.parse(text);
+  if (!parsed.ok) throw new Error(parsed.fault.reason);
+  return parsed.value.sections;
+}
+const node: settings.Section = { name: 'node', type: 'node', options: new Map([['id', 'roof-1']]) };
+const broker: settings.Section = { name: 'broker', type: 'broker', options: new Map(Object.entries({ host: 'b', authority: '/a' })) };
+const merged = (sections: readonly settings.Section[]): readonly settings.Section[] =>
+  sections.map((s) => {
+    const more = [node, broker].find(({ name }) => name === s.name);
+    return more === undefined ? s : { ...s, options: new Map([...more.options, ...s.options]) };
+  });
+
+const file = suite('weir.config');
+file('as it is shipped, it is the safe defaults', () =>
+  assert.equal(settings.parseOwner(sectionsOf(shipped)), settings.parseOwner([])),
+);
+file('what is shown is what holds', () => {
+  const shown = sectionsOf(withoutExamples());
+  assert.equal(settings.parseOwner(shown), settings.parseOwner([]));
+  assert.equal(settings.parse(merged(shown)), settings.parse([node, broker]));
+});
+file('every example is taken', () => {
+  const all = sectionsOf(uncommented());
+  assert.equal(settings.parse(all).ok, true);
+  assert.equal(settings.parseOwner(all).ok, true);
+});
+file('shares nothing', () => {
+  const owner = settings.parseOwner(sectionsOf(shipped));
+  assert.is(owner.ok && owner.value.share.accepted, false);
+});
+file('a comment stands above every group of options', () => {
+  for (const [, above] of shipped.matchAll(/^(.*)\n\t#?(?:option|list) /gm)) assert.match(`${above}`, /^\t#/);
+});
+for (const { name, options } of sectionsOf(uncommented()))
+  file(`${name}: the options of the file are those of the code`, () => {
+    const odd = [{ name, type: name, options: new Map([['odd', '1']]) }];
+    const both = [settings.parse(odd), settings.parseOwner(odd)];
+    const fault = both.flatMap((p) => (p.ok ? [] : p.faults)).find(({ path }) => path === `weir.${name}.odd`);
+    assert.equal(`${fault?.reason}`.replace(/^no such option; there are /, '').split(', '), [...options.keys()]);
+  });
+file.run();
