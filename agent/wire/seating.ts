@@ -417,10 +417,10 @@ function flowFrom({ key, keyEnd = key }: Element, size: 4 | 16): Flow | null {
   };
   const [first, last] = [from(key), from(keyEnd)];
   if (first === null || last === null) return null;
-  const span = (ip.numberOf(first.address) ^ ip.numberOf(last.address)).toString(2);
+  const host = first.address.reduce((bits, byte, i) => bits + 32 - Math.clz32(byte ^ (last.address[i] ?? byte)), 0);
   return {
     address: ip.renderAddress(first.address),
-    length: 8 * size - (span === '0' ? 0 : span.length),
+    length: 8 * size - host,
     protocol: first.protocol === protocols.tcp ? 'tcp' : 'udp',
     ports: { first: first.port, last: last.port },
   };
