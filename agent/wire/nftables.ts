@@ -222,19 +222,19 @@ export function encodeQuery(d: Dialect, seq: number, q: Query): Readonly<{ bytes
 
 // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const header = (f: netlink.Frame, at: number): Readonly<{ family: number }> => ({ family: f.view.getUint8(at) });
+const familyNames: (Family | undefined)[] = [];
+for (const family of Object.keys(families) as Family[]) familyNames[families[family]] = family;
 
-/** Names the family of a message; a table of a family we do not speak is not ours. */
-function familyOf(number: number): Result<Family> {
-  for (const family of Object.keys(families) as Family[]) if (families[family] === number) return ok(family);
-  return fail('unsupported', 'family', `family ${number}`);
-}
+type Headed = { family: Family | null };
+/** A table of a family we do not speak is not ours. */
+const header = (f: netlink.Frame, at: number): Headed => ({ family: familyNames[f.view.getUint8(at)] ?? null });
+const foreign = (): Result<never> => fail('unsupported', 'family', 'a family we do not speak');
 
 function take<T>(m: Message, want: number, what: string, field: Field<T>): Result<T> {
   return m.kind === 'data' && m.type === want ? netlink.read(m, field) : fail('malformed', '', `expected ${what}, got type ${m.type}`);
 }
 
-const generationField = netlink.after(4, () => ({}), netlink.attributes({ id: [1, netlink.asU32be] }, { pid: [2, netlink.asU32be] }));
+const generationField = netlink.after(4, () => ({}), { id: [1, netlink.asU32be] }, { pid: [2, netlink.asU32be] });
 
 export const decodeGeneration = (m: Message): Result<Readonly<{ id: number; pid?: number }>> =>
   take(m, typeOf('add', 'generation'), 'a generation', generationField);
@@ -242,10 +242,9 @@ export const decodeGeneration = (m: Message): Result<Readonly<{ id: number; pid?
 const tableField = netlink.after(
   4,
   header,
-  netlink.attributes(
-    { name: [1, netlink.asText], bits: [2, netlink.asU32be] },
-    { handle: [4, netlink.asU64be], owner: [7, netlink.asU32be] },
-  ),
+
+  { name: [1, netlink.asText], bits: [2, netlink.asU32be] },
+  { handle: [4, netlink.asU64be], owner: [7, netlink.asU32be] },
 );
 
 export type TableFound = Readonly<{ table: Table; flags: TableFlags; handle?: bigint; owner?: number }>;
@@ -255,10 +254,9 @@ export function decodeTable(m: Message): Result<TableFound> {
   const read = take(m, typeOf('add', 'table'), 'a table', tableField);
   if (!read.ok) return read;
   const { family, name, bits, ...rest } = read.value;
-  const named = familyOf(family);
-  if (!named.ok) return named;
+  if (family === null) return foreign();
   return ok({
-    table: { family: named.value, name },
+    table: { family, name },
     flags: { dormant: (bits & 1) !== 0, owner: (bits & 2) !== 0, persist: (bits & 4) !== 0 },
     ...rest,
   });
@@ -268,7 +266,8 @@ const hookField = netlink.attributes({}, { device: [3, netlink.asText], devices:
 const chainField = netlink.after(
   4,
   header,
-  netlink.attributes({ table: [1, netlink.asText], name: [3, netlink.asText] }, { hook: [4, hookField], policy: [5, netlink.asU32be] }),
+  { table: [1, netlink.asText], name: [3, netlink.asText] },
+  { hook: [4, hookField], policy: [5, netlink.asU32be] },
 );
 
 /** A base chain without a device hears nothing: up to 6.1 the kernel deletes it with its device. */
@@ -278,11 +277,10 @@ export function decodeChain(m: Message): Result<Chain> {
   const read = take(m, typeOf('add', 'chain'), 'a chain', chainField);
   if (!read.ok) return read;
   const { family, table, name, hook, policy } = read.value;
-  const named = familyOf(family);
-  if (!named.ok) return named;
+  if (family === null) return foreign();
   const device = hook?.device === undefined ? [] : [hook.device];
   return ok({
-    table: { family: named.value, name: table },
+    table: { family, name: table },
     name,
     isBase: hook !== undefined,
     drops: policy === 0,
@@ -290,66 +288,86 @@ export function decodeChain(m: Message): Result<Chain> {
   });
 }
 
-const countField = netlink.attributes({ bytes: [1, netlink.asU64be], packets: [2, netlink.asU64be] }, {});
-const quotaField = netlink.attributes({ bytes: [1, netlink.asU64be], bits: [2, netlink.asU32be], used: [4, netlink.asU64be] }, {});
-const limitField = netlink.attributes(
-  {
-    rate: [1, netlink.asU64be],
-    seconds: [2, netlink.asU64be],
-    burst: [3, netlink.asU32be],
-    of: [4, netlink.asU32be],
-    bits: [5, netlink.asU32be],
-  },
-  {},
-);
+const asFirstBit: Field<boolean> = (f, start, end) => {
+  const bits = netlink.asU32be(f, start, end);
+  return bits.ok ? ok((bits.value & 1) !== 0) : bits;
+};
+const asUnit: Field<'bytes' | 'packets'> = (f, start, end) => {
+  const isBytes = asFirstBit(f, start, end);
+  return isBytes.ok ? ok(isBytes.value ? 'bytes' : 'packets') : isBytes;
+};
+const contentFields: Readonly<Record<Kind, Field<Content>>> = {
+  counter: decodeCounter,
+  quota: netlink.after(
+    0,
+    () => ({ kind: 'quota' as const }),
+    { bytes: [1, netlink.asU64be], over: [2, asFirstBit], used: [4, netlink.asU64be] },
+    {},
+  ),
+  limit: netlink.after(
+    0,
+    () => ({ kind: 'limit' as const }),
+    {
+      rate: [1, netlink.asU64be],
+      seconds: [2, netlink.asU64be],
+      burst: [3, netlink.asU32be],
+      of: [4, asUnit],
+      over: [5, asFirstBit],
+    },
+    {},
+  ),
+};
 
-const range: Field<readonly [number, number]> = (_, start, end) => ok([start, end]);
-const objectField = netlink.after(
-  4,
-  header,
-  netlink.attributes({ table: [1, netlink.asText], name: [2, netlink.asText], type: [3, netlink.asU32be] }, { where: [4, range] }),
-);
+// Counters are read every few seconds, two for each session: by hand, which takes half the time in QuickJS. So is the object around them.
+function decodeCounter(f: netlink.Frame, start: number, end: number): Result<Content> {
+  const triples = f.dialect.split(f.bytes, start, end);
+  if (triples === null) return netlink.unfit(start);
+  let bytes = -1;
+  let packets = -1;
+  for (let i = 0; i < triples.length; i += 3) {
+    if ((triples[i + 2] as number) - (triples[i + 1] as number) !== 8) continue;
+    if (triples[i] === 1) bytes = triples[i + 1] as number;
+    else if (triples[i] === 2) packets = triples[i + 1] as number;
+  }
+  if (bytes < 0 || packets < 0) return fail('malformed', `byte ${start}`, 'a counter is two numbers of 8 bytes');
+  return ok({ kind: 'counter', bytes: f.view.getBigUint64(bytes), packets: f.view.getBigUint64(packets) });
+}
 
+const kindNames: (Kind | undefined)[] = [];
+for (const kind of Object.keys(objectTypes) as Kind[]) kindNames[objectTypes[kind]] = kind;
 /** `content` is missing where an object was deleted: the kernel then says its name alone. */
 export type ObjectFound = Readonly<{ table: Table; name: string; of: Kind; content?: Content }>;
 
+const newObject = typeOf('add', 'object');
+const deletedObject = typeOf('delete', 'object');
+
 export function decodeObject(m: Message): Result<ObjectFound> {
-  const verb = m.type === typeOf('delete', 'object') ? 'delete' : 'add';
-  const read = take(m, typeOf(verb, 'object'), 'an object', objectField);
-  if (!read.ok) return read;
-  const { family, table, name, type, where } = read.value;
-  const named = familyOf(family);
-  if (!named.ok) return named;
-  const of = kindOf(type);
-  if (of === null) return fail('unsupported', name, `object of type ${type}`);
-  const found = { table: { family: named.value, name: table }, name, of };
-  if (where === undefined) return verb === 'delete' ? ok(found) : fail('missing', name, 'the object has no content');
-  const content = decodeContent(of, m.frame, where[0], where[1]);
-  return content.ok ? ok({ ...found, content: content.value }) : content;
-}
-
-function kindOf(type: number): Kind | null {
-  for (const kind of Object.keys(objectTypes) as Kind[]) if (objectTypes[kind] === type) return kind;
-  return null;
-}
-
-function decodeContent(kind: Kind, f: netlink.Frame, start: number, end: number): Result<Content> {
-  switch (kind) {
-    case 'counter': {
-      const c = countField(f, start, end);
-      return c.ok ? ok({ kind, ...c.value }) : c;
-    }
-    case 'quota': {
-      const q = quotaField(f, start, end);
-      return q.ok ? ok({ kind, bytes: q.value.bytes, used: q.value.used, over: (q.value.bits & 1) !== 0 }) : q;
-    }
-    case 'limit': {
-      const l = limitField(f, start, end);
-      if (!l.ok) return l;
-      const { rate, seconds, burst, of, bits } = l.value;
-      return ok({ kind, of: of === 1 ? 'bytes' : 'packets', rate, seconds, burst, over: (bits & 1) !== 0 });
-    }
+  const isDeleted = m.type === deletedObject;
+  if (m.kind !== 'data' || (m.type !== newObject && !isDeleted)) return fail('malformed', '', `expected an object, got type ${m.type}`);
+  const { frame } = m;
+  const triples = m.end - m.start < 4 ? null : frame.dialect.split(frame.bytes, m.start + 4, m.end);
+  if (triples === null) return netlink.unfit(m.start);
+  let table = -1;
+  let name = -1;
+  let type = -1;
+  let content = -1;
+  for (let i = 0; i < triples.length; i += 3) {
+    if (triples[i] === 1) table = i + 1;
+    else if (triples[i] === 2) name = i + 1;
+    else if (triples[i] === 3) type = i + 1;
+    else if (triples[i] === 4) content = i + 1;
   }
+  if (table < 0 || name < 0 || type < 0) return fail('missing', 'object', 'its table, its name or its type is not there');
+  const at = (i: number): number => triples[i] as number;
+  const family = familyNames[frame.view.getUint8(m.start)];
+  if (family === undefined) return foreign();
+  const of = at(type + 1) - at(type) === 4 ? kindNames[frame.view.getUint32(at(type))] : undefined;
+  if (of === undefined) return fail('unsupported', 'of', 'an object of a type we do not speak');
+  const named: Table = { family, name: netlink.textAt(frame, at(table), at(table + 1)) };
+  const objectName = netlink.textAt(frame, at(name), at(name + 1));
+  if (content < 0) return isDeleted ? ok({ table: named, name: objectName, of }) : fail('missing', 'content', 'the object is without');
+  const read = contentFields[of](frame, at(content), at(content + 1));
+  return read.ok ? ok({ table: named, name: objectName, of, content: read.value }) : read;
 }
 
 const dataField = netlink.attributes({ value: [1, netlink.asBytes] }, {});
@@ -366,7 +384,8 @@ const elementField = netlink.attributes(
 const elementsField = netlink.after(
   4,
   header,
-  netlink.attributes({ table: [1, netlink.asText], set: [2, netlink.asText] }, { elements: [3, netlink.asList(elementField)] }),
+  { table: [1, netlink.asText], set: [2, netlink.asText] },
+  { elements: [3, netlink.asList(elementField)] },
 );
 
 /** `expires`: milliseconds left. */
@@ -378,10 +397,9 @@ export function decodeElements(m: Message): Result<Elements> {
   const read = take(m, typeOf(verb, 'element'), 'elements', elementsField);
   if (!read.ok) return read;
   const { family, table, set, elements = [] } = read.value;
-  const named = familyOf(family);
-  if (!named.ok) return named;
+  if (family === null) return foreign();
   return ok({
-    table: { family: named.value, name: table },
+    table: { family, name: table },
     set,
     elements: elements.map(({ key, keyEnd, bits, ...rest }) => ({
       key: key.value,
@@ -396,7 +414,13 @@ export type Event =
   | Readonly<{ kind: 'generation'; id: number; pid?: number }>
   | Readonly<{ kind: 'added' | 'deleted'; thing: Exclude<Thing, 'generation'>; family: number; table: string }>;
 
-const ofTable = netlink.after(4, header, netlink.attributes({ table: [1, netlink.asText] }, {}));
+const ofTable = netlink.after(4, (f, at) => ({ family: f.view.getUint8(at) }), { table: [1, netlink.asText] }, {});
+const eventTypes = new Map<number, Readonly<{ kind: 'added' | 'deleted'; thing: Exclude<Thing, 'generation'> }>>();
+for (const thing of Object.keys(things) as Thing[]) {
+  if (thing === 'generation') continue;
+  eventTypes.set(typeOf('add', thing), { kind: 'added', thing });
+  eventTypes.set(typeOf('delete', thing), { kind: 'deleted', thing });
+}
 
 /** A notification, as far as it takes to see whether it is about us: others' tables make megabytes of them. */
 export function decodeEvent(m: Message): Result<Event> {
@@ -404,11 +428,8 @@ export function decodeEvent(m: Message): Result<Event> {
     const generation = decodeGeneration(m);
     return generation.ok ? ok({ kind: 'generation', ...generation.value }) : generation;
   }
-  for (const thing of Object.keys(things) as Thing[]) {
-    const verb = m.type === typeOf('add', thing) ? 'added' : m.type === typeOf('delete', thing) ? 'deleted' : null;
-    if (verb === null || thing === 'generation') continue;
-    const read = netlink.read(m, ofTable);
-    return read.ok ? ok({ kind: verb, thing, ...read.value }) : read;
-  }
-  return fail('unsupported', '', `notification of type ${m.type}`);
+  const event = eventTypes.get(m.type);
+  if (event === undefined) return fail('unsupported', '', `notification of type ${m.type}`);
+  const read = netlink.read(m, ofTable);
+  return read.ok ? ok({ ...event, ...read.value }) : read;
 }

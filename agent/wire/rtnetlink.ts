@@ -252,16 +252,15 @@ const asStats: Field<LinkStats> = (f, start, end) => {
 const linkField = netlink.after(
   16,
   (f, at) => ({ family: u8At(f, at), index: u32At(f, at + 4), flags: u32At(f, at + 8) }),
-  netlink.attributes(
-    { name: [3, netlink.asText] },
-    {
-      mtu: [4, netlink.asU32],
-      master: [10, netlink.asU32],
-      of: [18, netlink.attributes({}, { kind: [1, netlink.asText] })],
-      stats: [23, asStats],
-      group: [27, netlink.asU32],
-    },
-  ),
+
+  { name: [3, netlink.asText] },
+  {
+    mtu: [4, netlink.asU32],
+    master: [10, netlink.asU32],
+    of: [18, netlink.attributes({}, { kind: [1, netlink.asText] })],
+    stats: [23, asStats],
+    group: [27, netlink.asU32],
+  },
 );
 
 export function decodeLink(m: Message): Result<Link> {
@@ -276,7 +275,8 @@ export function decodeLink(m: Message): Result<Link> {
 const addressField = netlink.after(
   8,
   (f, at) => ({ length: u8At(f, at + 1), headerFlags: u8At(f, at + 2), scope: u8At(f, at + 3), index: u32At(f, at + 4) }),
-  netlink.attributes({}, { peer: [1, asAddress], local: [2, asAddress], allFlags: [8, netlink.asU32] }),
+  {},
+  { peer: [1, asAddress], local: [2, asAddress], allFlags: [8, netlink.asU32] },
 );
 
 export function decodeAddress(m: Message): Result<LinkAddress> {
@@ -318,18 +318,17 @@ const routeField = netlink.after(
     protocol: u8At(f, at + 5),
     type: u8At(f, at + 7),
   }),
-  netlink.attributes(
-    {},
-    {
-      to: [1, asAddress],
-      from: [2, asAddress],
-      oif: [4, netlink.asU32],
-      metric: [6, netlink.asU32],
-      many: [9, asHops],
-      table: [15, netlink.asU32],
-      ...hopSpec,
-    },
-  ),
+
+  {},
+  {
+    to: [1, asAddress],
+    from: [2, asAddress],
+    oif: [4, netlink.asU32],
+    metric: [6, netlink.asU32],
+    many: [9, asHops],
+    table: [15, netlink.asU32],
+    ...hopSpec,
+  },
 );
 
 export function decodeRoute(m: Message): Result<Route> {
@@ -383,21 +382,20 @@ const ruleField = netlink.after(
     tableByte: u8At(f, at + 4),
     actionNumber: u8At(f, at + 7),
   }),
-  netlink.attributes(
-    {},
-    {
-      to: [1, asAddress],
-      from: [2, asAddress],
-      iif: [3, netlink.asText],
-      priority: [6, netlink.asU32],
-      mark: [10, netlink.asU32],
-      suppressGroup: [13, netlink.asU32],
-      suppressLength: [14, netlink.asU32],
-      table: [15, netlink.asU32],
-      oif: [17, netlink.asText],
-      protocol: [21, netlink.asU8],
-    },
-  ),
+
+  {},
+  {
+    to: [1, asAddress],
+    from: [2, asAddress],
+    iif: [3, netlink.asText],
+    priority: [6, netlink.asU32],
+    mark: [10, netlink.asU32],
+    suppressGroup: [13, netlink.asU32],
+    suppressLength: [14, netlink.asU32],
+    table: [15, netlink.asU32],
+    oif: [17, netlink.asText],
+    protocol: [21, netlink.asU8],
+  },
 );
 
 export function decodeRule(m: Message): Result<Rule> {

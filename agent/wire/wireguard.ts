@@ -63,11 +63,7 @@ export function encodeGetFamily(d: Dialect, seq: number): Sent {
   return { bytes: netlink.done(o), exchange: netlink.expect(seq, seq) };
 }
 
-const familyField = netlink.after(
-  headerSize,
-  (f, at) => ({ command: f.view.getUint8(at) }),
-  netlink.attributes({ id: [1, netlink.asU16] }, {}),
-);
+const familyField = netlink.after(headerSize, (f, at) => ({ command: f.view.getUint8(at) }), { id: [1, netlink.asU16] }, {});
 
 export function decodeFamily(m: Message): Result<number> {
   if (m.kind !== 'data' || m.type !== control) return fail('malformed', '', `expected a family, got type ${m.type}`);
@@ -172,7 +168,8 @@ const peerField = netlink.attributes(
 const deviceField = netlink.after(
   headerSize,
   () => ({}),
-  netlink.attributes({}, { key: [4, asKey], port: [6, netlink.asU16], peers: [8, netlink.asList(peerField)] }),
+  {},
+  { key: [4, asKey], port: [6, netlink.asU16], peers: [8, netlink.asList(peerField)] },
 );
 
 /** All messages of one dump: only the first speaks of the device, and a peer may go on in the next with more of its addresses. */

@@ -71,17 +71,16 @@ write.run();
 const field = netlink.after(
   4,
   (f, at) => ({ head: f.view.getUint32(at, f.dialect.little) }),
-  netlink.attributes(
-    { u32: [3, netlink.asU32], name: [6, netlink.asText] },
-    {
-      u8: [1, netlink.asU8],
-      u16: [2, netlink.asU16],
-      be: [4, netlink.asU32be],
-      u64: [5, netlink.asU64be],
-      list: [8, netlink.asList(netlink.asBytes)],
-      absent: [99, netlink.asU8],
-    },
-  ),
+
+  { u32: [3, netlink.asU32], name: [6, netlink.asText] },
+  {
+    u8: [1, netlink.asU8],
+    u16: [2, netlink.asU16],
+    be: [4, netlink.asU32be],
+    u64: [5, netlink.asU64be],
+    list: [8, netlink.asList(netlink.asBytes)],
+    absent: [99, netlink.asU8],
+  },
 );
 function only(hex: string, dialect: netlink.Dialect): Message {
   const read = netlink.decode(bytesOf(hex), dialect);

@@ -241,7 +241,7 @@ const refusals: readonly { name: string; read: (m: Message) => Result<unknown>; 
       type: 0x0a12,
       body: `05000000${named}0600020078000000080003000000000304000400`,
       code: 'unsupported',
-      path: 'x',
+      path: 'of',
     },
     {
       name: 'an object without content',
@@ -249,7 +249,7 @@ const refusals: readonly { name: string; read: (m: Message) => Result<unknown>; 
       type: 0x0a12,
       body: `05000000${named}06000200780000000800030000000001`,
       code: 'missing',
-      path: 'x',
+      path: 'content',
     },
     {
       name: 'a counter of half a number',
@@ -257,7 +257,7 @@ const refusals: readonly { name: string; read: (m: Message) => Result<unknown>; 
       type: 0x0a12,
       body: `05000000${named}060002007800000008000300000000010c0004000800010000000001`,
       code: 'malformed',
-      path: 'bytes.byte 56',
+      path: 'byte 52',
     },
     {
       name: 'an element without a key',

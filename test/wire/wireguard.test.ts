@@ -54,10 +54,9 @@ const peerField = netlink.attributes(
 const setField: Field<Record<string, unknown>> = netlink.after(
   4,
   (f, at) => ({ command: f.view.getUint8(at), version: f.view.getUint8(at + 1) }),
-  netlink.attributes(
-    { index: [1, netlink.asU32] },
-    { secret: [3, netlink.asBytes], bits: [5, netlink.asU32], port: [6, netlink.asU16], peers: [8, netlink.asList(peerField)] },
-  ),
+
+  { index: [1, netlink.asU32] },
+  { secret: [3, netlink.asBytes], bits: [5, netlink.asU32], port: [6, netlink.asU16], peers: [8, netlink.asList(peerField)] },
 );
 const sentIn = (d: Dialect, c: DeviceChange): readonly Record<string, unknown>[] =>
   wireguard.encodeSet(d, family, 10, 5, c).map((s) => must(netlink.read(one(must(netlink.decode(s.bytes, d))), setField)));
