@@ -78,7 +78,7 @@ export function parsePrefix(text: string): Result<Prefix> {
 }
 
 export function prefixOf(address: Address, length: number): Result<Prefix> {
-  if (length > address.length * 8) return fail('malformed', '', `expected a prefix length up to ${address.length * 8}`);
+  if (length < 0 || length > address.length * 8) return fail('malformed', '', `expected a prefix length up to ${address.length * 8}`);
   const isClean = numberOf(address) === bounds({ address, length }).first;
   return isClean ? ok({ address, length }) : fail('malformed', '', `has bits beyond its prefix length ${length}`);
 }

@@ -25,9 +25,7 @@ const merged = (sections: readonly settings.Section[]): readonly settings.Sectio
   });
 
 const file = suite('weir.config');
-file('as it is shipped, it is the safe defaults', () =>
-  assert.equal(settings.parseOwner(sectionsOf(shipped)), settings.parseOwner([])),
-);
+file('as it is shipped, it is the safe defaults', () => assert.equal(settings.parseOwner(sectionsOf(shipped)), settings.parseOwner([])));
 file('what is shown is what holds', () => {
   const shown = sectionsOf(withoutExamples());
   assert.equal(settings.parseOwner(shown), settings.parseOwner([]));
