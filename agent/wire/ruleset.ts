@@ -106,8 +106,9 @@ function parseAddressOf(size: 4 | 16, text: string): Result<Address> {
 }
 
 const most32 = 2 ** 32 - 1;
-// The kernel counts quotas and rates in signed 64 bits.
-const most64 = 2n ** 63n - 1n;
+// The kernel counts quotas in signed 64 bits. A burst has 32, so a rate has a bound too: 100 Gbit/s.
+const mostQuota = 2n ** 63n - 1n;
+const mostRate = 12_500_000_000n;
 
 function checkNumbers(i: Input): Result<void> {
   const { line, connections } = i;
@@ -125,15 +126,15 @@ function checkNumbers(i: Input): Result<void> {
   for (const [path, value, least, most] of numbers)
     if (!Number.isInteger(value) || value < least || value > most)
       return fail('malformed', path, `expected an integer from ${least} to ${most}`);
-  const amounts: readonly (readonly [path: string, value: bigint, least: bigint])[] = [
-    ['line.quota.bytes', line.quota === null ? 0n : line.quota.bytes, 0n],
-    ['line.quota.used', line.quota === null ? 0n : line.quota.used, 0n],
-    ['line.guests', line.guests ?? 1n, 1n],
-    ['line.tunnel.up', line.tunnel === null ? 1n : line.tunnel.up, 1n],
-    ['line.tunnel.down', line.tunnel === null ? 1n : line.tunnel.down, 1n],
+  const amounts: readonly (readonly [path: string, value: bigint, least: bigint, most: bigint])[] = [
+    ['line.quota.bytes', line.quota === null ? 0n : line.quota.bytes, 0n, mostQuota],
+    ['line.quota.used', line.quota === null ? 0n : line.quota.used, 0n, mostQuota],
+    ['line.guests', line.guests ?? 1n, 1n, mostRate],
+    ['line.tunnel.up', line.tunnel === null ? 1n : line.tunnel.up, 1n, mostRate],
+    ['line.tunnel.down', line.tunnel === null ? 1n : line.tunnel.down, 1n, mostRate],
   ];
-  for (const [path, value, least] of amounts)
-    if (value < least || value > most64) return fail('malformed', path, `expected an integer from ${least} to ${most64}`);
+  for (const [path, value, least, most] of amounts)
+    if (value < least || value > most) return fail('malformed', path, `expected an integer from ${least} to ${most}`);
   return ok(undefined);
 }
 

@@ -188,6 +188,7 @@ const refusals: readonly { name: string; in: Partial<Input>; code?: string; path
   { name: 'a negative quota', in: { line: { ...line, quota: { bytes: -1n, used: 0n } } }, path: 'line.quota.bytes' },
   { name: 'a quota beyond 63 bits', in: { line: { ...line, quota: { bytes: 1n << 63n, used: 0n } } }, path: 'line.quota.bytes' },
   { name: 'less than nothing used', in: { line: { ...line, quota: { bytes: 1n, used: -1n } } }, path: 'line.quota.used' },
+  { name: 'a rate beyond all routers', in: { line: { ...line, guests: 12_500_000_001n } }, path: 'line.guests' },
   { name: 'a rate of nothing', in: { line: { ...line, guests: 0n } }, path: 'line.guests' },
   { name: 'a line of nothing', in: { line: { ...line, tunnel: { up: 1n, down: 0n } } }, path: 'line.tunnel.down' },
 ];
