@@ -29,13 +29,14 @@ const user = 'weir';
 const password = 'correct horse';
 const name = 'broker.test';
 
-export async function start(): Promise<Broker> {
+/** `address`: where its clients find it; its certificate is for that, too. */
+export async function start(address = '127.0.0.1'): Promise<Broker> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-mosquitto-'));
   const path = (file: string): string => join(dir, file);
   // Also when a test fails in the middle.
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   const [port, tlsPort] = await freePorts();
-  makeCertificates(dir);
+  makeCertificates(dir, address);
   execFileSync('mosquitto_passwd', ['-b', '-c', path('passwords'), user, password]);
   writeFileSync(
     path('conf'),
@@ -119,13 +120,13 @@ async function freePorts(): Promise<[number, number]> {
   return [a, b];
 }
 
-function makeCertificates(dir: string): void {
+function makeCertificates(dir: string, address: string): void {
   const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   for (const who of ['authority', 'stranger'])
     openssl('req', '-x509', ...key, '-keyout', `${who}.key`, '-out', `${who}.crt`, '-days', '2', '-subj', `/CN=${who}`);
   openssl('req', ...key, '-keyout', 'broker.key', '-out', 'broker.csr', '-subj', `/CN=${name}`);
-  writeFileSync(join(dir, 'san'), `subjectAltName=DNS:${name}\n`);
+  writeFileSync(join(dir, 'san'), `subjectAltName=DNS:${name},IP:${address}\n`);
   const signer = ['-CA', 'authority.crt', '-CAkey', 'authority.key', '-CAcreateserial'];
   openssl('x509', '-req', '-in', 'broker.csr', ...signer, '-out', 'broker.crt', '-days', '2', '-extfile', 'san');
 }
