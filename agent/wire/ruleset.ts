@@ -50,7 +50,7 @@ export type Input = Readonly<{
   flows: Readonly<{ session: number; all: number }>;
   /** Flows at a time; null where the kernel has no nft_connlimit. */
   connections: Readonly<{ session: number; all: number }> | null;
-  /** Our own process with the network: where alone it may go. A broker is `address/length port`. */
+  /** Our own process with the network: where alone it may go, besides the tunnel. */
   agent: Readonly<{ uid: number; dns: readonly string[]; brokers: readonly Readonly<{ prefix: string; port: number }>[] }>;
   /** Marks session traffic lower effort (RFC 8622). */
   lowerEffort: boolean;
