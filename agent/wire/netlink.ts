@@ -291,10 +291,12 @@ export function answer(x: Exchange, m: Message): Exchange {
 const dumpInterrupted = 0x10;
 
 export type Sent = Readonly<{ bytes: Uint8Array; exchange: Exchange }>;
-/** What a socket does for who speaks one of the families: one request after the other, each to its end. `encode` is told its first number. */
+/** A request, told the socket's dialect and its first number. */
+export type Encode = (d: Dialect, seq: number) => Sent;
+/** What a socket does for who speaks a family: one request after the other, each to its end. */
 export type Socket = Readonly<{
-  ask(encode: (seq: number) => Sent): Promise<Result<readonly Message[]>>;
+  ask(encode: Encode): Promise<Result<readonly Message[]>>;
   /** Once more when the table changed meanwhile. */
-  dump<T>(encode: (seq: number) => Sent, decode: (m: Message) => Result<T>): Promise<Result<readonly T[]>>;
+  dump<T>(encode: Encode, decode: (m: Message) => Result<T>): Promise<Result<readonly T[]>>;
   close(): void;
 }>;

@@ -422,6 +422,15 @@ for (const thing of Object.keys(things) as Thing[]) {
   eventTypes.set(typeOf('delete', thing), { kind: 'deleted', thing });
 }
 
+/** Whether a notification may be about a table whose name begins so, seen before anything is decoded: the table is its first attribute. */
+export function isAbout({ type, frame: { bytes }, start, end }: Message, prefix: string): boolean {
+  if (type === typeOf('add', 'generation')) return true;
+  const at = start + 8;
+  if (at + prefix.length > end) return false;
+  for (let i = 0; i < prefix.length; i++) if (bytes[at + i] !== prefix.charCodeAt(i)) return false;
+  return true;
+}
+
 /** A notification, as far as it takes to see whether it is about us: others' tables make megabytes of them. */
 export function decodeEvent(m: Message): Result<Event> {
   if (m.type === typeOf('add', 'generation')) {

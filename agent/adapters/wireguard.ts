@@ -1,0 +1,216 @@
+// The tunnel's peers: by the kernel's generic netlink, or, where the kernel has no WireGuard, by the socket of a wireguard-go that serves the
+// device. The secret key lives in its own file and in the device; it is never logged, nor named in a Fault.
+
+import { type ByteCount, millis, type PublicKey, type SecretKey } from '../core/brand.ts';
+import type { Prefix } from '../core/ip.ts';
+import * as ip from '../core/ip.ts';
+import * as pools from '../core/pool.ts';
+import { type Fault, fail, fault, ok, type Result, under } from '../core/result.ts';
+import type { PeerKey } from '../core/seat.ts';
+import type { Host } from '../ports/host.ts';
+import type { PeerFound, Tunnel, TunnelReady } from '../ports/router.ts';
+import type { Socket } from '../wire/netlink.ts';
+import type { Device, DeviceChange, Peer } from '../wire/wireguard.ts';
+import * as wireguard from '../wire/wireguard.ts';
+
+type Ground = Pick<Host, 'net' | 'clock' | 'files' | 'random'>;
+
+/** One device, whichever way. */
+type Way = Readonly<{
+  by: TunnelReady['by'];
+  close(): void;
+  set(change: DeviceChange): Promise<Result<void>>;
+  get(): Promise<Result<Device>>;
+}>;
+
+const done = ok(undefined);
+const at = <T>(outer: string, r: Result<T>): Result<T> => (r.ok ? r : { ok: false, fault: under(outer, r.fault) });
+
+/** `connect`: a new socket of generic netlink. */
+export function open(host: Ground, connect: () => Result<Socket>): Tunnel {
+  let way: Result<Way> = fail('missing', 'tunnel', 'nothing is prepared yet');
+
+  return {
+    async prepare({ name, index, port, keyPath }) {
+      const key = keep(host, keyPath);
+      if (!key.ok) return key;
+      if (way.ok) way.value.close();
+      const found = await find({ host, connect, name, index });
+      way = found;
+      if (!found.ok) return at(name, found);
+      const before = await found.value.get();
+      if (!before.ok) return at(name, before);
+      // A port that is set anew closes the old one for a moment.
+      const set = await found.value.set({ key: key.value, ...(before.value.port === port ? {} : { port }), peers: [] });
+      if (!set.ok) return at(name, set);
+      const after = await found.value.get();
+      if (!after.ok) return at(name, after);
+      return ok({ by: found.value.by, key: after.value.key === undefined ? null : textOf(after.value.key) });
+    },
+    async read() {
+      const device = way.ok ? await way.value.get() : way;
+      return device.ok ? ok(device.value.peers.map(foundOf)) : at('tunnel', device);
+    },
+    async apply(steps, pool) {
+      if (!way.ok) return way;
+      const peers = steps.map((step) => {
+        const key = bytesOf(step.key);
+        if (step.kind === 'expel') return { kind: 'remove', key } as const;
+        const { four, six } = pools.addresses(pool, step.slot);
+        return { kind: 'put', key, allowed: [four, six].map((address): Prefix => ({ address, length: 8 * address.length })) } as const;
+      });
+      return peers.length === 0 ? done : at('tunnel', await way.value.set({ peers }));
+    },
+  };
+}
+
+const foundOf = ({ key, allowed, endpoint, handshake, rxBytes, txBytes }: Peer): PeerFound => ({
+  key: textOf(key),
+  allowed,
+  endpoint: endpoint === null ? null : { address: ip.renderAddress(endpoint.address), port: endpoint.port },
+  handshake,
+  counted: { up: rxBytes as ByteCount, down: txBytes as ByteCount },
+});
+
+// ── The key ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const keySize = 32;
+
+/** Read, or made where there is none. */
+function keep({ files, random }: Ground, path: string): Result<SecretKey> {
+  const stat = files.stat(path);
+  if (!stat.ok && stat.fault.code !== 'ENOENT') return stat;
+  if (!stat.ok) {
+    const made = clamp(random(keySize));
+    const created = files.create(path, made, 0o600);
+    return created.ok ? ok(made) : created;
+  }
+  if (stat.value.kind !== 'file' || (stat.value.mode & 0o077) !== 0)
+    return fail('denied', path, 'others than root may read the key: chmod 600');
+  const read = files.read(path, keySize);
+  if (!read.ok) return read;
+  return read.value.length === keySize ? ok(read.value as SecretKey) : fail('malformed', path, `a key has ${keySize} bytes`);
+}
+
+/** RFC 7748 §5. */
+function clamp(bytes: Uint8Array): SecretKey {
+  const clamped = bytes.map((byte, i) => (i === 0 ? byte & 248 : i === keySize - 1 ? (byte & 127) | 64 : byte));
+  return clamped as SecretKey;
+}
+
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** Base64 of 32 bytes: 43 digits, the last of four bits, and one `=`. */
+function textOf(key: PublicKey): PeerKey {
+  let text = '';
+  for (let i = 0; i < keySize; i += 3) {
+    const [a = 0, b = 0, c = 0] = key.subarray(i, i + 3);
+    for (const shift of [18, 12, 6, 0]) text += alphabet[(((a << 16) | (b << 8) | c) >> shift) & 63];
+  }
+  return `${text.slice(0, 43)}=` as PeerKey;
+}
+
+function bytesOf(key: PeerKey): PublicKey {
+  const bytes = new Uint8Array(keySize);
+  for (let i = 0, bits = 0; i < 43; i++) {
+    bits = ((bits << 6) | alphabet.indexOf(key.charAt(i))) & 0xffff;
+    // Each digit brings six bits, each byte takes eight.
+    const have = (6 * (i + 1)) % 8;
+    if (have !== 6) bytes[Math.floor((6 * i) / 8)] = bits >> have;
+  }
+  return bytes as PublicKey;
+}
+
+// ── The two ways ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function find({ host, connect, name, index }: Wanted): Promise<Result<Way>> {
+  const kernel = await inKernel(connect, index);
+  if (kernel.ok || !isAbsent(kernel.fault)) return kernel;
+  const path = `/var/run/wireguard/${name}.sock`;
+  if (host.files.stat(path).ok) return ok(bySocket(host, path));
+  return fail('unsupported', '', 'neither the kernel nor a wireguard-go serves WireGuard here: install kmod-wireguard');
+}
+
+type Wanted = Readonly<{ host: Ground; connect(): Result<Socket>; name: string; index: number }>;
+
+/** No such family, or a device of another kind. */
+const isAbsent = ({ code }: Fault): boolean => code === 'ENOENT' || code === 'EOPNOTSUPP';
+
+async function inKernel(connect: () => Result<Socket>, index: number): Promise<Result<Way>> {
+  const socket = connect();
+  if (!socket.ok) return socket;
+  const way = await speak(socket.value, index);
+  if (!way.ok) socket.value.close();
+  return way;
+}
+
+async function speak(socket: Socket, index: number): Promise<Result<Way>> {
+  const family = await socket.dump(wireguard.encodeGetFamily, wireguard.decodeFamily);
+  if (!family.ok) return family;
+  const [id] = family.value;
+  if (id === undefined) return fail('missing', 'family', 'the kernel gave it no number');
+  const way = byNetlink(socket, id, index);
+  const device = await way.get();
+  return device.ok ? ok(way) : device;
+}
+
+const byNetlink = (socket: Socket, family: number, index: number): Way => ({
+  by: 'kernel',
+  close: socket.close,
+  async set(change) {
+    // Each part is answered before the next is sent; parts are numbered from the first.
+    for (let part = 0, parts = 1; part < parts; part++) {
+      const set = await socket.ask((d, seq) => {
+        const requests = wireguard.encodeSet(d, family, seq - part, index, change);
+        parts = requests.length;
+        return requests[part] as (typeof requests)[number];
+      });
+      if (!set.ok) return set;
+    }
+    return done;
+  },
+  async get() {
+    const messages = await socket.dump((d, seq) => wireguard.encodeGet(d, family, seq, index), ok);
+    return messages.ok ? wireguard.decodeDevice(messages.value) : messages;
+  },
+});
+
+const patience = millis(5000);
+const mostAnswer = 1 << 24;
+
+/** wireguard-go takes one request on each connection, and ends its answer with an empty line. */
+function bySocket({ net, clock }: Ground, path: string): Way {
+  const converse = (request: string): Promise<Result<string>> =>
+    new Promise((resolve) => {
+      let answer = '';
+      const finish = (r: Result<string>): void => {
+        timer.cancel();
+        stream.close();
+        resolve(r);
+      };
+      const timer = clock.after(patience, () => finish(fail('timeout', path, `no answer within ${patience} ms`)));
+      const stream = net.connectUnix(path, {
+        opened: () => void stream.write(Uint8Array.from(request, (c) => c.charCodeAt(0))),
+        received(bytes) {
+          for (let i = 0; i < bytes.length; i += 4096) answer += String.fromCharCode(...bytes.subarray(i, i + 4096));
+          if (wireguard.isWhole(answer)) finish(ok(answer));
+          else if (answer.length > mostAnswer) finish(fail('limit', path, `an answer of more than ${mostAnswer} bytes`));
+        },
+        ended: () => finish(fail('closed', path, 'ended before the answer was whole')),
+        drained: () => undefined,
+        closed: (why) => finish({ ok: false, fault: why ?? fault('closed', path, 'closed before the answer was whole') }),
+      });
+    });
+  return {
+    by: 'wireguard-go',
+    close: () => undefined,
+    async set(change) {
+      const answer = await converse(wireguard.renderSet(change));
+      return answer.ok ? wireguard.parseSet(answer.value) : answer;
+    },
+    async get() {
+      const answer = await converse(wireguard.renderGet());
+      return answer.ok ? wireguard.parseGet(answer.value) : answer;
+    },
+  };
+}
