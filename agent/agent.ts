@@ -48,7 +48,8 @@ if (!published.ok) die(host, published.fault);
 
 /** The router's own servers, read anew: they change with the uplink. */
 async function resolve(name: string): Promise<Result<readonly string[]>> {
-  const conf = host.files.read('/etc/resolv.conf', 65_536);
+  // In its jail the init script says where the file behind that link is.
+  const conf = host.files.read(host.process.env('RESOLV_CONF') ?? '/etc/resolv.conf', 65_536);
   if (!conf.ok) return conf;
   const options = { servers: resolver.serversIn(new TextDecoder().decode(conf.value)), patience: millis(3000), rounds: 2 };
   const [four, six] = [await resolver.resolve(host, options, name, 4), await resolver.resolve(host, options, name, 6)];
