@@ -136,6 +136,10 @@ export function open(host: Ground, wiring: Wiring): Rules {
       const drawn = new DataView(host.random(4).buffer).getUint32(0) as Generation;
       return at(step.kind, await change(seating.changesFor(step, pool, drawn)));
     },
+    async allow(bytes) {
+      const content = { kind: 'quota', bytes, used: 0n, over: false } as const;
+      return at('allow', await change([{ kind: 'add-object', table: meter, name: 'node_q', content }]));
+    },
     async sweep() {
       const swept = await change(debris);
       if (swept.ok) debris = [];
@@ -143,6 +147,8 @@ export function open(host: Ground, wiring: Wiring): Rules {
     },
     async remove() {
       isLeaving = true;
+      // Tables of an enforcer that is no more.
+      if (!socket.ok) socket = wiring.connect();
       for (const table of tables) {
         const removed = await change([{ kind: 'delete-table', table }]);
         if (!removed.ok && removed.fault.code !== 'ENOENT') return at(table.name, removed);

@@ -39,6 +39,8 @@ export type Seat = Readonly<{
   terms: Terms;
   /** Bytes billed before these counters began: after a reboot, say. They count towards the quota. */
   used: Pair<ByteCount>;
+  /** What passed while rules of ours were gone: counts towards the quota, and is billed to nobody. */
+  gap?: Pair<ByteCount>;
   /** Powered-on time at which the kernel lets it expire. */
   ends: Millis;
 }>;

@@ -2,11 +2,14 @@
 // one of them; who asks them in which order, and when once more, is the warden's.
 
 import type { ByteCount, Seconds } from '../core/brand.ts';
+import type { Plan, State } from '../core/claim.ts';
 import type { Prefix } from '../core/ip.ts';
 import type { Pool } from '../core/pool.ts';
 import type { Step } from '../core/reconcile.ts';
 import type { Fault, Result } from '../core/result.ts';
 import type { Generation, Kernel, Pair, PeerKey, Quota, Slot } from '../core/seat.ts';
+import type { Section } from '../core/settings.ts';
+import type { Uplink } from '../core/uplink.ts';
 import type { Endpoint } from './host.ts';
 
 // ── Rules ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -56,6 +59,8 @@ export type Rules = Readonly<{
   meter(): Promise<Result<Meter>>;
   /** Whole or not at all. */
   apply(step: RuleStep): Promise<Result<void>>;
+  /** What the node's quota lets pass in all, from now on; what it has counted it keeps. */
+  allow(bytes: ByteCount): Promise<Result<void>>;
   /** Clears away the debris that the last `read` found; expel strays first. */
   sweep(): Promise<Result<void>>;
   /** Both tables go, with all that is in them. */
@@ -119,4 +124,22 @@ export type Routes = Readonly<{
   keep(wanted: GuardWanted): Promise<Result<void>>;
   release(): Promise<Result<void>>;
   watch(events: RouteEvents): Result<void>;
+}>;
+
+// ── The owner ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type Estate = Readonly<{
+  /** The config `weir` as it is now. */
+  settings(): Promise<Result<readonly Section[]>>;
+  /** Writes options of one section of it, and nothing else; the section is made where it is not there. */
+  set(section: string, options: Readonly<Record<string, string>>): Promise<Result<void>>;
+  /** The network and the firewall zone that are ours. */
+  state(plan: Plan): Promise<Result<State>>;
+  setup(plan: Plan): Promise<Result<boolean>>;
+  teardown(): Promise<Result<boolean>>;
+}>;
+
+export type Uplinks = Readonly<{
+  /** Tells what is so now before it answers, and then each change. */
+  watch(names: readonly string[], told: (uplinks: Result<readonly Uplink[]>) => void): Promise<Result<Readonly<{ stop(): Promise<void> }>>>;
 }>;

@@ -52,7 +52,8 @@ const limit = (rate: bigint): Content => ({
   over: false,
 });
 
-function piecesOf(slot: Slot, generation: Generation, terms: Terms, counted: Pair<bigint>, pool: Pool): Pieces {
+/** `charged`: what the quotas begin at; more than `counted` where something passed that is not billed. */
+function piecesOf(slot: Slot, generation: Generation, terms: Terms, counted: Pair<bigint>, pool: Pool, charged = counted): Pieces {
   const base = baseOf(slot, generation);
   const at = pools.addresses(pool, slot);
   const objects = new Map<string, Content>();
@@ -66,7 +67,7 @@ function piecesOf(slot: Slot, generation: Generation, terms: Terms, counted: Pai
     const { way, letter } = w;
     put(`c${letter}`, `${base}_c${letter}`, { kind: 'counter', packets: 0n, bytes: counted[way] });
     const { quota, spent } = terms;
-    const [bytes, used] = quota.kind === 'shared' ? [quota.bytes, counted.up + counted.down] : [quota[way], counted[way]];
+    const [bytes, used] = quota.kind === 'shared' ? [quota.bytes, charged.up + charged.down] : [quota[way], charged[way]];
     put(`q${letter}`, quotaName(base, quota, w), { kind: 'quota', bytes, used, over: false });
     put(`l${letter}`, `${base}_l${letter}_${terms.rate[way]}`, limit(terms.rate[way]));
     if (spent !== null) put(`s${letter}`, `${base}_s${letter}_${spent[way]}`, limit(spent[way]));
@@ -145,9 +146,10 @@ export function changesFor(step: RuleStep, pool: Pool, drawn: Generation): reado
       return [...ends, ...between(piecesOf(slot, generation, terms, counted, pool), nothing, () => false)];
     }
     case 'seat': {
-      const { slot, terms, used } = step.seat;
+      const { slot, terms, used, gap = { up: 0n, down: 0n } } = step.seat;
+      const charged = { up: used.up + gap.up, down: used.down + gap.down };
       const { live, draining } = endAt(step.left, pools.addresses(pool, slot));
-      return [...between(nothing, piecesOf(slot, drawn, terms, used, pool), () => false), ...[...draining, ...live].map(add)];
+      return [...between(nothing, piecesOf(slot, drawn, terms, used, pool, charged), () => false), ...[...draining, ...live].map(add)];
     }
     case 'alter': {
       const { slot, generation, terms, counted } = step.held;
