@@ -1,5 +1,5 @@
-// What a hostile agent may ask of the enforcer: a method (the first byte), a table (the rest). It is answered by values or Faults, it comes
-// back the same when encoded, and whatever is granted is within the owner's limits.
+// What a hostile agent may ask of the enforcer: one table, tried with every method. It is answered by values or Faults, it comes back the same
+// when encoded, and whatever is granted is within the owner's limits.
 
 import * as assert from 'uvu/assert';
 import type { Decision, Have, Rules } from '../../agent/core/admission.ts';
@@ -11,7 +11,7 @@ import * as pool from '../../agent/core/pool.ts';
 import type { Result } from '../../agent/core/result.ts';
 import type { Generation, Held, PeerKey } from '../../agent/core/seat.ts';
 import * as settings from '../../agent/core/settings.ts';
-import type { Table } from '../../agent/wire/blobmsg.ts';
+import type { Table, Value } from '../../agent/wire/blobmsg.ts';
 import * as blobmsg from '../../agent/wire/blobmsg.ts';
 import type { Asked, Method } from '../../agent/wire/enforcer.ts';
 import * as enforcer from '../../agent/wire/enforcer.ts';
@@ -82,26 +82,58 @@ function isAsked<M extends Method>(
   return answers.some((a) => a.ok);
 }
 
-function isSpan(t: Table): boolean {
+function trySpan(t: Table): void {
   const span = enforcer.decodeSpan(t);
   assert.ok(isTyped(span));
   if (span.ok) assert.ok(span.value.from >= 1 && span.value.most >= 1 && span.value.most <= 256);
-  return span.ok;
 }
 
-const methods: readonly ((t: Table) => boolean)[] = [
-  (t) => isAsked('admit', t, admission.admit),
-  (t) => isAsked('renew', t, admission.renew),
-  (t) => isAsked('change', t, admission.change),
-  (t) => isAsked('evict', t, admission.evict),
-  isSpan,
-];
+function tryAll(t: Table): boolean {
+  const only = (...names: string[]): Table => t.filter(({ name }) => names.includes(name));
+  trySpan(t);
+  isAsked('evict', only('sessions', 'key'), admission.evict);
+  isAsked('renew', only('sessions', 'key', 'seconds'), admission.renew);
+  const isChanged = isAsked('change', t, admission.change);
+  return isAsked('admit', t, admission.admit) || isChanged;
+}
 
 export const target: Target = {
   name: 'enforcer',
   check(input) {
-    const method = methods[(input[0] ?? 0) % methods.length];
-    const t = blobmsg.decode(input.subarray(1));
-    return method !== undefined && t.ok && method(t.value);
+    const t = blobmsg.decode(input);
+    return t.ok && tryAll(t.value);
   },
 };
+
+const hostile: readonly Value[] = [
+  ...[0, -1, 1, 33, 129, 65_536, 2 ** 31 - 1, -(2 ** 31)].map(blobmsg.int32),
+  ...[0n, -1n, 1n << 53n, (1n << 63n) - 1n, -(1n << 63n)].map(blobmsg.int64),
+  ...['', '::', '0.0.0.0', 'internet', '\0', 'x'.repeat(5000)].map(blobmsg.string),
+  { kind: 'string', value: Uint8Array.of(0xff, 0xfe) },
+  blobmsg.boolean(true),
+  blobmsg.double(Number.POSITIVE_INFINITY),
+  blobmsg.nothing,
+  blobmsg.nested([]),
+  blobmsg.array([]),
+];
+
+/** The table with each value in turn, however deep, replaced by each hostile one, left out, or given twice. */
+function* variants(t: Table): Generator<Table> {
+  for (const [i, field] of t.entries()) {
+    const put = (...fields: Table): Table => [...t.slice(0, i), ...fields, ...t.slice(i + 1)];
+    yield put();
+    yield put(field, field);
+    for (const value of hostile) yield put({ ...field, value });
+    const { value } = field;
+    if (value.kind === 'table' || value.kind === 'array')
+      for (const fields of variants(value.fields)) yield put({ ...field, value: { ...value, fields } });
+  }
+}
+
+/** Bytes mutated at random seldom stay a table; values do. Answers how many tables were tried. */
+export function tryVariants(input: Uint8Array): number {
+  const t = blobmsg.decode(input);
+  const all = t.ok ? [...variants(t.value)] : [];
+  for (const variant of all) tryAll(variant);
+  return all.length;
+}
