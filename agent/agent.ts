@@ -5,6 +5,7 @@ import { connect } from './adapters/mqtt-link.ts';
 import * as resolver from './adapters/resolver.ts';
 import * as ubus from './adapters/ubus-client.ts';
 import { millis } from './core/brand.ts';
+import * as ip from './core/ip.ts';
 import { type Fault, ok, type Result } from './core/result.ts';
 import { version } from './core/version.ts';
 import { host } from './host/quickjs.ts';
@@ -48,6 +49,7 @@ if (!published.ok) die(host, published.fault);
 
 /** The router's own servers, read anew: they change with the uplink. */
 async function resolve(name: string): Promise<Result<readonly string[]>> {
+  if (ip.parseAddress(name).ok) return ok([name]);
   // In its jail the init script says where the file behind that link is.
   const conf = host.files.read(host.process.env('RESOLV_CONF') ?? '/etc/resolv.conf', 65_536);
   if (!conf.ok) return conf;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 type Suite = Readonly<{ what: string; needs: readonly string[]; pure?: true }>;
 
 const suites: Readonly<Record<string, Suite>> = {
-  check: { what: 'types, lint, room rules, budgets', needs: ['cc:gcc'] },
+  check: { what: 'types, lint, room rules, budgets', needs: ['cc:gcc', 'dpkg-source:dpkg-dev'] },
   core: { what: 'decisions; on Node and on QuickJS', needs: ['cc:gcc'], pure: true },
   wire: { what: 'codecs; on Node and on QuickJS', needs: ['cc:gcc', 'nft:nftables', 'ip:iproute2'], pure: true },
   fuzz: { what: 'every decoder against mutated input', needs: [] },
@@ -24,7 +24,15 @@ const suites: Readonly<Record<string, Suite>> = {
   },
   vm: {
     what: 'emulated routers',
-    needs: ['cc:gcc', 'qemu-system-mipsel:qemu-system-mips', 'qemu-system-x86_64:qemu-system-x86', 'qemu-mips-static:qemu-user-static'],
+    needs: [
+      'cc:gcc',
+      'qemu-system-mipsel:qemu-system-mips',
+      'qemu-system-x86_64:qemu-system-x86',
+      'qemu-mips-static:qemu-user-static',
+      'xz:xz-utils',
+      'openssl:openssl',
+      '/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring',
+    ],
   },
 };
 
@@ -96,6 +104,8 @@ async function main(): Promise<number> {
   const sum: Totals = { passed: 0, failed: 0, skipped: 0 };
   const broken: string[] = [];
   const wanted = named.length > 0 ? named : Object.keys(suites);
+  type Job = Readonly<{ label: string; program: string[]; limitMs: number }>;
+  const jobs: Job[] = [];
   for (const want of wanted) {
     const suite = suites[want] ?? suites[want.split('/')[1] ?? ''];
     const files = want in suites ? filesOf(want, long) : [want];
@@ -107,36 +117,39 @@ async function main(): Promise<number> {
       continue;
     }
     for (const file of files) {
-      const programs = suite.pure === true ? [[file], ['scripts/on-quickjs.ts', file]] : [[file]];
-      for (const program of programs) {
-        const label = program.length === 1 ? file : `${file} (QuickJS)`;
-        const started = Date.now();
-        const { output, status } = await run(
-          process.execPath,
-          ['scripts/run.mjs', ...program],
-          file.endsWith('.long.test.ts') ? 1_800_000 : 600_000,
-        );
-        const totals = totalsIn(output);
-        const clean = status === 0 && totals !== null && totals.failed === 0;
-        const counts =
-          totals === null ? 'no totals printed' : `${totals.passed} passed${totals.failed > 0 ? `, ${totals.failed} failed` : ''}`;
-        console.log(`${clean ? '•' : '✘'} ${label}: ${counts} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
-        if (!clean) {
-          // On QuickJS each of uvu's dots is a line.
-          console.log(output.replace(/^(\s*[•✘]\s*)$\n?/gm, ''));
-          console.log(`  exit ${status}`);
-          broken.push(label);
-        }
-        if (totals !== null) {
-          sum.passed += totals.passed;
-          sum.failed += totals.failed;
-          sum.skipped += totals.skipped;
-        }
-        // A program that died, or printed nothing, has failed even when every test it still counted passed.
-        if (!clean && (totals === null || totals.failed === 0)) sum.failed += 1;
-      }
+      const limitMs = file.endsWith('.long.test.ts') ? 1_800_000 : 600_000;
+      jobs.push({ label: file, program: [file], limitMs });
+      if (suite.pure === true) jobs.push({ label: `${file} (QuickJS)`, program: ['scripts/on-quickjs.ts', file], limitMs });
     }
   }
+  const work = async (): Promise<void> => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await one(job);
+  };
+  const one = async ({ label, program, limitMs }: Job): Promise<void> => {
+    const started = Date.now();
+    const { output, status } = await run(process.execPath, ['scripts/run.mjs', ...program], limitMs);
+    const totals = totalsIn(output);
+    const clean = status === 0 && totals !== null && totals.failed === 0;
+    const counts = totals === null ? 'no totals printed' : `${totals.passed} passed${totals.failed > 0 ? `, ${totals.failed} failed` : ''}`;
+    console.log(`${clean ? '•' : '✘'} ${label}: ${counts} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+    if (!clean) {
+      // On QuickJS each of uvu's dots is a line.
+      console.log(output.replace(/^(\s*[•✘]\s*)$\n?/gm, ''));
+      console.log(`  exit ${status}`);
+      broken.push(label);
+    }
+    if (totals !== null) {
+      sum.passed += totals.passed;
+      sum.failed += totals.failed;
+      sum.skipped += totals.skipped;
+    }
+    // A program that died, or printed nothing, has failed even when every test it still counted passed.
+    if (!clean && (totals === null || totals.failed === 0)) sum.failed += 1;
+  };
+  // Much of a test is waiting for others, so two at a time; the first job alone builds what the others need.
+  const first = jobs.shift();
+  if (first !== undefined) await one(first);
+  await Promise.all([work(), work()]);
   for (const label of broken) console.log(`✘ ${label}`);
   console.log(`${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
   const strict = process.env['CI'] === 'true';
