@@ -7,31 +7,39 @@ import { join } from 'node:path';
 
 type Suite = Readonly<{ what: string; needs: readonly string[]; pure?: true }>;
 
+/** For the native host: a compiler, and what unpacks and verifies the sources. */
+const native = [
+  'cc:gcc',
+  '/usr/include/stdio.h:libc6-dev',
+  'xz:xz-utils',
+  'bzip2:bzip2',
+  'patch:patch',
+  '/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring',
+];
+
 const suites: Readonly<Record<string, Suite>> = {
-  check: { what: 'types, lint, room rules, budgets', needs: ['cc:gcc', 'dpkg-source:dpkg-dev'] },
-  core: { what: 'decisions; on Node and on QuickJS', needs: ['cc:gcc'], pure: true },
-  wire: { what: 'codecs; on Node and on QuickJS', needs: ['cc:gcc', 'nft:nftables', 'ip:iproute2'], pure: true },
+  check: { what: 'types, lint, room rules, budgets', needs: [...native] },
+  core: { what: 'decisions; on Node and on QuickJS', needs: [...native], pure: true },
+  wire: { what: 'codecs; on Node and on QuickJS', needs: [...native, 'nft:nftables', 'ip:iproute2'], pure: true },
   fuzz: { what: 'every decoder against mutated input', needs: [] },
-  bus: { what: 'the ubus client against the fake ubusd, and the real one when on PATH', needs: ['cc:gcc'] },
+  bus: { what: 'the ubus client against the fake ubusd, and the real one when on PATH', needs: [...native] },
   host: {
     what: 'one conformance suite on three hosts, the C host under sanitizers',
-    needs: ['cc:gcc', 'openssl:openssl', 'qemu-mips-static:qemu-user-static'],
+    needs: [...native, 'openssl:openssl', 'qemu-mips-static:qemu-user-static'],
   },
-  link: { what: 'MQTT against Mosquitto on three hosts, the demo', needs: ['cc:gcc', 'mosquitto:mosquitto', 'openssl:openssl'] },
+  link: { what: 'MQTT against Mosquitto on three hosts, the demo', needs: [...native, 'mosquitto:mosquitto', 'openssl:openssl'] },
   net: {
     what: 'sessions on a real kernel, in network namespaces',
-    needs: ['cc:gcc', 'ip:iproute2', 'nft:nftables', 'wireguard-go:wireguard-go', 'wg:wireguard-tools', 'ping:iputils-ping'],
+    needs: [...native, 'ip:iproute2', 'nft:nftables', 'wireguard-go:wireguard-go', 'wg:wireguard-tools', 'ping:iputils-ping'],
   },
   vm: {
     what: 'emulated routers',
     needs: [
-      'cc:gcc',
+      ...native,
       'qemu-system-mipsel:qemu-system-mips',
       'qemu-system-x86_64:qemu-system-x86',
       'qemu-mips-static:qemu-user-static',
-      'xz:xz-utils',
       'openssl:openssl',
-      '/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring',
     ],
   },
 };
