@@ -125,15 +125,15 @@ type ValueOf<O> = O extends { each: Read<infer T> }
 type Values<S extends SectionName> = { readonly [K in keyof (typeof options)[S]]: ValueOf<(typeof options)[S][K]> };
 
 /** What the agent may see: null, a whole section; else the ceilings that it has to respect. */
-const shown: Readonly<Record<string, readonly string[] | null>> = {
-  node: null,
-  broker: null,
-  limits: ['session_rate_up', 'session_rate_down', 'session_quota', 'session_seconds', 'sessions'],
-} satisfies { [S in SectionName]?: readonly string[] | null };
+const shown: ReadonlyMap<string, readonly string[] | null> = new Map<SectionName, readonly string[] | null>([
+  ['node', null],
+  ['broker', null],
+  ['limits', ['session_rate_up', 'session_rate_down', 'session_quota', 'session_seconds', 'sessions']],
+]);
 
 export const ours = (sections: readonly Section[]): readonly Section[] =>
   sections.flatMap((section) => {
-    const names = shown[section.name];
+    const names = shown.get(section.name);
     if (names === undefined) return [];
     return [names === null ? section : { ...section, options: new Map([...section.options].filter(([option]) => names.includes(option))) }];
   });
@@ -183,7 +183,7 @@ function take<S extends SectionName>(name: S, sections: readonly Section[], faul
   const known: Readonly<Record<string, Option<unknown>>> = options[name];
   const given = sections.find((section) => section.name === name)?.options ?? new Map<string, string>();
   for (const option of given.keys())
-    if (!(option in known))
+    if (!Object.hasOwn(known, option))
       faults.push(fault('unsupported', `weir.${name}.${option}`, `no such option; there are ${Object.keys(known).join(', ')}`));
   const values = Object.entries(known).map(([option, rule]) => {
     const path = `weir.${name}.${option}`;

@@ -59,6 +59,7 @@ accepted('the agent sees node, broker and its ceilings, and nothing else', () =>
     section('tunnel', { port: '1' }),
     section('limits', { session_quota: '5', sessions: '6', monthly_cap: '7', deny: ['8.8.8.8'], household: '1', rate_up: '9' }),
     section('other', { secret: 's' }),
+    section('constructor', { name: 's' }),
   ];
   assert.equal(
     settings.ours(all).map(({ name, options }) => [name, ...options.keys()]),
@@ -110,6 +111,7 @@ const refused = suite("the owner's settings refuse");
 const many = Array.from({ length: 257 }, () => '8.8.8.8');
 const cases: readonly (readonly [name: string, section: string, options: Options, code: string, path: string])[] = [
   ['a misspelt option', 'limits', { sesions: '1' }, 'unsupported', 'weir.limits.sesions'],
+  ['an option that every object has', 'limits', { constructor: '1' }, 'unsupported', 'weir.limits.constructor'],
   ['an option of another section', 'share', { port: '1' }, 'unsupported', 'weir.share.port'],
   ['a list where one is wanted', 'limits', { sessions: ['1', '2'] }, 'malformed', 'weir.limits.sessions'],
   ['one of a list', 'limits', { deny: ['8.8.8.8', '8.8.8.8/4'] }, 'malformed', 'weir.limits.deny.1'],
