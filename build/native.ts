@@ -93,7 +93,7 @@ function libraries({ quickjs, mbedtls }: Sources): Record<'quickjs' | 'mbedtls' 
   const version = readFileSync(join(quickjs.folder, 'VERSION'), 'utf8').trim();
   const regexp = join(host, 'regexp.c');
   const engine = ['quickjs', 'libunicode', 'cutils', 'dtoa', 'libbf'].map((name) => join(quickjs.folder, `${name}.c`));
-  const config = [`-I${join(mbedtls.folder, 'include')}`, `-I${host}`, '-DMBEDTLS_CONFIG_FILE="mbedtls_config.h"'];
+  const config = [`-I${join(mbedtls.folder, 'include')}`, `-I${host}`, '-DMBEDTLS_CONFIG_FILE="tls_config.h"'];
   const cryptography = join(mbedtls.folder, 'library');
   const headers = ['mbedtls', 'psa'].map((name) => join(mbedtls.folder, 'include', name));
   return {
@@ -107,7 +107,7 @@ function libraries({ quickjs, mbedtls }: Sources): Record<'quickjs' | 'mbedtls' 
       name: 'mbedtls',
       files: cFiles(cryptography),
       flags: [...config, '-w'],
-      ingredients: [cryptography, ...headers, join(host, 'mbedtls_config.h')],
+      ingredients: [cryptography, ...headers, join(host, 'tls_config.h')],
     },
     host: {
       name: 'host',
@@ -268,7 +268,7 @@ async function execute(program: string, args: readonly string[]): Promise<void> 
     execFile(program, args, { env: environment, maxBuffer: 1 << 26 }, (error, _, stderr) => settle({ failed: error !== null, stderr }));
   });
   process.stderr.write(stderr);
-  if (failed) throw new Error(`failed: ${program} ${args.join(' ')}`);
+  if (failed) throw new Error(`failed: ${program} … ${args.slice(-2).join(' ')}`);
 }
 
 async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

@@ -55,6 +55,14 @@ static int random_bytes(void *context, unsigned char *bytes, size_t size) {
   return 0;
 }
 
+#ifdef MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
+psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context, uint8_t *bytes, size_t size, size_t *got) {
+  fill_random(bytes, size);
+  *got = size;
+  return PSA_SUCCESS;
+}
+#endif
+
 /* Called for each certificate of the chain, the peer's own (depth 0) last. */
 static int judge(void *context, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
   struct tls *tls = context;

@@ -1,7 +1,8 @@
-// What the static binary takes of mbedTLS 3.6: a TLS client, certificates, SHA-2. A router's own libmbedtls brings its own.
+// What the static binary takes of mbedTLS 3.6: a TLS client, certificates, SHA-2. A router's own libmbedtls brings its own. (Not called
+// mbedtls_config.h: mbedTLS would find the one beside its own headers first.)
 
-#ifndef WEIR_MBEDTLS_CONFIG_H
-#define WEIR_MBEDTLS_CONFIG_H
+#ifndef TLS_CONFIG_H
+#define TLS_CONFIG_H
 
 #define MBEDTLS_HAVE_ASM
 #define MBEDTLS_HAVE_TIME
@@ -67,6 +68,7 @@
 
 /* TLS 1.3 is written on PSA; its randomness is the kernel's (tls.c). */
 #define MBEDTLS_PSA_CRYPTO_C
+#define MBEDTLS_HKDF_C
 #define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 
 #endif
