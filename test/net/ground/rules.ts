@@ -7,7 +7,7 @@ import * as at from './addresses.ts';
 const sessions = { c: at.consumer(0), d: at.consumer(1), e: at.consumer(2) } as const;
 const names = ['c', 'd', 'e'] as const;
 
-const input: ruleset.Input = {
+export const input: ruleset.Input = {
   device: 'weir0',
   uplinks: ['wan'],
   address4: at.tunnel.v4,
