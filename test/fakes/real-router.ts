@@ -16,6 +16,8 @@ export type RealRouter = Readonly<{
   configs: string;
   /** A command among the router's devices. */
   ip(...args: string[]): void;
+  /** A program of the project's as a process of the router, which sees its files; what it prints is ours. Its exit status. */
+  run(...args: string[]): Promise<number | null>;
   stop(): Promise<void>;
 }>;
 
@@ -43,6 +45,8 @@ mount -t tmpfs run run
 mkdir -p etc/config run/ubus run/rpcd run/lock tmp/.uci tmp/resolv.conf.d etc/init.d mnt
 mount --bind "$1/ubus" run/ubus
 mount --bind "$1/config" etc/config
+mkdir -p "./$2"
+mount --rbind "$2" "./$2"
 [ -L var/run ] || mount --rbind run var/run
 printf '#!/bin/sh\\n[ "$1" != reload ] || exec ubus call network reload\\n' >etc/init.d/network
 printf '#!/bin/sh\\n' >etc/init.d/firewall
@@ -73,9 +77,13 @@ export async function start(configs: Readonly<Record<string, string>>): Promise<
   mkdirSync(join(dir, 'ubus'));
   mkdirSync(join(dir, 'config'));
   for (const [name, text] of Object.entries(configs)) writeFileSync(join(dir, 'config', name), text);
-  const child = spawn('unshare', ['--mount', '--net', '--pid', '--ipc', '--fork', '--kill-child', 'bash', '-c', script, 'router', dir], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    'unshare',
+    ['--mount', '--net', '--pid', '--ipc', '--fork', '--kill-child', 'bash', '-c', script, 'router', dir, process.cwd()],
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let complaints = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -110,6 +118,11 @@ export async function start(configs: Readonly<Record<string, string>>): Promise<
     ip(...args) {
       const done = spawnSync('nsenter', ['--target', inside, '--net', 'ip', ...args], { encoding: 'utf8' });
       if (done.status !== 0) throw new Error(`ip ${args.join(' ')}: ${done.stderr}`);
+    },
+    run(...args) {
+      const into = ['--target', inside, '--mount', '--net', '--pid', '--ipc', `--wdns=${process.cwd()}`];
+      const program = spawn('nsenter', [...into, process.execPath, 'scripts/run.mjs', ...args], { stdio: 'inherit' });
+      return new Promise((resolve) => program.once('close', resolve));
     },
     stop,
   };
