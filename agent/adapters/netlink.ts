@@ -110,6 +110,12 @@ export function open(host: Ground, protocol: number): Result<Socket> {
   });
 }
 
+/** For who has to begin without. */
+export const absent = (why: Fault): Socket => {
+  const refuse = async (): Promise<Result<never>> => ({ ok: false, fault: why });
+  return { ask: refuse, dump: refuse, close: () => undefined };
+};
+
 export type Heard = Readonly<{
   told(m: Message): void;
   /** The kernel lost messages for us, or sent what nobody can read: what is known is stale. */

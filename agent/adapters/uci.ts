@@ -45,26 +45,50 @@ export const state = (rpcd: Rpcd, plan: Plan): Promise<Result<State>> =>
 /** Of silence, after which rpcd forgets the session: more than the longest pause between two tries, and short for what a crash leaves. */
 const sessionSeconds = 60;
 
-async function within<T>({ call }: Rpcd, act: (session: Table, have: Configs) => Promise<Result<T>>): Promise<Result<T>> {
+/** Writes options of one section of a config, and nothing else; the section is made where it is not there, of the type of its name. */
+export const set = (rpcd: Rpcd, config: string, section: string, options: Section['options']): Promise<Result<void>> =>
+  inSession(rpcd.call, [config], async (session) => {
+    const of = [...blobmsg.table({ config: blobmsg.string(config) }), ...session];
+    const values = blobmsg.nested(sections.encodeOptions(options));
+    const known = await rpcd.call('uci', 'set', [...of, ...blobmsg.table({ section: blobmsg.string(section), values })], patience);
+    const name = blobmsg.string(section);
+    const staged =
+      known.ok || known.fault.code !== 'missing'
+        ? known
+        : await rpcd.call('uci', 'add', [...of, ...blobmsg.table({ type: name, name, values })], patience);
+    const committed = staged.ok ? await commit(rpcd, of) : staged;
+    return committed.ok ? ok(undefined) : { ok: false, fault: under(`uci.${config}`, committed.fault) };
+  });
+
+const within = <T>({ call }: Rpcd, act: (session: Table, have: Configs) => Promise<Result<T>>): Promise<Result<T>> =>
+  inSession(call, claim.configs, async (session) => {
+    const firewall = await read(call, 'firewall', session);
+    if (!firewall.ok) return firewall;
+    const network = await read(call, 'network', session);
+    return network.ok ? act(session, { firewall: firewall.value, network: network.value }) : network;
+  });
+
+async function inSession<T>(call: Call, configs: readonly string[], act: (session: Table) => Promise<Result<T>>): Promise<Result<T>> {
   const created = await call('session', 'create', blobmsg.table({ timeout: blobmsg.int32(sessionSeconds) }), patience);
   if (!created.ok) return created;
   const id = fields.string(created.value, 'ubus_rpc_session');
   if (!id.ok) return { ok: false, fault: under('session.create', id.fault) };
   const session = blobmsg.table({ ubus_rpc_session: blobmsg.string(id.value) });
-  const done = await granted(call, session, act);
+  const done = await granted(call, session, configs, act);
   const destroyed = await call('session', 'destroy', session, patience);
   return done.ok && !destroyed.ok ? destroyed : done;
 }
 
-async function granted<T>(call: Call, session: Table, act: (session: Table, have: Configs) => Promise<Result<T>>): Promise<Result<T>> {
-  const rights = claim.configs.flatMap((config) => ['read', 'write'].map((right) => [config, right]));
+async function granted<T>(
+  call: Call,
+  session: Table,
+  configs: readonly string[],
+  act: (session: Table) => Promise<Result<T>>,
+): Promise<Result<T>> {
+  const rights = configs.flatMap((config) => ['read', 'write'].map((right) => [config, right]));
   const objects = blobmsg.array(rights.map((pair) => blobmsg.array(pair.map(blobmsg.string))));
   const allowed = await call('session', 'grant', [...session, ...blobmsg.table({ scope: blobmsg.string('uci'), objects })], patience);
-  if (!allowed.ok) return allowed;
-  const firewall = await read(call, 'firewall', session);
-  if (!firewall.ok) return firewall;
-  const network = await read(call, 'network', session);
-  return network.ok ? act(session, { firewall: firewall.value, network: network.value }) : network;
+  return allowed.ok ? act(session) : allowed;
 }
 
 async function write(rpcd: Rpcd, session: Table, order: readonly Config[], want: Configs, have: Configs): Promise<Result<boolean>> {

@@ -2,10 +2,11 @@
 // request trusts nobody: it takes the fields that are named here and no others, each once. Knows no limit; core/admission.ts does.
 
 import type { Alteration, Eviction, Renewal, Request } from '../core/admission.ts';
-import { type ByteCount, type Millis, millis, type Seconds, seconds } from '../core/brand.ts';
+import { type ByteCount, millis, seconds } from '../core/brand.ts';
 import type { Wish } from '../core/limits.ts';
 import { type Code, type Fault, fail, ok, type Result, under } from '../core/result.ts';
 import type { Egress, Flow, Generation, Pair, PeerKey, Slot } from '../core/seat.ts';
+import type { Gone, Row, Seated } from '../core/session.ts';
 import type { Table, Value } from './blobmsg.ts';
 import * as blobmsg from './blobmsg.ts';
 import * as fields from './fields.ts';
@@ -248,9 +249,6 @@ function decodeProtocol(t: Table): Result<'tcp' | 'udp'> {
 
 // ── What is answered ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export type Seated = Readonly<{ key: PeerKey; slot: Slot; address4: string; address6: string; generation: Generation }>;
-/** `counted`: the last reading, to be billed. */
-export type Gone = Readonly<{ key: PeerKey; slot: Slot; generation: Generation; counted: Pair<ByteCount> }>;
 export type Answers = Readonly<{ admit: Seated; renew: Seated; change: Seated; evict: Gone }>;
 
 const named = (t: Table): Result<Values<{ key: Result<PeerKey>; slot: Result<Slot>; generation: Result<Generation> }>> =>
@@ -307,6 +305,9 @@ export function decodeAnswers<M extends Method>(method: M, t: Table): Result<Bat
   return decodeBatch(t, item);
 }
 
+/** When there is nothing else to answer. */
+export const encodeRefusal = (fault: Fault): Table => blobmsg.table({ fault: encodeFault(fault) });
+
 const encodeFault = ({ code, path, reason }: Fault): Value =>
   blobmsg.nested(blobmsg.table({ code: blobmsg.string(code), path: blobmsg.string(path), reason: blobmsg.string(reason) }));
 
@@ -316,21 +317,6 @@ function decodeFault(t: Table): Result<Fault> {
 
 // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export type Row = Readonly<{
-  slot: Slot;
-  generation: Generation;
-  /** null: rules without a peer. */
-  key: PeerKey | null;
-  counted: Pair<ByteCount>;
-  quota: Wish['quota'];
-  /** 0: expired. */
-  left: Millis;
-  /** Of the peer, by the wall clock; null: never. */
-  handshake: Seconds | null;
-  endpoint: string | null;
-  /** By WireGuard's own count: the upper bound of `counted`. */
-  tunnel: Pair<ByteCount>;
-}>;
 export type Span = Readonly<{ from: Slot; most: number }>;
 /** `next`: where the next page begins; null: this was the last. */
 export type Page = Readonly<{ rows: readonly Row[]; next: Slot | null; faults: readonly Fault[] }>;

@@ -4,9 +4,10 @@ import type { ByteCount } from '../../agent/core/brand.ts';
 import { millis, seconds } from '../../agent/core/brand.ts';
 import { fail, fault, ok } from '../../agent/core/result.ts';
 import type { Generation, PeerKey, Slot } from '../../agent/core/seat.ts';
+import type { Gone, Row, Seated } from '../../agent/core/session.ts';
 import type { Table, Value } from '../../agent/wire/blobmsg.ts';
 import * as blobmsg from '../../agent/wire/blobmsg.ts';
-import type { Asked, Gone, Method, Page, Row, Seated } from '../../agent/wire/enforcer.ts';
+import type { Asked, Method, Page } from '../../agent/wire/enforcer.ts';
 import * as enforcer from '../../agent/wire/enforcer.ts';
 
 const { int32, int64, string, nested, array, table } = blobmsg;

@@ -1,0 +1,597 @@
+// The enforcer's loop: one thing at a time it reads the kernel, lets core decide, acts through ports that a root has wired, and looks again.
+// `settle` is its one answer to everything that may have changed: it brings the router to where it should be, from wherever it is. The
+// enforcer's only place that logs.
+
+import type { Decision, Have } from './core/admission.ts';
+import * as admission from './core/admission.ts';
+import type { ByteCount } from './core/brand.ts';
+import { millis } from './core/brand.ts';
+import * as claim from './core/claim.ts';
+import type { Prefix } from './core/ip.ts';
+import * as ip from './core/ip.ts';
+import type { Ledger } from './core/ledger.ts';
+import * as ledger from './core/ledger.ts';
+import * as pools from './core/pool.ts';
+import type { Step } from './core/reconcile.ts';
+import * as reconcile from './core/reconcile.ts';
+import { type Fault, fail, fault, ok, type Result, text, under } from './core/result.ts';
+import type { PeerKey, Seat } from './core/seat.ts';
+import type { Gone, Row, Seated } from './core/session.ts';
+import type { Section } from './core/settings.ts';
+import * as settings from './core/settings.ts';
+import type { Sight } from './core/sight.ts';
+import * as sights from './core/sight.ts';
+import type { Situation, Stand } from './core/standing.ts';
+import * as standings from './core/standing.ts';
+import type { Uplink } from './core/uplink.ts';
+import type { Host } from './ports/host.ts';
+import type { Estate, Hold, PeerFound, PeerStep, Reading, Routes, RuleStep, Rules, Tunnel, TunnelReady, Uplinks } from './ports/router.ts';
+
+/** What the enforcer can ask of the world. */
+export type World = Readonly<{
+  host: Pick<Host, 'clock' | 'files' | 'log' | 'random'>;
+  rules: Rules;
+  tunnel: Tunnel;
+  routes: Routes;
+  estate: Estate;
+  uplinks: Uplinks;
+  /** The static rules as text. */
+  render(device: string, s: Situation): Result<string>;
+  countersignPort: number;
+  /** A folder of our own. */
+  folder: string;
+}>;
+
+type Items<T> = Promise<readonly Result<T>[]>;
+export type State = Readonly<{
+  /** null: it shares. */
+  why: Fault | null;
+  hold: Hold | null;
+  tunnel: TunnelReady | null;
+  port: number | null;
+  sessions: number;
+  uplinks: readonly Uplink[];
+  month: Readonly<{ used: ByteCount; cap: ByteCount | null }> | null;
+  canCountConnections: boolean;
+  faults: readonly Fault[];
+}>;
+export type Warden = Readonly<{
+  admit(asked: readonly Result<admission.Request>[]): Items<Seated>;
+  renew(asked: readonly Result<admission.Renewal>[]): Items<Seated>;
+  change(asked: readonly Result<admission.Alteration>[]): Items<Seated>;
+  evict(asked: readonly Result<admission.Eviction>[]): Items<Gone>;
+  rows(): Promise<Result<readonly Row[]>>;
+  state(): State;
+  /** true: something had to be written. */
+  setup(): Promise<Result<boolean>>;
+  teardown(): Promise<Result<boolean>>;
+  share(): Promise<Result<void>>;
+  pause(): Promise<Result<void>>;
+  /** A damaged ledger begins anew. */
+  resume(): Promise<Result<void>>;
+  /** Settings may have changed. */
+  changed(): void;
+}>;
+
+type Standing = Readonly<{ kind: 'closed'; why: Fault }> | (Stand & Readonly<{ kind: 'open'; rules: admission.Rules }>);
+type Raised = Readonly<{ shape: string; index: number; hold: Hold; ready: TunnelReady; canCountConnections: boolean }>;
+
+/** How often is counted, and tried again what did not work. */
+const period = millis(10_000);
+const done = ok(undefined);
+const unlimited = (1n << 62n) as ByteCount;
+const mostLedger = 4096;
+
+export function start(world: World): Warden {
+  const { host, rules, tunnel, routes, estate } = world;
+  const { clock } = host;
+  const paths = { key: `${world.folder}/key`, ledger: `${world.folder}/ledger` };
+
+  let standing: Standing = { kind: 'closed', why: fault('missing', '', 'has only begun') };
+  let raised: Raised | null = null;
+  let sight: Sight = new Map();
+  let book: Readonly<{ file: Ledger | null; now: Ledger }> | null = null;
+  let counters = standings.countersOf(clock.bootId(), null);
+  let allowed: ByteCount | null = null;
+  let uplinks: readonly Uplink[] = [];
+  let watching: Readonly<{ names: string; stop(): Promise<void> }> | null = null;
+  let isListening = false;
+  let areRulesLost = false;
+  let isSettling = false;
+  let troubles: readonly Fault[] = [];
+  let lastSaid = '';
+  let turn: Promise<unknown> = Promise.resolve();
+
+  /** One after the other, in the order asked for. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = turn.then(work);
+    turn = mine;
+    return mine;
+  }
+  function settleSoon(): void {
+    if (isSettling) return;
+    isSettling = true;
+    void inTurn(settle);
+  }
+  const say = (line: string): void => {
+    if (line !== lastSaid) host.log(line);
+    lastSaid = line;
+  };
+  const trouble = (f: Fault): void => {
+    if (troubles.some((t) => t.path === f.path && t.reason === f.reason)) return;
+    troubles = [...troubles, f].slice(-mostTroubles);
+    host.log(`warden: ${text(f)}`);
+  };
+
+  // ── Where it should be ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async function settle(): Promise<void> {
+    isSettling = false;
+    troubles = [];
+    const sections = await estate.settings();
+    if (!sections.ok) return standing.kind === 'open' ? trouble(sections.fault) : close(sections.fault, false);
+    const no = standings.refusal(sections.value);
+    if (no !== null) return close(no, true);
+    const stand = await standOn(sections.value);
+    if (!stand.ok) {
+      // A slip of the owner's pen ends nobody's session; what held before holds until it is mended.
+      if (standing.kind === 'open' && stand.fault.code === 'malformed') return trouble(stand.fault);
+      return close(stand.fault, stand.fault.code === 'missing');
+    }
+    const up = await raise(stand.value, sections.value);
+    if (!up.ok) return close(up.fault, false);
+    const before = standing.kind;
+    standing = { kind: 'open', ...stand.value, rules: admission.rules(stand.value.owner, stand.value.pool, ownKey(up.value)) };
+    const settled = await carryOut((r, have) => admission.adopt(r, have));
+    if (!settled.ok) return close(settled.fault, false);
+    if (before === 'closed')
+      say(`warden: shares on ${claim.device} (${up.value.ready.by}), rules ${up.value.hold}, ${sight.size} sessions found`);
+  }
+
+  async function standOn(sections: readonly Section[]): Promise<Result<Stand>> {
+    const stand = standings.parse(sections);
+    if (!stand.ok) return stand;
+    const state = await estate.state(planOf(stand.value));
+    if (!state.ok) return standing.kind === 'open' ? stand : state;
+    const gone = standings.unclaimed(state.value);
+    return gone === null ? stand : { ok: false, fault: gone };
+  }
+
+  const planOf = ({ owner: { tunnel: t }, pool }: Stand): claim.Plan => ({
+    pool,
+    listenPort: t.port,
+    countersignPort: world.countersignPort,
+    uplinks: t.uplinks,
+  });
+
+  // wireguard-go does not say its key; no peer has this one.
+  const ownKey = ({ ready }: Raised): PeerKey => ready.key ?? ('' as PeerKey);
+
+  /** Whoever is in is out. By the owner's wish for good; else until it works again. */
+  async function close(why: Fault, isOwners: boolean): Promise<void> {
+    const before = standing;
+    if (before.kind === 'closed' && text(before.why) === text(why)) return;
+    standing = { kind: 'closed', why };
+    say(`warden: shares nothing: ${text(why)}`);
+    await expelAll();
+    raised = null;
+    if (!isOwners) return;
+    // The last of the month that can be read.
+    if (before.kind === 'open') await look(before);
+    sight = new Map();
+    const removed = await routes.removeDevice(claim.device);
+    // A host without netlink has never made one.
+    if (!removed.ok && removed.fault.code !== 'unsupported') trouble(removed.fault);
+    if (book !== null) keepBook(ledger.settle(book.now));
+    book = null;
+  }
+
+  async function expelAll(): Promise<void> {
+    const peers = await tunnel.read();
+    if (!peers.ok || peers.value.length === 0) return;
+    // What they use from here on, if they cannot be expelled, is theirs; what they have used since the last look is charged.
+    sight = sights.look(sight, { held: new Map(), strays: [] }, carriedBy(peers.value), clock.monotonic());
+    const { pool } = standing.kind === 'open' ? standing : nowhere;
+    const expelled = await tunnel.apply(
+      peers.value.map(({ key }) => ({ kind: 'expel', key })),
+      pool,
+    );
+    if (!expelled.ok) trouble(expelled.fault);
+  }
+
+  // ── Making it so ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The guard before the rules, and the rules before the peers. */
+  async function raise(stand: Stand, sections: readonly Section[]): Promise<Result<Raised>> {
+    const { owner, pool } = stand;
+    const watched = await watchUplinks(owner.tunnel.uplinks);
+    if (!watched.ok) return watched;
+    const opened = openBook();
+    if (!opened.ok) return opened;
+    const agent = agentOf(sections);
+    if (!agent.ok) return agent;
+    const devices = uplinks.flatMap(({ device }) => (device === null ? [] : [device]));
+    const situation: Situation = { ...stand, uplinks: devices, quota: unlimited, canCountConnections: true, agent: agent.value };
+    const shape = world.render(claim.device, situation);
+    if (!shape.ok) return shape;
+    if (raised?.shape === shape.value && !areRulesLost) return ok(raised);
+
+    if (areRulesLost) await expelAll();
+    const index = await routes.makeDevice(claim.device, owner.tunnel.mtu);
+    if (!index.ok) return index;
+    const around = await routes.read();
+    if (!around.ok) return around;
+    const taken = standings.overlap(pool, claim.device, around.value.routes);
+    if (taken !== null) return { ok: false, fault: taken };
+    const guarded = await routes.keep({ device: claim.device, uplinks: devices, open: owner.limits.allow });
+    if (!guarded.ok) return guarded;
+    const prepared = await prepare({ ...situation, quota: quotaOf(opened.value, owner) });
+    if (!prepared.ok) return prepared;
+    areRulesLost = false;
+    allowed = null;
+    const ready = await tunnel.prepare({ name: claim.device, index: index.value, port: owner.tunnel.port, keyPath: paths.key });
+    if (!ready.ok) return ready;
+    const listening = isListening ? done : listen();
+    if (!listening.ok) return listening;
+    raised = { shape: shape.value, index: index.value, ready: ready.value, ...prepared.value };
+    return ok(raised);
+  }
+
+  /** A kernel may lack nft_connlimit, and everything else holds without. */
+  async function prepare(s: Situation): Promise<Result<Pick<Raised, 'hold' | 'canCountConnections'>>> {
+    const load = async (canCountConnections: boolean): Promise<Result<Hold>> => {
+      const statics = world.render(claim.device, { ...s, canCountConnections });
+      return statics.ok ? rules.prepare({ text: statics.value, device: claim.device, uplinks: s.uplinks, pool: s.pool }) : statics;
+    };
+    const all = await load(true);
+    if (all.ok) return ok({ hold: all.value, canCountConnections: true });
+    const most = await load(false);
+    if (!most.ok) return all;
+    trouble(fault('unsupported', 'connections', 'the kernel cannot count connections: install kmod-nft-connlimit'));
+    return ok({ hold: most.value, canCountConnections: false });
+  }
+
+  function listen(): Result<void> {
+    isListening = true;
+    const deaf = (why: Fault): void => {
+      isListening = false;
+      raised = null;
+      trouble(why);
+      settleSoon();
+    };
+    const heard = rules.watch({
+      gone() {
+        host.log('warden: somebody has deleted our rules');
+        areRulesLost = true;
+        counters = standings.nextCounters(counters);
+        settleSoon();
+      },
+      stale: settleSoon,
+      deaf,
+    });
+    if (!heard.ok) return heard;
+    return routes.watch({
+      changed() {
+        if (standing.kind === 'closed') settleSoon();
+      },
+      gone() {
+        if (standing.kind === 'closed') return;
+        host.log(`warden: somebody has deleted ${claim.device}`);
+        raised = null;
+        settleSoon();
+      },
+      failed: trouble,
+      deaf,
+    });
+  }
+
+  async function watchUplinks(names: readonly string[]): Promise<Result<void>> {
+    const joined = names.join(' ');
+    if (watching?.names === joined) return done;
+    await watching?.stop();
+    watching = null;
+    let isFirst = true;
+    const watch = await world.uplinks.watch(names, (told) => {
+      if (told.ok) uplinks = told.value;
+      else trouble(told.fault);
+      if (!isFirst) settleSoon();
+    });
+    isFirst = false;
+    if (!watch.ok) return watch;
+    watching = { names: joined, stop: watch.value.stop };
+    return done;
+  }
+
+  function agentOf(sections: readonly Section[]): Result<Situation['agent']> {
+    const passwd = host.files.read('/etc/passwd', 1 << 20);
+    if (!passwd.ok) return passwd;
+    const uid = standings.uidOf(new TextDecoder().decode(passwd.value), 'weir');
+    if (uid === null) return fail('missing', '/etc/passwd', 'there is no user weir');
+    const parsed = settings.parse(sections);
+    return ok({ uid, dns: [...loopback, ...uplinks.flatMap(({ dns }) => dns)], broker: parsed.ok ? parsed.value.broker : null });
+  }
+
+  // ── The month ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  function openBook(): Result<Ledger> {
+    if (book !== null) return ok(book.now);
+    const stored = host.files.read(paths.ledger, mostLedger);
+    if (!stored.ok && stored.fault.code !== 'ENOENT') return stored;
+    const zero = 0n as ByteCount;
+    const fresh = ledger.begin({ generation: counters, line: zero, node: zero });
+    const read = stored.ok ? ledger.parse(new TextDecoder().decode(stored.value)) : ok(fresh);
+    if (!read.ok)
+      return { ok: false, fault: { ...under(paths.ledger, read.fault), reason: `${read.fault.reason}; weir resume begins a new month` } };
+    counters = standings.countersOf(clock.bootId(), read.value.last.generation);
+    book = { file: stored.ok ? read.value : null, now: read.value };
+    return read;
+  }
+
+  const quotaOf = (l: Ledger, { limits: { month } }: Stand['owner']): ByteCount =>
+    (l.last.node + ledger.allowance(l, month.cap)) as ByteCount;
+
+  function keepBook(now: Ledger): Result<void> {
+    const file = book?.file ?? null;
+    if (file === null || !ledger.isWritten(file, now)) {
+      const written = host.files.replace(paths.ledger, new TextEncoder().encode(ledger.render(now)), 0o600);
+      if (!written.ok) {
+        if (book !== null) book = { ...book, now };
+        return written;
+      }
+      book = { file: now, now };
+    } else book = { file, now };
+    return done;
+  }
+
+  /** Charges what was counted, and tells the kernel how much more may pass. The file is written first: it says at least what is used. */
+  async function account({ line, node }: Reading, { owner }: Stand): Promise<Result<void>> {
+    if (book === null || node === null) return done;
+    const { month } = owner.limits;
+    const charged = ledger.charge(book.now, { generation: counters, line: (line.up + line.down) as ByteCount, node }, month.household);
+    const turned = ledger.turn(charged, standings.today(clock.wall()), month.resetDay);
+    const written = keepBook(ledger.reserve(turned, month.cap));
+    // What cannot be written down is not given out: the kernel's quota stays, and ends the month for now.
+    if (!written.ok) return written;
+    const quota = quotaOf(book.now, owner);
+    if (quota === allowed) return done;
+    const told = await rules.allow(quota);
+    if (told.ok) allowed = quota;
+    return told;
+  }
+
+  // ── Sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  type Look = Readonly<{ reading: Reading; peers: readonly PeerFound[]; have: Have }>;
+
+  async function look(stand: Stand): Promise<Result<Look>> {
+    const peers = await tunnel.read();
+    if (!peers.ok) return peers;
+    const reading = await rules.read(peers.value);
+    if (!reading.ok) return reading;
+    const now = clock.monotonic();
+    const seen = sights.look(sight, reading.value, carriedBy(peers.value), now);
+    for (const slot of sights.disagreeing(sight, seen))
+      trouble(fault('foreign', `slot ${slot}`, 'the rules have counted more than WireGuard has carried'));
+    sight = seen;
+    const accounted = await account(reading.value, stand);
+    if (!accounted.ok) trouble(accounted.fault);
+    const isMonthSpent = book !== null && ledger.isSpent(book.now, stand.owner.limits.month.cap);
+    const kernel = sights.whole(reading.value, sight, now);
+    return ok({ reading: reading.value, peers: peers.value, have: { kernel, ended: sights.ended(sight, now), now, isMonthSpent } });
+  }
+
+  type Carried = Readonly<{ decision: Decision; gone: ReadonlyMap<PeerKey, Gone>; after: Look }>;
+
+  /** Reads, decides, acts and reads again. */
+  async function carryOut(decide: (r: admission.Rules, have: Have) => Decision): Promise<Result<Carried>> {
+    if (standing.kind === 'closed') return { ok: false, fault: standing.why };
+    const stand = standing;
+    const before = await look(stand);
+    if (!before.ok) return before;
+    const { reading, have } = before.value;
+    const decision = decide(stand.rules, have);
+    const gone = new Map<PeerKey, Gone>();
+    for (const { key, slot, generation, counted } of decision.evicted) if (key !== null) gone.set(key, { key, slot, generation, counted });
+    const want = sights.withGaps(decision.want, sight);
+    // Whoever goes is out of sight first: should anything fail now, nobody brings them back.
+    sight = sights.without(sight, gone.keys());
+    const acted = await act(reconcile.plan(want, reading, have.now), reading, stand, gone);
+    if (!acted.ok) {
+      settleSoon();
+      return acted;
+    }
+    const after = await look(stand);
+    if (!after.ok) return after;
+    const [left] = reconcile.plan(decision.want, after.value.reading, after.value.have.now).filter((s) => !isTrifle(s));
+    return left === undefined
+      ? ok({ decision, gone, after: after.value })
+      : fail('foreign', left.kind, 'the kernel does not hold what it was told');
+  }
+
+  async function act(steps: readonly Step[], reading: Reading, { pool }: Stand, gone: Map<PeerKey, Gone>): Promise<Result<void>> {
+    const leaving: PeerStep[] = [];
+    const arriving: PeerStep[] = [];
+    const changing: RuleStep[] = [];
+    for (const step of steps) {
+      if (step.kind === 'expel') leaving.push(step);
+      else if (step.kind === 'welcome') arriving.push(step);
+      else changing.push(step);
+    }
+    const expelled = leaving.length === 0 ? done : await tunnel.apply(leaving, pool);
+    if (!expelled.ok) return expelled;
+    if (gone.size > 0) {
+      // Until they were expelled, bytes went on passing.
+      const last = await rules.meter();
+      if (!last.ok) return last;
+      for (const [key, one] of gone) {
+        const metered = last.value.sessions.get(one.slot);
+        if (metered?.generation === one.generation) gone.set(key, { ...one, counted: metered.counted });
+      }
+    }
+    if (reading.debris.length > 0) {
+      trouble(fault('foreign', 'rules', `somebody has changed them: ${reading.debris.join('; ')}`.slice(0, 300)));
+      const swept = await rules.sweep();
+      if (!swept.ok) return swept;
+    }
+    for (const step of changing) {
+      const applied = await rules.apply(step);
+      if (!applied.ok) return applied;
+    }
+    return arriving.length === 0 ? done : tunnel.apply(arriving, pool);
+  }
+
+  async function command<A, T>(
+    asked: readonly Result<A>[],
+    decide: (r: admission.Rules, have: Have, asked: readonly Result<A>[]) => Decision,
+    answer: (seat: Seat, carried: Carried) => Result<T>,
+  ): Promise<readonly Result<T>[]> {
+    const carried = await inTurn(() => carryOut((r, have) => decide(r, have, asked)));
+    if (!carried.ok) return asked.map((one) => (one.ok ? carried : one));
+    return carried.value.decision.answers.map((one) => (one.ok ? answer(one.value, carried.value) : one));
+  }
+
+  const seated = (seat: Seat, { after }: Carried): Result<Seated> => {
+    const held = after.reading.held.get(seat.slot);
+    if (standing.kind === 'closed' || held?.key !== seat.key) return fail('foreign', 'key', 'somebody has removed it already');
+    const { four, six } = pools.addresses(standing.pool, seat.slot);
+    const { key, slot } = seat;
+    return ok({ key, slot, generation: held.generation, address4: ip.renderAddress(four), address6: ip.renderAddress(six) });
+  };
+
+  async function rows(): Promise<Result<readonly Row[]>> {
+    if (standing.kind === 'closed') return ok([]);
+    const looked = await look(standing);
+    if (!looked.ok) return looked;
+    const byKey = new Map(looked.value.peers.map((peer) => [peer.key, peer]));
+    return ok(
+      [...looked.value.reading.held.values()].map(({ key, slot, generation, counted, terms, left }): Row => {
+        const peer = key === null ? undefined : byKey.get(key);
+        const { handshake = null, endpoint = null, counted: carried = { up: 0n as ByteCount, down: 0n as ByteCount } } = peer ?? {};
+        const where = endpoint === null ? null : endpoint.address.includes(':') ? `[${endpoint.address}]` : endpoint.address;
+        const told = where === null || endpoint === null ? null : `${where}:${endpoint.port}`;
+        return { slot, generation, key, counted, quota: terms.quota, left, handshake, endpoint: told, tunnel: carried };
+      }),
+    );
+  }
+
+  // ── The owner's words ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async function setup(): Promise<Result<boolean>> {
+    const drawn = await drawPool();
+    if (!drawn.ok) return drawn;
+    const sections = await estate.settings();
+    const stand = sections.ok ? standings.parse(sections.value) : sections;
+    if (!stand.ok) return stand;
+    const around = await routes.read();
+    if (!around.ok) return around;
+    const taken = standings.overlap(stand.value.pool, claim.device, around.value.routes);
+    if (taken !== null) return { ok: false, fault: taken };
+    const claimed = await estate.setup(planOf(stand.value));
+    return claimed.ok ? ok(claimed.value || drawn.value) : claimed;
+  }
+
+  /** A private IPv6 prefix is drawn once and then written down. */
+  async function drawPool(): Promise<Result<boolean>> {
+    const sections = await estate.settings();
+    if (!sections.ok) return sections;
+    const parsed = settings.parseOwner(sections.value);
+    if (!parsed.ok || parsed.value.tunnel.pool6 !== 'auto') return ok(false);
+    const written = await estate.set('tunnel', { pool6: ip.renderPrefix(pools.localPrefix(host.random(5))) });
+    return written.ok ? ok(true) : written;
+  }
+
+  async function teardown(): Promise<Result<boolean>> {
+    await close(fault('denied', 'weir', 'torn down: weir setup begins anew'), true);
+    for (const removed of [await rules.remove(), await routes.release()]) if (!removed.ok) return removed;
+    return estate.teardown();
+  }
+
+  /** First the kernel, then the flash: a full one must not keep the owner from it. */
+  async function pause(): Promise<Result<void>> {
+    await close(fault('denied', 'weir.share.paused', 'the owner has paused sharing: weir resume'), true);
+    return estate.set('share', { paused: '1' });
+  }
+
+  async function resume(): Promise<Result<void>> {
+    if (book === null) {
+      const opened = openBook();
+      // Set aside, not thrown away: somebody may want to know what it said.
+      if (!opened.ok && opened.fault.code !== 'malformed' && opened.fault.code !== 'unsupported') return opened;
+      const removed = opened.ok ? done : host.files.remove(paths.ledger);
+      if (!removed.ok) return removed;
+    }
+    return estate.set('share', { paused: '0' });
+  }
+
+  /** Whatever it did, the router goes where it should be now. */
+  const owners = <T>(work: () => Promise<Result<T>>): Promise<Result<T>> =>
+    inTurn(async () => {
+      const result = await work();
+      settleSoon();
+      return result;
+    });
+
+  function tick(): void {
+    clock.after(period, tick);
+    void inTurn(async () => {
+      if (standing.kind === 'closed') return settleSoon();
+      const looked = await look(standing);
+      if (!looked.ok) {
+        trouble(looked.fault);
+        settleSoon();
+      }
+    });
+  }
+
+  settleSoon();
+  clock.after(period, tick);
+
+  return {
+    admit: (asked) => command(asked, admission.admit, seated),
+    renew: (asked) => command(asked, admission.renew, seated),
+    change: (asked) => command(asked, admission.change, seated),
+    evict: (asked) =>
+      command(asked, admission.evict, ({ key }, { gone }) => {
+        const one = gone.get(key);
+        return one === undefined ? fail('missing', 'key', 'no such session') : ok(one);
+      }),
+    rows: () => inTurn(rows),
+    state() {
+      const cap = standing.kind === 'open' ? standing.owner.limits.month.cap : null;
+      return {
+        why: standing.kind === 'closed' ? standing.why : null,
+        hold: raised?.hold ?? null,
+        tunnel: raised?.ready ?? null,
+        port: standing.kind === 'open' ? standing.owner.tunnel.port : null,
+        sessions: sight.size,
+        uplinks,
+        month: book === null ? null : { used: book.now.used, cap },
+        canCountConnections: raised?.canCountConnections ?? true,
+        faults: troubles,
+      };
+    },
+    setup: () => owners(setup),
+    teardown: () => owners(teardown),
+    share: () => owners(() => estate.set('share', { accepted: '1', paused: '0' })),
+    pause: () => owners(pause),
+    resume: () => owners(resume),
+    changed: settleSoon,
+  };
+}
+
+const mostTroubles = 16;
+const nowhere: Readonly<{ pool: pools.Pool }> = {
+  pool: { four: prefixOf('0.0.0.0/32'), six: prefixOf('::/128'), slots: 0 },
+};
+
+function prefixOf(literal: string): Prefix {
+  const prefix = ip.parsePrefix(literal);
+  if (!prefix.ok) throw new Error(`not a prefix: ${literal}`);
+  return prefix.value;
+}
+const loopback = ['127.0.0.1/32', '::1/128'].map((literal) => prefixOf(literal).address);
+
+const carriedBy = (peers: readonly PeerFound[]): sights.Tunnelled => new Map(peers.map(({ key, counted }) => [key, counted]));
+
+/** Ends are set anew when they are seconds off; the next command does it. */
+const isTrifle = (s: Step): boolean => s.kind === 'alter' && s.changes.every((c) => c.kind === 'set-end');
