@@ -139,6 +139,11 @@ ends('after modules beside it', () => {
   writeFileSync(join(folder, 'two.js'), "export const two = 'two';");
   assert.is(script("import { print } from 'weir-host'; import { one } from './deep/one.js'; print(one);").stdout, 'one two');
 });
+ends('cleanly, also in the midst of a module', async () => {
+  const file = join(folder, 'program.js');
+  writeFileSync(file, "import { exit, onEvent } from 'weir-host'; onEvent(() => {}); exit(2); await 0;");
+  assert.equal(run(await native('asan', []), '--script', file), { status: 2, stdout: '', stderr: '' });
+});
 ends.run();
 
 const ceilings = suite('ceilings');

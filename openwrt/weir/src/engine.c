@@ -14,6 +14,7 @@
 
 static struct {
   const struct options *options;
+  JSRuntime *runtime;
   size_t used;
   size_t relieved; /* heap after the last collection near the ceiling */
   bool stopped;
@@ -228,6 +229,7 @@ int run(const struct options *options) {
   state.options = options;
   JSRuntime *runtime = JS_NewRuntime2(&memory_functions, NULL);
   if (runtime == NULL) abort();
+  state.runtime = runtime;
   if (options->stack != 0) JS_SetMaxStackSize(runtime, options->stack);
   JS_SetModuleLoaderFunc(runtime, NULL, load_module, (void *)options);
   JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
@@ -241,6 +243,8 @@ int run(const struct options *options) {
     fprintf(stderr, "weir: %s waits for something that can no longer happen\n", options->entry);
     stop(EXIT_UNSETTLED);
   }
+  /* QuickJS 2025-04-26 frees a module twice that exit stopped in the midst of its evaluation. The process ends here, and its memory too. */
+  if (JS_PromiseState(ctx, promise) == JS_PROMISE_PENDING) return state.status;
   JS_FreeValue(ctx, promise);
   free_rejections(ctx);
   free_loop(ctx);
