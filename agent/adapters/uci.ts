@@ -17,7 +17,11 @@ export type Rpcd = Readonly<{ call: Call; clock: Pick<Clock, 'after'> }>;
 
 const patience = millis(5000);
 
-export async function read(call: Call, config: string, session: Table = []): Promise<Result<readonly Section[]>> {
+/** As committed: without a session of our own we would be told what anybody has staged, too. */
+export const read = (call: Call, config: string): Promise<Result<readonly Section[]>> =>
+  inSession(call, [config], (session) => readIn(call, config, session));
+
+async function readIn(call: Call, config: string, session: Table): Promise<Result<readonly Section[]>> {
   const answer = await call('uci', 'get', [...blobmsg.table({ config: blobmsg.string(config) }), ...session], patience);
   const decoded = answer.ok ? sections.decode(answer.value) : answer;
   return decoded.ok ? decoded : { ok: false, fault: under(`uci.${config}`, decoded.fault) };
@@ -35,7 +39,6 @@ export const teardown = (rpcd: Rpcd): Promise<Result<boolean>> =>
   // First the tunnel, then what stood around it.
   within(rpcd, (session, have) => write(rpcd, session, claim.configs.toReversed(), { network: [], firewall: [] }, have));
 
-/** As committed; what somebody has only staged does not count. */
 export const state = (rpcd: Rpcd, plan: Plan): Promise<Result<State>> =>
   within(rpcd, async (_session, have) => {
     const want = claim.plan(plan, have);
@@ -62,9 +65,9 @@ export const set = (rpcd: Rpcd, config: string, section: string, options: Sectio
 
 const within = <T>({ call }: Rpcd, act: (session: Table, have: Configs) => Promise<Result<T>>): Promise<Result<T>> =>
   inSession(call, claim.configs, async (session) => {
-    const firewall = await read(call, 'firewall', session);
+    const firewall = await readIn(call, 'firewall', session);
     if (!firewall.ok) return firewall;
-    const network = await read(call, 'network', session);
+    const network = await readIn(call, 'network', session);
     return network.ok ? act(session, { firewall: firewall.value, network: network.value }) : network;
   });
 

@@ -293,6 +293,19 @@ function tell(ground: Ground, bus: Bus, bare: BareUbus): void {
     assert.equal(await state(), { kind: 'present' });
   });
 
+  test('options of one section are set, and what others have staged stays staged', async () => {
+    await asked('uci', 'set', { config: 'weir', section: 'tunnel', values: { port: '1' } });
+    const pending = await asked('uci', 'changes');
+    const before = await sessions();
+    value(await passing(uci.set(rpcd, 'weir', 'tunnel', new Map([['pool6', 'fd00::/64']]))));
+    assert.is(ground.read('weir'), "\nconfig tunnel 'tunnel'\n\toption pool6 'fd00::/64'\n\n");
+    assert.equal(await asked('uci', 'changes'), pending);
+    const read = value(await passing(uci.read(bus.call, 'weir')));
+    assert.equal(read, [{ name: 'tunnel', type: 'tunnel', options: new Map([['pool6', 'fd00::/64']]) }]);
+    assert.is(await sessions(), before);
+    await asked('uci', 'revert', { config: 'weir' });
+  });
+
   test('uplinks that nobody knows are refused with the mend, and nothing is written', async () => {
     const cases = [
       { uplinks: ['nope'], path: 'uplink.nope', reason: 'there are lan, wan' },
@@ -313,7 +326,7 @@ function tell(ground: Ground, bus: Bus, bare: BareUbus): void {
 }
 
 const ready = await Promise.all(
-  (await grounds(configs)).map(async (ground) => {
+  (await grounds({ ...configs, weir: "\nconfig tunnel 'tunnel'\n\toption pool6 'auto'\n\n" })).map(async (ground) => {
     const options = { path: ground.socket, deadline: millis(10_000), whenLost: 'end', lost: () => undefined } as const;
     return { ground, bus: value(await ubus.open(host, options)), bare: await bareUbus.open(ground.socket) };
   }),

@@ -50,6 +50,23 @@ files('user weir may call the seven methods that are the agent’s, and be on th
   });
 });
 
+files('none of them is the owner’s, and none that the enforcer has for the agent is forgotten', () => {
+  const { access } = JSON.parse(read('weir.acl.json')) as { access: Record<string, { methods: string[] }> };
+  const source = readFileSync('agent/enforcer.ts', 'utf8');
+  const named = (made: string): string[] => [...source.matchAll(new RegExp(`^  (\\w+): ${made}`, 'gm'))].map(([, name = '']) => name);
+  const [guests, owners] = [[...named('asked\\('), ...named('method\\(guests')], named('command\\(')];
+  const allowed = access['weir.enforcer']?.methods ?? [];
+  assert.ok(guests.length > 4 && owners.length > 4);
+  assert.equal(
+    guests.filter((name) => !allowed.includes(name)),
+    [],
+  );
+  assert.equal(
+    owners.filter((name) => allowed.includes(name)),
+    [],
+  );
+});
+
 type Rule = Readonly<{ names: readonly string[]; action: string; args?: readonly Readonly<{ value: number }>[] }>;
 files('the agent’s system calls: none that starts a program or leaves the jail, sockets of three families', () => {
   const { defaultAction, syscalls } = JSON.parse(read('seccomp-agent.json')) as { defaultAction: string; syscalls: readonly Rule[] };

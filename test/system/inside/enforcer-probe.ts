@@ -23,7 +23,14 @@ const nft = (text: string): Promise<string> =>
 
 process.onSignal('SIGTERM', () => process.exit(0));
 files.create(`${own}/key`, bytes('secret'), 0o600);
-const readable = [`${own}/key`, '/etc/shadow', '/etc/weir/agent/report', '/etc/config/weir', '/proc/sys/kernel/random/boot_id'];
+const readable = [
+  `${own}/key`,
+  '/etc/passwd',
+  '/etc/shadow',
+  '/etc/weir/agent/report',
+  '/etc/config/weir',
+  '/proc/sys/kernel/random/boot_id',
+];
 const writable = ['/', '/etc', '/usr/sbin', '/var/run'];
 const found = {
   read: Object.fromEntries(readable.map((path) => [path, tried(files.read(path, 65_536))])),

@@ -155,6 +155,7 @@ jails('what the enforcer can reach', () => {
   assert.equal(JSON.parse(readFileSync('/etc/weir/enforcer/report', 'utf8')), {
     read: {
       '/etc/weir/enforcer/key': 'ok',
+      '/etc/passwd': 'ok',
       '/etc/shadow': 'ENOENT',
       '/etc/weir/agent/report': 'ENOENT',
       '/etc/config/weir': 'ENOENT',
