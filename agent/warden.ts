@@ -216,6 +216,8 @@ export function start(world: World): Warden {
     if (!shape.ok) return shape;
     if (raised?.shape === shape.value && !areRulesLost) return ok(raised);
 
+    const listening = isListening ? done : listen();
+    if (!listening.ok) return listening;
     if (areRulesLost) await expelAll();
     const index = await routes.makeDevice(claim.device, owner.tunnel.mtu);
     if (!index.ok) return index;
@@ -231,8 +233,6 @@ export function start(world: World): Warden {
     allowed = null;
     const ready = await tunnel.prepare({ name: claim.device, index: index.value, port: owner.tunnel.port, keyPath: paths.key });
     if (!ready.ok) return ready;
-    const listening = isListening ? done : listen();
-    if (!listening.ok) return listening;
     raised = { shape: shape.value, index: index.value, ready: ready.value, ...prepared.value };
     return ok(raised);
   }

@@ -98,13 +98,16 @@ export function open({ socket, listen }: Wiring): Routes {
   return {
     async makeDevice(name, mtu) {
       const made = await ask({ kind: 'add-link', name, of: 'wireguard', mtu });
-      if (!made.ok && made.fault.code === 'EOPNOTSUPP')
-        return fail('unsupported', name, 'the kernel has no WireGuard: install kmod-wireguard');
-      if (!made.ok && made.fault.code !== 'EEXIST') return at(name, made);
+      // Where wireguard-go serves it, the kernel may not know the kind.
+      const isKnown = made.ok || made.fault.code !== 'EOPNOTSUPP';
+      if (!made.ok && isKnown && made.fault.code !== 'EEXIST') return at(name, made);
       const found = await links();
       if (!found.ok) return found;
       const link = found.value.find((l) => l.name === name);
-      if (link === undefined) return fail('missing', name, 'the device went as soon as it was made');
+      if (link === undefined)
+        return isKnown
+          ? fail('missing', name, 'the device went as soon as it was made')
+          : fail('unsupported', name, 'the kernel has no WireGuard: install kmod-wireguard');
       const up = link.isUp && link.mtu === mtu ? done : await ask({ kind: 'set-link', index: link.index, up: true, mtu });
       return up.ok ? ok(link.index) : at(name, up);
     },

@@ -19,7 +19,8 @@ export const home = { v4: '192.168.1.1', broadcast: '192.168.1.255', ula: 'fd11:
 export const lan = { v4: '192.168.1.2', ula: 'fd11:1::2', global: '2a11:f:0:1::2' } as const;
 
 export const pool = { v4: '10.64.0.0/16', v6: 'fd00:64::/64' } as const;
-export const tunnel = { v4: '10.64.255.254', v6: 'fd00:64::1', local: 'fe80::1', port: 51820 } as const;
+/** Behind the last slot that the pool's prefixes have both. */
+export const tunnel = { v4: '10.64.255.254', v6: 'fd00:64::fffe', local: 'fe80::1', port: 51820 } as const;
 export const countersignPort = 4720;
 
 export type Consumer = Readonly<{ v4: string; v6: string; outside: Readonly<{ v4: string; v6: string }> }>;

@@ -71,7 +71,10 @@ export async function createGround(options: topology.Options = {}): Promise<Grou
 
     const routerKeys = await wireguard.makeKeys(place('router'));
     await Promise.all(
-      names.map(async (name, n) => consumers.set(name, { ...at.consumer(n), keys: await wireguard.makeKeys(place(name)) })),
+      names.map(async (name, n) => {
+        const keys = options.keys?.[name] ?? (await wireguard.makeKeys(place(name)));
+        return consumers.set(name, { ...at.consumer(n), keys });
+      }),
     );
     await ip(
       'uplink',

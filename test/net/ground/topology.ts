@@ -12,6 +12,8 @@ export type Options = Readonly<{
   sourceSpecific?: boolean;
   /** Every TCP segment is a packet of its own, as on a cable. Otherwise one packet may hold 64 KiB, as the kernel merges them on receipt. */
   singleSegments?: boolean;
+  /** Consumers' own, where they must be known; drawn otherwise. */
+  keys?: Readonly<Record<string, Readonly<{ secret: string; public: string }>>>;
   /** What there is of `weir0` at the start: nothing, the bare device, or all of it with every consumer as a peer. Default: ready. */
   tunnel?: 'none' | 'device' | 'ready';
 }>;
