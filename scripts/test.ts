@@ -28,6 +28,10 @@ const suites: Readonly<Record<string, Suite>> = {
     needs: [...native, 'openssl:openssl', 'qemu-mips-static:qemu-user-static'],
   },
   link: { what: 'MQTT against Mosquitto on three hosts, the demo', needs: [...native, 'mosquitto:mosquitto', 'openssl:openssl'] },
+  system: {
+    what: 'package files; the real procd, ujail and fw4 when on PATH',
+    needs: [...native, 'mosquitto:mosquitto', 'openssl:openssl'],
+  },
   net: {
     what: 'sessions on a real kernel, in network namespaces',
     needs: [...native, 'ip:iproute2', 'nft:nftables', 'wireguard-go:wireguard-go', 'wg:wireguard-tools', 'ping:iputils-ping'],
