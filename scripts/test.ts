@@ -20,6 +20,7 @@ const native = [
 const suites: Readonly<Record<string, Suite>> = {
   check: { what: 'types, lint, room rules, budgets', needs: [...native] },
   core: { what: 'decisions; on Node and on QuickJS', needs: [...native], pure: true },
+  crypto: { what: 'signatures and hashes; on Node and on QuickJS', needs: [...native], pure: true },
   wire: { what: 'codecs; on Node and on QuickJS', needs: [...native, 'nft:nftables', 'ip:iproute2'], pure: true },
   fuzz: { what: 'every decoder against mutated input', needs: [] },
   bus: { what: 'the ubus client against the fake ubusd, and the real one when on PATH', needs: [...native] },
