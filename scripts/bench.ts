@@ -3,9 +3,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Bench, Report } from './benches/bench.ts';
+import { enforce } from './benches/enforce.ts';
 import { footprint } from './benches/footprint.ts';
 
-const benches: Readonly<Record<string, Bench>> = { footprint };
+const benches: Readonly<Record<string, Bench>> = { footprint, enforce };
 const page = 'docs/BENCHMARKS.md';
 const head = `# Benchmarks
 

@@ -3,6 +3,7 @@
 //
 //   ["prepare", SESSIONS]                                       the static rules, with room for so many
 //   ["add" | "remove" | "nft add" | "nft remove", SLOT, COUNT]  one session after the other; "nft add all": in one transaction
+//   ["nft drop"]                                                both tables
 //   ["meter" | "read" | "nft meter" | "nft read", TIMES]        counters alone; everything, held against what it should be
 //
 // Times what is done, not what it takes to get ready. Prints {"ms": one of each order, "rss_kb": the most memory it ever had}.
@@ -19,7 +20,7 @@ import { host } from '../../agent/host/quickjs.ts';
 import * as nftables from '../../agent/wire/nftables.ts';
 import * as rules from './enforce-rules.ts';
 
-export type Order = readonly [kind: string, first: number, count?: number];
+export type Order = readonly [kind: string, first?: number, count?: number];
 
 function expect<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(text(result.fault));
@@ -101,6 +102,7 @@ const orders: Readonly<Record<string, (first: number, count: number) => Promise<
       for (const one of texts) await spawn(['-f', '-'], one);
     };
   },
+  'nft drop': async () => () => spawn(['-f', '-'], 'delete table netdev weir_m\ndelete table inet weir_p\n'),
   'nft meter': async (count) => () => times(count, () => spawn(['-j', 'list counters table netdev weir_m'])),
   'nft read': async (count) => () => times(count, () => spawn(['-j', 'list ruleset'])),
 };
@@ -115,7 +117,7 @@ function spent(): number {
 }
 
 const ms: number[] = [];
-for (const [kind, first, count = 0] of JSON.parse(host.process.args[0] ?? '[]') as Order[]) {
+for (const [kind, first = 0, count = 0] of JSON.parse(host.process.args[0] ?? '[]') as Order[]) {
   const prepared = orders[kind];
   if (prepared === undefined) throw new Error(`no order "${kind}"`);
   const act = await prepared(first, count);

@@ -1,0 +1,26 @@
+// What enforcement costs: a packet on its way, and the enforcer when sessions come, go and are read.
+
+import { cpus, release } from 'node:os';
+import type { Bench } from './bench.ts';
+import * as control from './enforce-control.ts';
+import * as path from './enforce-path.ts';
+import { make, type Part, type Tools } from './enforce-tools.ts';
+
+/** One after the other: each wants the machine for itself. */
+const measures: readonly ((tools: Tools) => Promise<Part>)[] = [path.measure, control.measure];
+
+export const enforce: Bench = {
+  what: 'packets through the rules at up to 10,000 sessions; sessions seated, cleared and read against nft',
+  needs: ['cc:gcc', 'ip:iproute2', 'nft:nftables', 'nsenter:util-linux', 'taskset:util-linux'],
+  async run() {
+    const tools = await make();
+    const parts: Part[] = [];
+    for (const measure of measures) parts.push(await measure(tools));
+    return {
+      on: `Linux ${release().split('.', 2).join('.')} (${process.arch}, ${cpus().length} cores)`,
+      body: parts.map((part) => part.body).join('\n\n'),
+      numbers: Object.assign({}, ...parts.map((part) => part.numbers)),
+      broken: parts.flatMap((part) => part.broken),
+    };
+  },
+};
