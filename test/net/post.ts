@@ -3,7 +3,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bus } from '../../agent/adapters/ubus-client.ts';
@@ -12,12 +12,10 @@ import { millis } from '../../agent/core/brand.ts';
 import type { Result } from '../../agent/core/result.ts';
 import { host } from '../../agent/host/node.ts';
 import type { Table } from '../../agent/wire/blobmsg.ts';
-import * as blobmsg from '../../agent/wire/blobmsg.ts';
 import type { Batch, Method } from '../../agent/wire/enforcer.ts';
 import * as wire from '../../agent/wire/enforcer.ts';
 import { native } from '../../build/native.ts';
 import * as network from '../fakes/network.ts';
-import * as plain from '../fakes/plain.ts';
 import type { Router } from '../fakes/router.ts';
 import * as router from '../fakes/router.ts';
 import { startUbusd } from '../fakes/ubusd.ts';
@@ -41,6 +39,7 @@ export type Post = Readonly<{
   /** Lines that the enforcer has logged so far, of all its lives. */
   lines: readonly string[];
   start(): Promise<void>;
+  isThere(): boolean;
   /** SIGKILL. */
   kill(): Promise<void>;
   signal(name: NodeJS.Signals): void;
@@ -53,6 +52,7 @@ export type Post = Readonly<{
   order(method: string, args?: Table): Promise<Result<Table>>;
   items<M extends Method>(method: M, ...asked: readonly wire.Asked[M][]): Promise<Batch<Result<wire.Answers[M]>>['items']>;
   rows(): Promise<wire.Page['rows']>;
+  /** Our tables, without the values of counters. */
   ruleset(): Promise<string>;
   /** From the first start to sharing, as an owner does it. */
   begin(): Promise<void>;
@@ -185,6 +185,7 @@ export async function open(weir = config(), options: Options = {}): Promise<Post
     folder,
     lines,
     start,
+    isThere: () => child !== null && child.exitCode === null && child.signalCode === null,
     async kill() {
       const was = child;
       child = null;
@@ -206,7 +207,10 @@ export async function open(weir = config(), options: Options = {}): Promise<Post
     async rows() {
       return value(wire.decodePage(value(await call(agent, 'read', [])))).rows;
     },
-    ruleset: () => place.run(['nft', '-s', 'list', 'ruleset']),
+    async ruleset() {
+      const list = (table: string): Promise<string> => place.run(['nft', '-s', `list table ${table}`]);
+      return (await list('netdev weir_m')) + (await list('inet weir_p'));
+    },
     async begin() {
       await start();
       value(await order('setup'));
@@ -234,4 +238,3 @@ export async function open(weir = config(), options: Options = {}): Promise<Post
 }
 
 export const must = value;
-export { blobmsg, plain, writeFileSync };
