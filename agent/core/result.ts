@@ -12,6 +12,10 @@ export type Code =
   | 'limit' // more than we take
   | 'unsupported' // this host, kernel or peer cannot do it
   | 'foreign' // the other side answered with a failure of its own
+  | 'forged' // a signature, or a chain of them, that does not hold
+  | 'stranger' // signed by a key that nobody vouched for
+  | 'stale' // of another epoch, or older than what is known
+  | 'expired' // its time is over
   | 'tls-certificate'
   | 'tls-name'
   | 'tls-pin'

@@ -1,0 +1,45 @@
+// Keys, addresses and ids as messages write them: their bytes.
+
+import type { PublicKey } from '../core/brand.ts';
+import * as ip from '../core/ip.ts';
+import { ok } from '../core/result.ts';
+import type { PeerKey } from '../core/seat.ts';
+import type { BootId, Digest, GrantId, KeyId, Nonce, Wall } from '../core/signed.ts';
+import { trusts } from '../core/signed.ts';
+import { bytesOfKeyId, renderKeyId } from './cose.ts';
+import * as form from './form.ts';
+
+export const publicKey = form.bytes<PublicKey>(32);
+export const keyId = form.mapped<Uint8Array, KeyId>(form.bytes(10), bytesOfKeyId, (bytes) => ok(renderKeyId(bytes)));
+export const digest = form.hex<Digest>(32);
+export const grantId = form.hex<GrantId>(16);
+export const nonce = form.hex<Nonce>(16);
+export const bootId = form.hex<BootId>(8);
+export const wall: form.Form<Wall> = form.tuple({ at: form.seconds, trust: form.choice(trusts) });
+
+/** Text elsewhere in the house: 4 or 16 bytes here. */
+export const address = form.mapped<Uint8Array, string>(form.bytes(4, 16), bytesOfAddress, (bytes) => {
+  const parsed = ip.addressOf(bytes);
+  return parsed.ok ? ok(ip.renderAddress(parsed.value)) : parsed;
+});
+
+function bytesOfAddress(text: string): Uint8Array {
+  const parsed = ip.parseAddress(text);
+  if (!parsed.ok) throw new Error(`no address: ${text}`);
+  return parsed.value;
+}
+
+export const peerKey = form.mapped<Uint8Array, PeerKey>(form.bytes(32), bytesOfPeerKey, (bytes) => ok(renderPeerKey(bytes)));
+
+const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** Base64 of 32 bytes: 43 digits, and one sign that a byte is missing to the last three. */
+function renderPeerKey(bytes: Uint8Array): PeerKey {
+  const bits = `${[...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('')}00`;
+  return `${(bits.match(/.{6}/g) ?? []).map((six) => digits[Number.parseInt(six, 2)]).join('')}=` as PeerKey;
+}
+
+function bytesOfPeerKey(key: PeerKey): Uint8Array {
+  const bits = [...key.slice(0, 43)].map((digit) => digits.indexOf(digit).toString(2).padStart(6, '0')).join('');
+  return Uint8Array.from(bits.slice(0, 256).match(/.{8}/g) ?? [], (eight) => Number.parseInt(eight, 2));
+}
