@@ -9,14 +9,20 @@ import type { Method } from './adapters/ubus-client.ts';
 import * as ubus from './adapters/ubus-client.ts';
 import * as uci from './adapters/uci.ts';
 import * as wireguard from './adapters/wireguard.ts';
+import * as doctor from './core/doctor.ts';
 import { fail, ok, type Result, text } from './core/result.ts';
+import * as settings from './core/settings.ts';
+import * as standing from './core/standing.ts';
 import { host } from './host/quickjs.ts';
 import { busOf, die, note } from './role.ts';
+import * as survey from './survey.ts';
 import { start } from './warden.ts';
 import type { Kind, Table } from './wire/blobmsg.ts';
 import * as blobmsg from './wire/blobmsg.ts';
+import { capabilities } from './wire/capabilities.ts';
 import * as wire from './wire/enforcer.ts';
 import * as nftWire from './wire/nftables.ts';
+import * as report from './wire/report.ts';
 import * as rtnetlink from './wire/rtnetlink.ts';
 import { countersignPort } from './wire/ruleset.ts';
 import * as sections from './wire/sections.ts';
@@ -56,6 +62,7 @@ const warden = start({
   uplinks: { watch: (names, told) => netifd.watch(bus, host.clock, names, told) },
   render: statics.render,
   countersignPort,
+  capabilities,
   folder: host.process.env('WEIR_FOLDER') ?? '/etc/weir/enforcer',
 });
 
@@ -86,6 +93,27 @@ const command = <T>(run: () => Promise<Result<T>>): Method =>
     return ok(result.ok ? blobmsg.table({ changed: blobmsg.boolean(result.value !== false) }) : wire.encodeRefusal(result.fault));
   });
 
+async function symptoms(): Promise<doctor.Symptoms> {
+  const { why, faults, hold, tunnel, uplinks } = warden.state();
+  const sections = await uci.read(bus.call, 'weir');
+  const parsed = sections.ok ? [settings.parse(sections.value), settings.parseOwner(sections.value)] : [];
+  const owner = sections.ok ? settings.parseOwner(sections.value) : null;
+  const port = owner?.ok ? owner.value.tunnel.port : null;
+  return {
+    settings: sections.ok ? parsed.flatMap((p) => (p.ok ? [] : p.faults)) : [sections.fault],
+    why,
+    troubles: faults,
+    lacks: await warden.lacks(),
+    hold,
+    tunnel: tunnel === null ? null : tunnel.by,
+    offload: await survey.offload(bus),
+    takenPort: tunnel === null && port !== null && survey.isPortTaken(host, port) ? port : null,
+    uplinks,
+    isClockSet: standing.today(host.clock.wall()) !== null,
+    flash: await survey.flash(bus),
+  };
+}
+
 const wish: Readonly<Record<string, Kind>> = { rate_up: 'int64', rate_down: 'int64', throttle_up: 'int64', throttle_down: 'int64' };
 const published = await bus.publish('weir.enforcer', {
   admit: asked('admit', { ...wish, seconds: 'int64', used_up: 'int64', used_down: 'int64' }, warden.admit),
@@ -101,6 +129,11 @@ const published = await bus.publish('weir.enforcer', {
     return rows.ok ? ok(wire.encodePage(wire.pageOf(rows.value, span.value, all))) : ok(wire.encodeRefusal(rows.fault));
   }),
   settings: method(guests, {}, async () => ok(sections.answer(await uci.read(bus.call, 'weir')))),
+  facts: method(guests, {}, async () => {
+    const state = warden.state();
+    return ok(report.encodeFacts({ ...state, ...(await survey.around(host, bus, state.uplinks)) }));
+  }),
+  doctor: method(owners, {}, async () => ok(report.encodeFindings(doctor.examine(await symptoms())))),
   setup: command(warden.setup),
   teardown: command(warden.teardown),
   share: command(warden.share),

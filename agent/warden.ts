@@ -7,6 +7,7 @@ import * as admission from './core/admission.ts';
 import type { ByteCount } from './core/brand.ts';
 import { millis } from './core/brand.ts';
 import * as claim from './core/claim.ts';
+import type { Lack } from './core/doctor.ts';
 import type { Prefix } from './core/ip.ts';
 import * as ip from './core/ip.ts';
 import type { Ledger } from './core/ledger.ts';
@@ -38,6 +39,8 @@ export type World = Readonly<{
   /** The static rules as text. */
   render(device: string, s: Situation): Result<string>;
   countersignPort: number;
+  /** What the rules need of a kernel, in pieces that can be checked. */
+  capabilities: readonly (Lack & Readonly<{ text: string }>)[];
   /** A folder of our own. */
   folder: string;
 }>;
@@ -62,6 +65,7 @@ export type Warden = Readonly<{
   evict(asked: readonly Result<admission.Eviction>[]): Items<Gone>;
   rows(): Promise<Result<readonly Row[]>>;
   state(): State;
+  lacks(): Promise<readonly Lack[]>;
   /** true: something had to be written. */
   setup(): Promise<Result<boolean>>;
   teardown(): Promise<Result<boolean>>;
@@ -246,9 +250,18 @@ export function start(world: World): Warden {
     const all = await load(true);
     if (all.ok) return ok({ hold: all.value, canCountConnections: true });
     const most = await load(false);
-    if (!most.ok) return all;
+    if (!most.ok) {
+      const [first] = await lacks();
+      return first === undefined ? all : fail('unsupported', first.what, `the kernel cannot do this: ${first.mend}`);
+    }
     trouble(fault('unsupported', 'connections', 'the kernel cannot count connections: install kmod-nft-connlimit'));
     return ok({ hold: most.value, canCountConnections: false });
+  }
+
+  async function lacks(): Promise<readonly Lack[]> {
+    const missing: Lack[] = [];
+    for (const capability of world.capabilities) if (!(await rules.check(capability.text)).ok) missing.push(capability);
+    return missing;
   }
 
   function listen(): Result<void> {
@@ -570,6 +583,7 @@ export function start(world: World): Warden {
         faults: troubles,
       };
     },
+    lacks,
     setup: () => owners(setup),
     teardown: () => owners(teardown),
     share: () => owners(() => estate.set('share', { accepted: '1', paused: '0' })),

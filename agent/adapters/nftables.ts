@@ -48,10 +48,10 @@ export function open(host: Ground, wiring: Wiring): Rules {
   const flag = (flags: Partial<TableFlags>): Promise<Result<void>> =>
     change(tables.map((table) => ({ kind: 'add-table', table, flags: { ...none, ...flags } })));
 
-  const load = (text: string): Promise<Result<void>> =>
+  const load = (text: string, ...flags: readonly string[]): Promise<Result<void>> =>
     new Promise((resolve) => {
       const stdin = Uint8Array.from(text, (c) => c.charCodeAt(0));
-      host.process.spawn({ argv: [wiring.nft, '-f', '-'], stdin, deadline: loading, most: 65_536 }, (ended) => {
+      host.process.spawn({ argv: [wiring.nft, ...flags, '-f', '-'], stdin, deadline: loading, most: 65_536 }, (ended) => {
         if (!ended.ok) return resolve(ended);
         const { how, status, stderr } = ended.value;
         if (how === 'exited' && status === 0) return resolve(done);
@@ -136,6 +136,7 @@ export function open(host: Ground, wiring: Wiring): Rules {
       const drawn = new DataView(host.random(4).buffer).getUint32(0) as Generation;
       return at(step.kind, await change(seating.changesFor(step, pool, drawn)));
     },
+    check: (text) => load(text, '-c'),
     async allow(bytes) {
       const content = { kind: 'quota', bytes, used: 0n, over: false } as const;
       return at('allow', await change([{ kind: 'add-object', table: meter, name: 'node_q', content }]));

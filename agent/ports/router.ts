@@ -59,6 +59,8 @@ export type Rules = Readonly<{
   meter(): Promise<Result<Meter>>;
   /** Whole or not at all. */
   apply(step: RuleStep): Promise<Result<void>>;
+  /** Whether the kernel would take this text. Nothing changes. */
+  check(text: string): Promise<Result<void>>;
   /** What the node's quota lets pass in all, from now on; what it has counted it keeps. */
   allow(bytes: ByteCount): Promise<Result<void>>;
   /** Clears away the debris that the last `read` found; expel strays first. */

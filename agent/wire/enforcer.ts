@@ -298,8 +298,7 @@ export const encodeAnswers = <M extends Method>(method: M, { isBatch, items }: B
 export function decodeAnswers<M extends Method>(method: M, t: Table): Result<Batch<Result<Answers[M]>>> {
   const item = (one: Table): Result<Answers[M]> => {
     if (!fields.has(one, 'fault')) return answers[method].decode(one);
-    const told = fields.table(one, 'fault');
-    const fault = told.ok ? decodeFault(told.value) : told;
+    const fault = decodeRefusal(one);
     return fault.ok ? { ok: false, fault: fault.value } : fault;
   };
   return decodeBatch(t, item);
@@ -307,6 +306,11 @@ export function decodeAnswers<M extends Method>(method: M, t: Table): Result<Bat
 
 /** When there is nothing else to answer. */
 export const encodeRefusal = (fault: Fault): Table => blobmsg.table({ fault: encodeFault(fault) });
+
+export function decodeRefusal(t: Table): Result<Fault> {
+  const told = fields.table(t, 'fault');
+  return told.ok ? decodeFault(told.value) : told;
+}
 
 const encodeFault = ({ code, path, reason }: Fault): Value =>
   blobmsg.nested(blobmsg.table({ code: blobmsg.string(code), path: blobmsg.string(path), reason: blobmsg.string(reason) }));

@@ -56,7 +56,7 @@ life('is born, and says good-bye on SIGTERM', () =>
     assert.equal(await status.ended, { ok: true, value: 0 });
     assert.match(
       status.printed(),
-      /^enforcer: settings: in order\nagent: link: connected\nagent: node: roof-1\nagent: broker: broker\.test:\d+\n$/,
+      /^enforcer: settings: in order\nenforcer: shares nothing: weir\.share\.accepted: .*\nagent: link: connected\nagent: node: roof-1\nagent: broker: broker\.test:\d+\n$/,
     );
     agent.signal('SIGTERM');
     assert.equal(await agent.ended, { ok: true, value: 0 });
