@@ -21,6 +21,7 @@ import type { Kind, Table } from './wire/blobmsg.ts';
 import * as blobmsg from './wire/blobmsg.ts';
 import { capabilities } from './wire/capabilities.ts';
 import * as wire from './wire/enforcer.ts';
+import * as fields from './wire/fields.ts';
 import * as nftWire from './wire/nftables.ts';
 import * as report from './wire/report.ts';
 import * as rtnetlink from './wire/rtnetlink.ts';
@@ -69,6 +70,7 @@ const warden = start({
 // ubusd's ACL has let them through already; another user's mistake in it must not be ours.
 const guests = ['root', 'weir'];
 const owners = ['root'];
+const watched = ['weir', 'network', 'firewall'];
 
 const method = (users: readonly string[], args: Readonly<Record<string, Kind>>, run: (args: Table) => Promise<Result<Table>>): Method => ({
   args,
@@ -143,5 +145,14 @@ const published = await bus.publish('weir.enforcer', {
 if (!published.ok) die(host, published.fault);
 note(host, 'bus: weir.enforcer is there');
 
+// procd tells of every commit; of ours, too.
+const told = await bus.subscribe('service', {
+  notified(event, body) {
+    const config = fields.string(body, 'config');
+    if (event === 'config.change' && config.ok && watched.includes(config.value)) warden.changed();
+  },
+  gone: () => note(host, 'bus: procd is gone'),
+});
+if (!told.ok) note(host, text(told.fault));
 host.process.onSignal('SIGHUP', warden.changed);
 host.process.onSignal('SIGTERM', () => host.process.exit(0));

@@ -101,6 +101,7 @@ export function start(world: World): Warden {
   let watching: Readonly<{ names: string; stop(): Promise<void> }> | null = null;
   let isListening = false;
   let areRulesLost = false;
+  let isAnew = true;
   let isSettling = false;
   let troubles: readonly Fault[] = [];
   let lastSaid = '';
@@ -144,12 +145,12 @@ export function start(world: World): Warden {
     }
     const up = await raise(stand.value, sections.value);
     if (!up.ok) return close(up.fault, false);
-    const before = standing.kind;
+    if (standing.kind === 'closed') isAnew = true;
     standing = { kind: 'open', ...stand.value, rules: admission.rules(stand.value.owner, stand.value.pool, ownKey(up.value)) };
     const settled = await carryOut((r, have) => admission.adopt(r, have));
     if (!settled.ok) return close(settled.fault, false);
-    if (before === 'closed')
-      say(`warden: shares on ${claim.device} (${up.value.ready.by}), rules ${up.value.hold}, ${sight.size} sessions found`);
+    if (isAnew) host.log(`warden: shares on ${claim.device} (${up.value.ready.by}), rules ${up.value.hold}, ${sight.size} sessions`);
+    isAnew = false;
   }
 
   async function standOn(sections: readonly Section[]): Promise<Result<Stand>> {
@@ -276,6 +277,7 @@ export function start(world: World): Warden {
       gone() {
         host.log('warden: somebody has deleted our rules');
         areRulesLost = true;
+        isAnew = true;
         counters = standings.nextCounters(counters);
         settleSoon();
       },
@@ -291,6 +293,7 @@ export function start(world: World): Warden {
         if (standing.kind === 'closed') return;
         host.log(`warden: somebody has deleted ${claim.device}`);
         raised = null;
+        isAnew = true;
         settleSoon();
       },
       failed: trouble,
@@ -321,7 +324,7 @@ export function start(world: World): Warden {
     const uid = standings.uidOf(new TextDecoder().decode(passwd.value), 'weir');
     if (uid === null) return fail('missing', '/etc/passwd', 'there is no user weir');
     const parsed = settings.parse(sections);
-    return ok({ uid, dns: [...loopback, ...uplinks.flatMap(({ dns }) => dns)], broker: parsed.ok ? parsed.value.broker : null });
+    return ok({ uid, dns: [...loopback, ...uplinks.flatMap(({ dns }) => dns)], brokers: parsed.ok ? parsed.value.brokers : [] });
   }
 
   // ── The month ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

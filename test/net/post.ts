@@ -14,6 +14,7 @@ import { host } from '../../agent/host/node.ts';
 import type { Table } from '../../agent/wire/blobmsg.ts';
 import type { Batch, Method } from '../../agent/wire/enforcer.ts';
 import * as wire from '../../agent/wire/enforcer.ts';
+import * as fields from '../../agent/wire/fields.ts';
 import { native } from '../../build/native.ts';
 import * as network from '../fakes/network.ts';
 import type { Router } from '../fakes/router.ts';
@@ -52,6 +53,8 @@ export type Post = Readonly<{
   order(method: string, args?: Table): Promise<Result<Table>>;
   items<M extends Method>(method: M, ...asked: readonly wire.Asked[M][]): Promise<Batch<Result<wire.Answers[M]>>['items']>;
   rows(): Promise<wire.Page['rows']>;
+  /** What the owner's month has used, in line bytes. */
+  month(): Promise<bigint>;
   /** Our tables, without the values of counters. */
   ruleset(): Promise<string>;
   /** From the first start to sharing, as an owner does it. */
@@ -206,6 +209,11 @@ export async function open(weir = config(), options: Options = {}): Promise<Post
     },
     async rows() {
       return value(wire.decodePage(value(await call(agent, 'read', [])))).rows;
+    },
+    async month() {
+      // A look at the sessions counts the line as well.
+      value(await call(agent, 'read', []));
+      return value(fields.integer(value(await call(agent, 'facts', [])), 'month_used'));
     },
     async ruleset() {
       const list = (table: string): Promise<string> => place.run(['nft', '-s', `list table ${table}`]);

@@ -1,0 +1,59 @@
+// What tests of the enforcer at its post say again and again: sessions of the ground's consumers, and whether their traffic passes.
+
+import * as assert from 'uvu/assert';
+import type { Result } from '../../agent/core/result.ts';
+import type { PeerKey } from '../../agent/core/seat.ts';
+import type { Row } from '../../agent/core/session.ts';
+import type { Asked } from '../../agent/wire/enforcer.ts';
+import * as at from './ground/addresses.ts';
+import type { Post } from './post.ts';
+import * as post from './post.ts';
+
+export type Name = keyof typeof post.keys;
+export const withinMs = 5000;
+export const quiet = 600;
+export const key = (name: Name): PeerKey => post.keys[name].public as PeerKey;
+export const gigabit = 1_000_000_000n;
+export const session = (name: Name, more: Partial<Asked['admit']> = {}): Asked['admit'] => ({
+  key: key(name),
+  quota: { kind: 'shared', bytes: gigabit },
+  rate: { up: gigabit, down: gigabit },
+  throttle: null,
+  egress: { kind: 'internet' },
+  seconds: 3600n,
+  used: { up: 0n, down: 0n },
+  ...more,
+});
+export const wish = ({ key, quota, rate, throttle, egress }: Asked['admit']): Asked['change'] => ({ key, quota, rate, throttle, egress });
+
+export async function accepted(items: Promise<readonly Result<unknown>[]>): Promise<void> {
+  for (const item of await items) assert.ok(item.ok, item.ok ? '' : `${item.fault.path}: ${item.fault.reason}`);
+}
+export async function admit(it: Post, ...sessions: readonly Asked['admit'][]): Promise<void> {
+  await accepted(it.items('admit', ...sessions));
+  // Who has called in vain before waits for 5 s until it calls again.
+  await it.connect(...(Object.keys(post.keys) as Name[]).filter((name) => sessions.some((s) => s.key === key(name))));
+}
+export const change = (it: Post, to: Asked['admit']): Promise<void> => accepted(it.items('change', wish(to)));
+export async function rowOf(it: Post, name: Name): Promise<Row> {
+  const row = (await it.rows()).find((r) => r.key === key(name));
+  if (row === undefined) throw new Error(`there is no session of ${name}`);
+  return row;
+}
+export const both = ({ up, down }: Row['counted']): bigint => up + down;
+let tokens = 0;
+export const token = (): string => `t${++tokens}`;
+export const echoes = async (it: Post, name: string, to: string = at.internet.v4, ms = withinMs, port = 443): Promise<boolean> =>
+  'by' in (await it.ground.in(name).ask('udpEcho', { to, port, token: token(), withinMs: ms }));
+
+/** Nothing comes under that name. */
+export const pass = (it: Post, ms: number): Promise<unknown> =>
+  it.ground.in('internet').ask('counted', { token: 'nobody', datagrams: 1, withinMs: ms });
+/** Until nothing comes back any more. */
+export async function silent(it: Post, name: string): Promise<boolean> {
+  for (let tries = 0; tries < 40; tries++) {
+    if (!(await echoes(it, name, at.internet.v4, quiet))) return true;
+    await pass(it, 200);
+  }
+  return false;
+}
