@@ -1,6 +1,6 @@
 // Merkle trees as RFC 9162, 2.1, has them: the root of a list, the proof that something is in it, and its check. Knows no hash of its own.
 
-export type Hash = (bytes: Uint8Array) => Uint8Array;
+import type { Hash } from './hash.ts';
 
 export const leafOf = (entry: Uint8Array, hash: Hash): Uint8Array => hash(Uint8Array.of(0, ...entry));
 const nodeOf = (left: Uint8Array, right: Uint8Array, hash: Hash): Uint8Array => hash(Uint8Array.of(1, ...left, ...right));

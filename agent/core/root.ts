@@ -2,6 +2,7 @@
 // a chain that was told in two ways. The tree is over [session, sequence, digest] of each chain's head, so a proof shows one session alone.
 
 import type { Millis } from './brand.ts';
+import type { Hash } from './hash.ts';
 import * as merkle from './merkle.ts';
 import type { Link } from './receipt.ts';
 import type { BootId, Digest, Nonce, Wall } from './signed.ts';
@@ -28,13 +29,13 @@ export const ordered = (heads: readonly Link[]): readonly Link[] => heads.toSort
 /** `encode`: the entry's bytes as docs/PROTOCOL.md has them. */
 export type Entry = (head: Link) => Uint8Array;
 
-export const headsOf = (heads: readonly Link[], encode: Entry, hash: merkle.Hash): Uint8Array =>
+export const headsOf = (heads: readonly Link[], encode: Entry, hash: Hash): Uint8Array =>
   merkle.rootOf(
     ordered(heads).map((head) => merkle.leafOf(encode(head), hash)),
     hash,
   );
 
-export function proofOf(heads: readonly Link[], head: Link, encode: Entry, hash: merkle.Hash): Proof {
+export function proofOf(heads: readonly Link[], head: Link, encode: Entry, hash: Hash): Proof {
   const inOrder = ordered(heads);
   const index = inOrder.findIndex(({ session }) => session === head.session);
   const leaves = inOrder.map((one) => merkle.leafOf(encode(one), hash));

@@ -5,7 +5,7 @@
 
 import { Point } from '@noble/ed25519';
 import type { PublicKey, SecretKey } from '../core/brand.ts';
-import type { Hash } from './sha.ts';
+import type { Hash } from '../core/hash.ts';
 
 export type Signer = Readonly<{ key: PublicKey; sign(message: Uint8Array): Uint8Array }>;
 

@@ -2,8 +2,8 @@
 
 import type { Birth } from '../core/birth.ts';
 import { type Command, conditions, type Order, type Outcome, type Reply } from '../core/command.ts';
+import type { Hashes } from '../core/hash.ts';
 import { type Code, type Result, under } from '../core/result.ts';
-import type { Hashes } from '../crypto/sha.ts';
 import type { Signed } from './cose.ts';
 import * as cose from './cose.ts';
 import * as form from './form.ts';

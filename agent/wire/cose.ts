@@ -3,11 +3,11 @@
 // hash. Knows no message's fields and not which key may say what.
 
 import type { Brand, PublicKey } from '../core/brand.ts';
+import type { Hashes } from '../core/hash.ts';
 import { fail, ok, type Result, under } from '../core/result.ts';
 import type { Digest, KeyId } from '../core/signed.ts';
 import type { Signer } from '../crypto/ed25519.ts';
 import * as ed25519 from '../crypto/ed25519.ts';
-import type { Hashes } from '../crypto/sha.ts';
 import * as cbor from './cbor.ts';
 import { type Form, hexOf } from './form.ts';
 
