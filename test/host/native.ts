@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -13,9 +14,9 @@ import { assertPassed, bundleConformance, startFixture } from './fixture.ts';
 
 const limitMs = 200_000;
 
-function run(command: string, args: readonly string[]): Promise<{ status: number | null; output: string }> {
+function run(command: string, args: readonly string[], timeout = limitMs): Promise<{ status: number | null; output: string }> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: limitMs, killSignal: 'SIGKILL' });
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout, killSignal: 'SIGKILL' });
     const chunks: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => {
       process.stdout.write(chunk);
@@ -49,6 +50,32 @@ export function conformNatively(target: 'host' | 'asan'): void {
       writeFileSync(program, String(modules.get(entry)));
       await survivesKilling(await native(target), '--script', program);
     } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+  test('a connection that was reset before it was looked at is closed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'weir-native-'));
+    const [program, over] = [join(folder, 'program.js'), join(folder, 'over')];
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined).on('close', () => writeFileSync(over, ''));
+      // An end and then a reset: reading says "end" for ever, and the descriptor is ready for ever.
+      socket.end(() => socket.resetAndDestroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    writeFileSync(
+      program,
+      `import { connectTcp, onEvent, print, stat } from 'weir-host';
+      const isOver = () => { try { return stat(${JSON.stringify(over)}) !== ''; } catch { return false; } };
+      onEvent((handle, ...event) => print(event.slice(0, 2).join(' ')));
+      connectTcp('127.0.0.1', ${(server.address() as AddressInfo).port});
+      while (!isOver());`,
+    );
+    try {
+      const { status, output } = await run(await native(target, []), ['--script', program], 20_000);
+      assert.is(output, 'closed ECONNRESET');
+      assert.is(status, 0);
+    } finally {
+      server.close();
       rmSync(folder, { recursive: true });
     }
   });

@@ -104,8 +104,11 @@ static void finish_connect(struct stream *s) {
     s->phase = s->tls != NULL ? SHAKING : OPEN;
     return;
   }
-  /* Not connected: reading says why, or EAGAIN while it may still become. */
-  if (recv(s->fd, &byte, 1, MSG_PEEK) != 0 && errno != EAGAIN && errno != EINTR) fail_errno(&s->failure, errno, s->name);
+  /* Not connected: reading says why, or EAGAIN while it may still become. An end or bytes are of a connection that was there and was
+     reset before we looked. */
+  const ssize_t got = recv(s->fd, &byte, 1, MSG_PEEK);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  fail_errno(&s->failure, got < 0 ? errno : ECONNRESET, s->name);
 }
 
 /* The machine */
