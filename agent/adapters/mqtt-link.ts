@@ -9,7 +9,8 @@ import type { Host, Stream, StreamEvents, Timer } from '../ports/host.ts';
 import type { Link, LinkEvents, LinkOptions, Qos } from '../ports/link.ts';
 
 const farewell = millis(5000);
-/** What a broker may send in one packet, and how many before we have answered (MQTT 5, 3.1.2.11). */
+/** What a broker may send in one packet, and how many before we have answered. We say so by MQTT 5 (3.1.2.11), and hold it to the first in
+ *  any case. */
 const mostBytes = 65_536;
 const mostUnanswered = 16;
 
@@ -113,6 +114,39 @@ function faultOf(error: Error & { code?: unknown }): Fault {
   return fault(code, 'link', error.message);
 }
 
+/** Follows the packets of a stream by their lengths. The package would gather a packet of 256 MB before it looked at its size. */
+class Gauge {
+  #left = 0;
+  #size = 0;
+  /** Of the length's next byte; null: the first byte of a packet comes. */
+  #unit: number | null = null;
+
+  /** Whether a packet among these bytes, or begun by them, is larger than a broker may send. */
+  isPassed(bytes: Uint8Array): boolean {
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#left > 0) {
+        const here = Math.min(this.#left, bytes.length - at);
+        this.#left -= here;
+        at += here;
+        continue;
+      }
+      const byte = bytes[at++] ?? 0;
+      if (this.#unit === null) {
+        this.#unit = 1;
+        this.#size = 0;
+        continue;
+      }
+      this.#size += (byte & 0x7f) * this.#unit;
+      this.#unit *= 0x80;
+      if (this.#size > mostBytes) return true;
+      if (byte >= 0x80) continue;
+      this.#left = this.#size;
+      this.#unit = null;
+    }
+    return false;
+  }
+}
+
 type Listener = (...values: never[]) => void;
 /** The parser at the other end of the package's pipe. */
 type Sink = Readonly<{ write(bytes: Uint8Array, done: () => void): unknown }>;
@@ -148,6 +182,7 @@ class Emitter {
 class PacketStream extends Emitter {
   readonly #stream: Stream;
   readonly #blame: (why: Fault) => void;
+  readonly #gauge = new Gauge();
   #sink: Sink | null = null;
   #parsing = false;
   #inbox: Uint8Array[] = [];
@@ -163,6 +198,8 @@ class PacketStream extends Emitter {
     this.#stream = open({
       opened: () => undefined,
       received: (bytes) => {
+        if (this.#gauge.isPassed(bytes))
+          return this.#close(fault('limit', 'link', `the broker sent a packet of more than ${mostBytes} bytes`));
         this.#inbox.push(bytes);
         this.#parse();
       },

@@ -30,11 +30,20 @@ export async function startFixture(): Promise<{ fixture: Fixture; close(): Promi
   const silent = await listen((socket) => socket.resume());
   const expel = await listen((socket) => socket.once('data', () => socket.end(Buffer.from('2003000000e00189', 'hex'))));
   const babble = await listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  const flood = await listen((socket) =>
+    socket.once('data', (connect: Buffer) => {
+      const isFive = connect[connect.indexOf('MQTT') + 4] === 5;
+      socket.write(Buffer.from(isFive ? '2003000000' : '20020000', 'hex'));
+      // A PUBLISH of 256 MB, as far as 8 of them.
+      socket.write(Buffer.from('30ffffff7f', 'hex'));
+      for (let kb = 0; kb < 8192; kb += 64) socket.write(Buffer.alloc(65_536));
+    }),
+  );
   const refused = await listen(() => undefined);
   await new Promise((resolve) => servers.pop()?.close(resolve));
   const { port, tlsPort, user, password, name, authority, stranger } = broker;
   return {
-    fixture: { port, tlsPort, user, password, name, authority, stranger, control, silent, expel, babble, refused },
+    fixture: { port, tlsPort, user, password, name, authority, stranger, control, silent, expel, babble, flood, refused },
     async close() {
       for (const socket of sockets) socket.destroy();
       for (const server of servers) server.close();

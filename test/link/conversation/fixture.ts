@@ -11,10 +11,12 @@ export type Fixture = Readonly<{
   stranger: string;
   /** Takes one order per connection, and closes it when it is carried out. */
   control: number;
-  /** Accepts and says nothing; welcomes (MQTT 5) and then is too busy; answers with something that is no MQTT; nobody at all. */
+  /** Accepts and says nothing; welcomes (MQTT 5) and then is too busy; answers with something that is no MQTT; welcomes and
+   *  sends a packet without an end; nobody at all. */
   silent: number;
   expel: number;
   babble: number;
+  flood: number;
   refused: number;
 }>;
 export type Order = 'kill' | 'restart' | 'stall' | 'wake';

@@ -129,6 +129,9 @@ function refusals(host: Host, fixture: Fixture): void {
   test('somebody says nothing', async () =>
     assert.is(await closed({ to: { address: '127.0.0.1', port: fixture.silent }, patience: seconds(1) }), 'timeout'));
   test('somebody speaks no MQTT', async () => assert.is(await closed({ to: { address: '127.0.0.1', port: fixture.babble } }), 'malformed'));
+  for (const version of ['5', '3.1.1'] as const)
+    test(`a packet without an end, ${version}`, async () =>
+      assert.is(await closed({ version, to: { address: '127.0.0.1', port: fixture.flood } }), 'limit'));
   if (!host.lacks.has('tls')) {
     test('an authority we do not know', async () =>
       assert.is(await closed({ tls: { name: fixture.name, authorities: fixture.stranger } }), 'tls-certificate'));
