@@ -6,7 +6,7 @@ import * as resolver from './adapters/resolver.ts';
 import * as ubus from './adapters/ubus-client.ts';
 import { millis } from './core/brand.ts';
 import * as ip from './core/ip.ts';
-import { type Fault, ok, type Result } from './core/result.ts';
+import { type Fault, ok, type Result, text } from './core/result.ts';
 import { version } from './core/version.ts';
 import { host } from './host/quickjs.ts';
 import { type Loop, start } from './loop.ts';
@@ -16,6 +16,7 @@ import * as cbor from './wire/cbor.ts';
 import * as sections from './wire/sections.ts';
 
 let loop: Loop | null = null;
+let object: ubus.Published | null = null;
 const orphaned = (fault: Fault): void => (loop === null ? die(host, fault) : loop.happened({ kind: 'orphaned', fault }));
 
 const opened = await ubus.open(host, {
@@ -36,6 +37,10 @@ loop = start({
   },
   resolve,
   connect: (options, events) => connect(host, options, events),
+  tell(link, broker) {
+    const told = object?.notify('link', blobmsg.table({ link: blobmsg.string(link), broker: blobmsg.string(broker) }));
+    if (told?.ok === false) host.log(text(told.fault));
+  },
   encode: cbor.encode,
 });
 const { happened, status } = loop;
@@ -46,6 +51,7 @@ const published = await bus.publish('weir', {
   status: { args: {}, run: () => ok(Object.entries(status()).map(([name, value]) => ({ name, value: blobmsg.string(value) }))) },
 });
 if (!published.ok) die(host, published.fault);
+object = published.value;
 
 /** The router's own servers, read anew: they change with the uplink. */
 async function resolve(name: string): Promise<Result<readonly string[]>> {

@@ -5,9 +5,11 @@ import * as agent from './core/agent.ts';
 import { seconds } from './core/brand.ts';
 import type { Effect, Publication } from './core/effect.ts';
 import type { Event } from './core/event.ts';
+import * as way from './core/link.ts';
 import { absurd, type Fault, fault, ok, type Result } from './core/result.ts';
 import type { Broker, Parsed } from './core/settings.ts';
-import type { Host, TlsOptions } from './ports/host.ts';
+import * as standing from './core/standing.ts';
+import type { Host, Timer, TlsOptions } from './ports/host.ts';
 import type { Connect, Link, Message } from './ports/link.ts';
 
 /** What the agent can ask of the world. */
@@ -17,6 +19,8 @@ export type World = Readonly<{
   settings(): Promise<Parsed>;
   resolve(name: string): Promise<Result<readonly string[]>>;
   connect: Connect;
+  /** Subscribers of our object on the bus. */
+  tell(link: 'up' | 'down', broker: string): void;
   encode(fields: Publication['fields']): Uint8Array;
 }>;
 
@@ -29,11 +33,12 @@ export function start(world: World): Loop {
   const { host } = world;
   const self = { version: world.version, host: host.kind, boot: host.clock.bootId() };
   let link: Link | null = null;
+  let resting: Timer | null = null;
   const { state: first, effects } = agent.begin();
   let state = first;
 
   function happened(event: Event): void {
-    const step = agent.update(self, state, event);
+    const step = agent.update(self, state, event, { at: host.clock.monotonic(), luck: luck() });
     state = step.state;
     for (const effect of step.effects) act(effect);
   }
@@ -42,7 +47,7 @@ export function start(world: World): Loop {
   const luck = (): number => new DataView(host.random(4).buffer).getUint32(0) / 2 ** 32;
   const disconnected = (why: Fault | null): void => {
     link = null;
-    happened({ kind: 'disconnected', fault: why, luck: luck() });
+    happened({ kind: 'disconnected', fault: why });
   };
   const message = ({ topic, fields }: Publication): Message => ({ topic, payload: world.encode(fields), qos: 1, retain: true });
 
@@ -51,7 +56,7 @@ export function start(world: World): Loop {
       case 'ask':
         world.settings().then((parsed) => {
           if (parsed.ok) happened({ kind: 'configured', settings: parsed.value });
-          else happened({ kind: 'unconfigured', faults: parsed.faults, luck: luck() });
+          else happened({ kind: 'unconfigured', faults: parsed.faults });
         });
         return;
       case 'resolve':
@@ -76,7 +81,11 @@ export function start(world: World): Loop {
         link?.end();
         return;
       case 'rest':
-        host.clock.after(effect.pause, () => happened({ kind: 'rested' }));
+        resting?.cancel();
+        resting = host.clock.after(effect.pause, () => happened({ kind: 'rested' }));
+        return;
+      case 'tell':
+        world.tell(effect.link, effect.broker);
         return;
       case 'log':
         host.log(effect.line);
@@ -108,7 +117,7 @@ export function start(world: World): Loop {
         patience,
       },
       {
-        connected: () => happened({ kind: 'connected', up: host.clock.monotonic() }),
+        connected: () => happened({ kind: 'connected' }),
         received: () => undefined,
         closed: disconnected,
       },
@@ -116,11 +125,12 @@ export function start(world: World): Loop {
   }
 
   for (const effect of effects) act(effect);
-  return { happened, status: () => agent.status(state) };
+  return { happened, status: () => agent.status(state, host.clock.monotonic()) };
 }
 
-function tlsOf(host: Host, { host: name, tls }: Broker): Result<TlsOptions | null> {
-  if (tls === null) return ok(null);
+function tlsOf(host: Host, { host: name, tls: wanted }: Broker): Result<TlsOptions | null> {
+  if (wanted === null) return ok(null);
+  const tls = way.trust(wanted, standing.today(host.clock.wall()) !== null);
   const pin = tls.pin !== null && { pin: tls.pin };
   if (tls.authority === null) return ok({ name, ...pin });
   const pem = host.files.read(tls.authority, mostPem);

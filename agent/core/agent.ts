@@ -4,54 +4,73 @@
 import { type Millis, millis } from './brand.ts';
 import type { Effect, Publication } from './effect.ts';
 import type { Event } from './event.ts';
-import { absurd, text } from './result.ts';
-import type { Settings } from './settings.ts';
+import type { Moment, Trail } from './link.ts';
+import * as link from './link.ts';
+import { absurd, type Fault, text } from './result.ts';
+import type { Broker, Settings } from './settings.ts';
 
 /** What stays true of this process. */
 export type Self = Readonly<{ version: string; host: string; boot: string }>;
 
+/** Where to, and what is remembered of the brokers. */
+type Way = Readonly<{ settings: Settings; broker: Broker; trail: Trail }>;
 export type State =
-  | Readonly<{ kind: 'asking'; failures: number }>
-  | Readonly<{ kind: 'resolving' | 'connecting' | 'connected'; settings: Settings; failures: number }>
-  | Readonly<{ kind: 'resting'; failures: number }>
+  /** Failures in a row to learn the settings. `trail` null: it has not waited for its turn yet. */
+  | Readonly<{ kind: 'asking'; failures: number; trail: Trail | null }>
+  /** `trial`: it left a broker that served it for a better one, and goes back at once. */
+  | (Way & Readonly<{ kind: 'resolving'; trial: boolean }>)
+  /** `others`: addresses of the same name that are still to be tried. */
+  | (Way & Readonly<{ kind: 'connecting'; trial: boolean; others: readonly string[] }>)
+  | (Way & Readonly<{ kind: 'connected'; since: Millis; back: Back | null }>)
+  /** Says good-bye on its way to a better one. */
+  | (Way & Readonly<{ kind: 'moving'; to: Broker }>)
+  | Readonly<{ kind: 'resting'; failures: number; trail: Trail | null; until: Millis; why: string }>
   | Readonly<{ kind: 'leaving' }>;
+type Back = Readonly<{ to: Broker; at: Millis }>;
 
 export type Step = Readonly<{ state: State; effects: readonly Effect[] }>;
 
-export const begin = (): Step => ({ state: { kind: 'asking', failures: 0 }, effects: [{ kind: 'ask' }] });
+export const begin = (): Step => ({ state: { kind: 'asking', failures: 0, trail: null }, effects: [{ kind: 'ask' }] });
 
-export function update(self: Self, state: State, event: Event): Step {
+export function update(self: Self, state: State, event: Event, moment: Moment): Step {
+  const { at } = moment;
   switch (event.kind) {
     case 'configured': {
       if (state.kind !== 'asking') return unchanged(state);
       const { settings } = event;
-      return {
-        state: { kind: 'resolving', settings, failures: state.failures },
-        effects: [{ kind: 'resolve', name: settings.broker.host }],
-      };
+      const { node, brokers } = settings;
+      const { trail } = state;
+      if (trail !== null) return resolve({ settings, broker: link.choose(trail, brokers, at), trail }, false);
+      return rest({ failures: 0, trail: new Map() }, link.first(node.id, self.boot, brokers[0].spread), at, 'link: waits for its turn');
     }
-    case 'unconfigured':
-      return state.kind === 'asking' ? rest(state.failures, event.luck, event.faults.map(text)) : unchanged(state);
+    case 'unconfigured': {
+      if (state.kind !== 'asking') return unchanged(state);
+      const { failures, trail } = state;
+      const why = event.faults.map(text);
+      return rest({ failures: failures + 1, trail }, pause(failures, moment.luck), at, ...why);
+    }
     case 'resolved': {
       if (state.kind !== 'resolving') return unchanged(state);
-      const { settings, failures } = state;
-      // A broker with several addresses is tried at the next one after each failure.
-      const address = event.addresses[failures % event.addresses.length] ?? event.addresses[0];
-      const { node, broker } = settings;
-      return {
-        state: { kind: 'connecting', settings, failures },
-        effects: [{ kind: 'connect', address, broker, clientId: node.id, will: presence(settings, 'gone') }],
-      };
+      const { kind: _, trial, ...way } = state;
+      const { addresses } = event;
+      // Who does not answer as a broker at one address may do so at another, next time.
+      const start = (way.trail.get(link.nameOf(way.broker))?.failures ?? 0) % addresses.length;
+      return connect(way, trial, [...addresses.slice(start), ...addresses.slice(0, start)]);
     }
     case 'connected': {
       if (state.kind !== 'connecting') return unchanged(state);
-      const { settings } = state;
+      const { settings, broker, trail } = state;
+      const name = link.nameOf(broker);
+      const better = link.back(trail, settings.brokers, broker, moment);
+      const back = better === null ? null : { to: better.to, at: millis(at + better.pause) };
       return {
-        state: { kind: 'connected', settings, failures: 0 },
+        state: { kind: 'connected', settings, broker, trail, since: at, back },
         effects: [
-          log(`link: connected to ${settings.broker.host}:${settings.broker.port}`),
-          { kind: 'publish', publication: birth(self, settings, event.up) },
+          log(`link: connected to ${name}`),
+          { kind: 'tell', link: 'up', broker: name },
+          { kind: 'publish', publication: birth(self, settings, at) },
           { kind: 'publish', publication: presence(settings, 'here') },
+          ...(better === null ? [] : [{ kind: 'rest', pause: better.pause } as const]),
         ],
       };
     }
@@ -60,22 +79,23 @@ export function update(self: Self, state: State, event: Event): Step {
     case 'unpublished':
       return { state, effects: [log(`link: could not publish ${event.topic}: ${text(event.fault)}`)] };
     case 'disconnected':
-      if (state.kind === 'leaving') return { state, effects: [log('link: closed'), { kind: 'exit', status: 0 }] };
-      if (state.kind !== 'resolving' && state.kind !== 'connecting' && state.kind !== 'connected') return unchanged(state);
-      return rest(state.failures, event.luck, [event.fault === null ? 'link: closed' : text(event.fault)]);
+      return disconnected(state, event.fault, moment);
     case 'rested':
       // Asked again, and not remembered: the owner may have mended a setting meanwhile.
-      return state.kind === 'resting' ? { state: { ...state, kind: 'asking' }, effects: [{ kind: 'ask' }] } : unchanged(state);
+      if (state.kind === 'resting') return ask(state);
+      if (state.kind !== 'connected' || state.back === null) return unchanged(state);
+      return {
+        state: { ...way(state), kind: 'moving', to: state.back.to },
+        effects: [log(`link: tries ${link.nameOf(state.back.to)}, which is better`), ...farewell(state)],
+      };
     case 'stopped': {
       const why = log(`agent: ends on ${event.signal}`);
       if (state.kind === 'leaving') return unchanged(state);
+      if (state.kind === 'connected') return { state: { kind: 'leaving' }, effects: [why, ...farewell(state)] };
+      // The good-bye is being said.
+      if (state.kind === 'moving') return { state: { kind: 'leaving' }, effects: [why] };
       // A connection that has not come to be has nothing to say good-bye to.
-      if (state.kind !== 'connected') return { state: { kind: 'leaving' }, effects: [why, { kind: 'exit', status: 0 }] };
-      // An orderly end publishes no will, so the same words are said before it.
-      return {
-        state: { kind: 'leaving' },
-        effects: [why, { kind: 'publish', publication: presence(state.settings, 'gone') }, { kind: 'disconnect' }],
-      };
+      return { state: { kind: 'leaving' }, effects: [why, { kind: 'exit', status: 0 }] };
     }
     case 'orphaned':
       return { state: { kind: 'leaving' }, effects: [log(`bus: lost: ${text(event.fault)}`), { kind: 'exit', status: 1 }] };
@@ -84,28 +104,91 @@ export function update(self: Self, state: State, event: Event): Step {
   }
 }
 
+function disconnected(state: State, why: Fault | null, moment: Moment): Step {
+  const said = why === null ? 'link: closed' : text(why);
+  switch (state.kind) {
+    case 'leaving':
+      return { state, effects: [log('link: closed'), { kind: 'exit', status: 0 }] };
+    case 'moving':
+      return resolve({ ...way(state), broker: state.to }, true);
+    case 'resolving':
+    case 'connecting':
+    case 'connected': {
+      const { settings, broker } = state;
+      if (state.kind === 'connecting' && why !== null && link.isUnheard(why.code) && state.others.length > 0) {
+        const next = connect(way(state), state.trial, state.others);
+        return { ...next, effects: [log(said), ...next.effects] };
+      }
+      const lived = state.kind === 'connected' ? millis(moment.at - state.since) : null;
+      const trail = link.ended(state.trail, broker, why === null ? null : why.code, lived, moment);
+      if (state.kind !== 'connected' && state.trial) {
+        const back = ask({ failures: 0, trail });
+        return { ...back, effects: [log(said), ...back.effects] };
+      }
+      const next = link.choose(trail, settings.brokers, moment.at);
+      const step = rest({ failures: 0, trail }, link.pause(trail, next, moment), moment.at, said);
+      const down: Effect = { kind: 'tell', link: 'down', broker: link.nameOf(broker) };
+      return state.kind === 'connected' ? { ...step, effects: [down, ...step.effects] } : step;
+    }
+    default:
+      return unchanged(state);
+  }
+}
+
 /** For who asks on the bus. */
-export const status = (state: State): Readonly<Record<string, string>> => {
-  const broker =
-    'settings' in state ? { node: state.settings.node.id, broker: `${state.settings.broker.host}:${state.settings.broker.port}` } : {};
-  return { link: state.kind, ...broker };
-};
+export function status(state: State, at: Millis): Readonly<Record<string, string>> {
+  const rounded = (span: number): string => `${Math.max(0, Math.ceil(span / 1000))} s`;
+  const broker = 'settings' in state ? { node: state.settings.node.id, broker: link.nameOf(state.broker) } : {};
+  switch (state.kind) {
+    case 'connected': {
+      const next = state.back === null ? {} : { next: `${link.nameOf(state.back.to)} in ${rounded(state.back.at - at)}` };
+      return { link: state.kind, ...broker, for: rounded(at - state.since), ...next };
+    }
+    case 'resting':
+      return { link: state.kind, next: `in ${rounded(state.until - at)}`, why: state.why };
+    default:
+      return { link: state.kind, ...broker };
+  }
+}
 
 const unchanged = (state: State): Step => ({ state, effects: [] });
 const log = (line: string): Effect => ({ kind: 'log', line });
+const way = ({ settings, broker, trail }: Way): Way => ({ settings, broker, trail });
 
-const shortest = 1000;
-const longest = 60_000;
+const ask = ({ failures, trail }: Readonly<{ failures: number; trail: Trail | null }>): Step => ({
+  state: { kind: 'asking', failures, trail },
+  effects: [{ kind: 'ask' }],
+});
 
-/** Anywhere between nothing and a bound that doubles with each failure: nodes that failed together do not return together. */
-export const pause = (failures: number, luck: number): Millis =>
-  millis(Math.floor(luck * Math.min(longest, shortest * 2 ** Math.min(failures, 16))));
+const resolve = (to: Way, trial: boolean): Step => ({
+  state: { ...to, kind: 'resolving', trial },
+  effects: [{ kind: 'resolve', name: to.broker.host }],
+});
 
-function rest(failures: number, luck: number, why: readonly string[]): Step {
-  const wait = pause(failures, luck);
+function connect(to: Way, trial: boolean, addresses: readonly string[]): Step {
+  const [address, ...others] = addresses;
+  if (address === undefined) throw new Error('connect: no address');
+  const { node } = to.settings;
   return {
-    state: { kind: 'resting', failures: failures + 1 },
-    effects: [...why.map(log), log(`agent: tries again in ${wait} ms`), { kind: 'rest', pause: wait }],
+    state: { ...to, kind: 'connecting', trial, others },
+    effects: [{ kind: 'connect', address, broker: to.broker, clientId: node.id, will: presence(to.settings, 'gone') }],
+  };
+}
+
+/** An orderly end publishes no will, so the same words are said before it. */
+const farewell = ({ settings }: Way): readonly Effect[] => [
+  { kind: 'publish', publication: presence(settings, 'gone') },
+  { kind: 'disconnect' },
+];
+
+/** For a wait that is nobody else's: the settings are not known yet. */
+export const pause = (failures: number, luck: number): Millis =>
+  millis(Math.floor(luck * Math.min(60_000, 1000 * 2 ** Math.min(failures, 16))));
+
+function rest(then: Readonly<{ failures: number; trail: Trail | null }>, wait: Millis, at: Millis, ...why: readonly string[]): Step {
+  return {
+    state: { ...then, kind: 'resting', until: millis(at + wait), why: why.join('; ') },
+    effects: [...why.map(log), log(`agent: goes on in ${Math.ceil(wait / 1000)} s`), { kind: 'rest', pause: wait }],
   };
 }
 

@@ -1,5 +1,5 @@
 // What the agent may want done. Each is answered by events: `ask` by (un)configured, `resolve` by resolved or disconnected, `connect` by
-// connected and disconnected, `publish` by (un)published, `rest` by rested.
+// connected and disconnected, `publish` by (un)published, `rest` by rested, unless another `rest` came before it was over.
 
 import type { Millis } from './brand.ts';
 import type { Broker } from './settings.ts';
@@ -11,6 +11,8 @@ export type Effect =
   | Readonly<{ kind: 'publish'; publication: Publication }>
   | Readonly<{ kind: 'disconnect' }>
   | Readonly<{ kind: 'rest'; pause: Millis }>
+  /** Whoever on the router wants to know. */
+  | Readonly<{ kind: 'tell'; link: 'up' | 'down'; broker: string }>
   | Readonly<{ kind: 'log'; line: string }>
   | Readonly<{ kind: 'exit'; status: number }>;
 

@@ -20,8 +20,11 @@ export type Broker = Readonly<{
   password: string | null;
   tls: Tls | null;
   keepAlive: Seconds;
+  /** Over how long its nodes come, and come back. */
+  spread: Seconds;
 }>;
-export type Settings = Readonly<{ node: Readonly<{ id: string; prefix: string }>; broker: Broker }>;
+/** Brokers: the preferred one first. */
+export type Settings = Readonly<{ node: Readonly<{ id: string; prefix: string }>; brokers: readonly [Broker, ...Broker[]] }>;
 /** `auto`: drawn at setup and then written down. */
 export type Tunnel = Readonly<{ port: number; pool4: Prefix; pool6: Prefix | 'auto'; uplinks: readonly string[]; mtu: number }>;
 export type Share = Readonly<{ accepted: boolean; paused: boolean }>;
@@ -76,6 +79,7 @@ const options = {
     user: credential,
     password: credential,
     keepalive: { read: whole(5, 3600), want: 'seconds, 5 to 3600', standard: 60 },
+    spread: { read: whole(0, 3600), want: 'seconds, 0 to 3600', standard: 120 },
     tls: { read: truth, want: '1 or 0', standard: true },
     authority: { read: matching(/^\/.{1,255}$/), want: 'the absolute path of a PEM file', standard: null },
     pin: { read: digest, want: '64 hexadecimal digits in small letters', standard: null },
@@ -131,21 +135,34 @@ const shown: ReadonlyMap<string, readonly string[] | null> = new Map<SectionName
   ['limits', ['session_rate_up', 'session_rate_down', 'session_quota', 'session_seconds', 'sessions']],
 ]);
 
+/** A name that is ours decides; else what it is of is a broker, or nothing of ours. */
+const kindOf = ({ name, type }: Section): string => (Object.hasOwn(options, name) || type !== 'broker' ? name : 'broker');
+
 export const ours = (sections: readonly Section[]): readonly Section[] =>
   sections.flatMap((section) => {
-    const names = shown.get(section.name);
+    const names = shown.get(kindOf(section));
     if (names === undefined) return [];
     return [names === null ? section : { ...section, options: new Map([...section.options].filter(([option]) => names.includes(option))) }];
   });
 
+const mostBrokers = 8;
+
 export function parse(sections: readonly Section[]): Parsed {
   const faults: Fault[] = [];
   const node = take('node', sections, faults);
-  const { keepalive, tls, authority, pin, ...broker } = take('broker', sections, faults);
-  if (faults.length > 0) return { ok: false, faults };
-  if (tls && authority === null && pin === null)
-    return { ok: false, faults: [fault('missing', 'weir.broker.authority', `set it to ${options.broker.authority.want}, or set a pin`)] };
-  return { ok: true, value: { node, broker: { ...broker, keepAlive: seconds(keepalive), tls: tls ? { authority, pin } : null } } };
+  const named = sections.filter((section) => kindOf(section) === 'broker').map(({ name }) => name);
+  if (named.length > mostBrokers) faults.push(fault('limit', 'weir.broker', `at most ${mostBrokers} of them`));
+  const [first = 'broker', ...others] = named.slice(0, mostBrokers);
+  const brokers = [brokerOf(first, sections, faults), ...others.map((name) => brokerOf(name, sections, faults))] as const;
+  return faults.length > 0 ? { ok: false, faults } : { ok: true, value: { node, brokers } };
+}
+
+function brokerOf(name: string, sections: readonly Section[], faults: Fault[]): Broker {
+  const before = faults.length;
+  const { keepalive, spread, tls, authority, pin, ...broker } = take('broker', sections, faults, name);
+  if (faults.length === before && tls && authority === null && pin === null)
+    faults.push(fault('missing', `weir.${name}.authority`, `set it to ${options.broker.authority.want}, or set a pin`));
+  return { ...broker, keepAlive: seconds(keepalive), spread: seconds(spread), tls: tls ? { authority, pin } : null };
 }
 
 const kilo = (kbit: number): BitRate => (BigInt(kbit) * 1000n) as BitRate;
@@ -179,8 +196,8 @@ export function parseOwner(sections: readonly Section[]): Parsed<Owner> {
 const mostItems = 256;
 
 /** Holds what it promises only when no fault was added. */
-function take<S extends SectionName>(name: S, sections: readonly Section[], faults: Fault[]): Values<S> {
-  const known: Readonly<Record<string, Option<unknown>>> = options[name];
+function take<S extends SectionName>(kind: S, sections: readonly Section[], faults: Fault[], name: string = kind): Values<S> {
+  const known: Readonly<Record<string, Option<unknown>>> = options[kind];
   const given = sections.find((section) => section.name === name)?.options ?? new Map<string, string>();
   for (const option of given.keys())
     if (!Object.hasOwn(known, option))

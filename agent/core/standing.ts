@@ -25,7 +25,7 @@ export type Situation = Stand &
     /** Whether the kernel can count a guest's connections. */
     canCountConnections: boolean;
     /** Where alone our own process with the network may go. A broker known by name may be anywhere. */
-    agent: Readonly<{ uid: number; dns: readonly Address[]; broker: Readonly<{ host: string; port: number }> | null }>;
+    agent: Readonly<{ uid: number; dns: readonly Address[]; brokers: readonly Readonly<{ host: string; port: number }>[] }>;
   }>;
 
 const firstOf = <T>(parsed: Parsed<T>): Result<T> => {

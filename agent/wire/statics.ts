@@ -24,7 +24,7 @@ export function render(device: string, s: Situation): Result<string> {
     blockSmtp: l.blockSmtp,
     flows: l.flows,
     connections: s.canCountConnections ? l.connections : null,
-    agent: { uid: agent.uid, dns: agent.dns.map(ip.renderAddress), brokers: agent.broker === null ? [] : placesOf(agent.broker) },
+    agent: { uid: agent.uid, dns: agent.dns.map(ip.renderAddress), brokers: agent.brokers.flatMap(placesOf) },
     lowerEffort: l.lowerEffort,
     line: {
       quota: { bytes: s.quota, used: 0n },

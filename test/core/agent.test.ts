@@ -5,31 +5,50 @@ import * as agent from '../../agent/core/agent.ts';
 import { millis, seconds } from '../../agent/core/brand.ts';
 import type { Effect } from '../../agent/core/effect.ts';
 import type { Event } from '../../agent/core/event.ts';
+import type { Trail } from '../../agent/core/link.ts';
+import * as link from '../../agent/core/link.ts';
 import { fault } from '../../agent/core/result.ts';
-import type { Settings } from '../../agent/core/settings.ts';
+import type { Broker, Settings } from '../../agent/core/settings.ts';
 
 const self = { version: '1.2.3', host: 'quickjs', boot: 'b00t' };
-const settings: Settings = {
-  node: { id: 'roof', prefix: 'p' },
-  broker: { host: 'b.example', port: 8883, version: '5', user: null, password: null, tls: null, keepAlive: seconds(60) },
-};
+const at = (ms: number, luck = 0.5) => ({ at: millis(ms), luck });
+const now = at(1_000_000);
+const brokerAt = (host: string): Broker => ({
+  host,
+  port: 8883,
+  version: '5',
+  user: null,
+  password: null,
+  tls: null,
+  keepAlive: seconds(60),
+  spread: seconds(100),
+});
+const [b, c] = [brokerAt('b.example'), brokerAt('c.example')];
+const settings: Settings = { node: { id: 'roof', prefix: 'p' }, brokers: [b, c] };
 const why = fault('ECONNREFUSED', 'b.example', 'refused');
 
-const asking: State = { kind: 'asking', failures: 2 };
-const resolving: State = { kind: 'resolving', settings, failures: 2 };
-const connecting: State = { kind: 'connecting', settings, failures: 2 };
-const connected: State = { kind: 'connected', settings, failures: 0 };
-const resting: State = { kind: 'resting', failures: 3 };
+const trail: Trail = new Map([['b.example:8883', { failures: 1, until: millis(0) }]]);
+const way = { settings, broker: b, trail };
+const since = millis(900_000);
+const asking: State = { kind: 'asking', failures: 2, trail };
+const resolving: State = { ...way, kind: 'resolving', trial: false };
+const connecting: State = { ...way, kind: 'connecting', trial: false, others: ['10.0.0.9'] };
+const connected: State = { ...way, kind: 'connected', since, back: null };
+const backup: State = { ...way, broker: c, kind: 'connected', since, back: { to: b, at: millis(1_900_000) } };
+const moving: State = { ...way, broker: c, kind: 'moving', to: b };
+const resting: State = { kind: 'resting', failures: 3, trail, until: millis(1_020_000), why: 'refused' };
 const leaving: State = { kind: 'leaving' };
-const states = { asking, resolving, connecting, connected, resting, leaving };
+const states = { asking, resolving, connecting, connected, backup, moving, resting, leaving };
+type Name = keyof typeof states;
+const names = Object.keys(states) as Name[];
 
 const configured: Event = { kind: 'configured', settings };
-const unconfigured: Event = { kind: 'unconfigured', faults: [fault('missing', 'weir.node.id', 'set it')], luck: 0.5 };
-const resolved: Event = { kind: 'resolved', addresses: ['10.0.0.1', '10.0.0.2'] };
-const joined: Event = { kind: 'connected', up: millis(12_999) };
+const unconfigured: Event = { kind: 'unconfigured', faults: [fault('missing', 'weir.node.id', 'set it')] };
+const resolved: Event = { kind: 'resolved', addresses: ['10.0.0.1', '10.0.0.2', '10.0.0.3'] };
+const joined: Event = { kind: 'connected' };
 const published: Event = { kind: 'published', topic: 'p/roof/birth' };
 const unpublished: Event = { kind: 'unpublished', topic: 'p/roof/birth', fault: why };
-const disconnected: Event = { kind: 'disconnected', fault: why, luck: 0.5 };
+const disconnected: Event = { kind: 'disconnected', fault: why };
 const rested: Event = { kind: 'rested' };
 const stopped: Event = { kind: 'stopped', signal: 'SIGTERM' };
 const orphaned: Event = { kind: 'orphaned', fault: why };
@@ -49,6 +68,8 @@ const acts = ({ effects }: Step): readonly string[] =>
         return [`publish ${e.publication.topic} ${JSON.stringify([...e.publication.fields])}`];
       case 'rest':
         return [`rest ${e.pause}`];
+      case 'tell':
+        return [`tell ${e.link} ${e.broker}`];
       case 'exit':
         return [`exit ${e.status}`];
       default:
@@ -57,59 +78,106 @@ const acts = ({ effects }: Step): readonly string[] =>
   });
 const gone = 'p/roof/state [[1,0]]';
 
-const table: readonly (readonly [from: keyof typeof states, event: Event, to: State, acts: readonly string[]])[] = [
+const birth = 'publish p/roof/birth [[1,1],[2,"roof"],[3,"1.2.3"],[4,"quickjs"],[5,"b00t"],[6,1000]]';
+const failed = (failures: number): Trail => new Map([['b.example:8883', { failures, until: millis(0) }]]);
+const text = 'b.example: refused (ECONNREFUSED)';
+const rest = (ms: number, trail: Trail | null, why = text, failures = 0): State => ({
+  kind: 'resting',
+  failures,
+  trail,
+  until: millis(now.at + ms),
+  why,
+});
+const goodbye = [`publish ${gone}`, 'disconnect'];
+
+const table: readonly (readonly [from: Name, event: Event, to: State, acts: readonly string[]])[] = [
   ['asking', configured, resolving, ['resolve b.example']],
-  ['asking', unconfigured, resting, ['rest 2000']],
-  ['resolving', resolved, connecting, [`connect 10.0.0.1, will ${gone}`]],
-  ['resolving', disconnected, resting, ['rest 2000']],
+  ['asking', unconfigured, rest(2000, trail, 'weir.node.id: set it (missing)', 3), ['rest 2000']],
+  ['resolving', resolved, { ...connecting, others: ['10.0.0.3', '10.0.0.1'] }, [`connect 10.0.0.2, will ${gone}`]],
+  // The second failure: now it is the other one's turn.
+  ['resolving', disconnected, rest(50_000, failed(2)), ['rest 50000']],
+  ['connecting', joined, { ...connected, since: now.at }, ['tell up b.example:8883', birth, 'publish p/roof/state [[1,1]]']],
+  ['connecting', disconnected, rest(50_000, failed(2)), ['rest 50000']],
+  ['connected', disconnected, rest(50_000, failed(0)), ['tell down b.example:8883', 'rest 50000']],
   [
-    'connecting',
-    joined,
-    connected,
-    ['publish p/roof/birth [[1,1],[2,"roof"],[3,"1.2.3"],[4,"quickjs"],[5,"b00t"],[6,12]]', 'publish p/roof/state [[1,1]]'],
+    'backup',
+    disconnected,
+    rest(100_000, new Map([...trail, ['c.example:8883', { failures: 0, until: millis(0) }]])),
+    ['tell down c.example:8883', 'rest 100000'],
   ],
-  ['connecting', disconnected, resting, ['rest 2000']],
-  ['connected', disconnected, { kind: 'resting', failures: 1 }, ['rest 500']],
-  ['resting', rested, { kind: 'asking', failures: 3 }, ['ask']],
-  ['connected', stopped, leaving, [`publish ${gone}`, 'disconnect']],
+  ['backup', rested, moving, goodbye],
+  ['moving', disconnected, { ...resolving, trial: true }, ['resolve b.example']],
+  ['moving', stopped, leaving, []],
+  ['resting', rested, { kind: 'asking', failures: 3, trail }, ['ask']],
+  ['connected', stopped, leaving, goodbye],
+  ['backup', stopped, leaving, goodbye],
   ['leaving', disconnected, leaving, ['exit 0']],
   ...(['asking', 'resolving', 'connecting', 'resting'] as const).map((from) => [from, stopped, leaving, ['exit 0']] as const),
-  ...(['asking', 'resolving', 'connecting', 'connected', 'resting', 'leaving'] as const).map(
-    (from) => [from, orphaned, leaving, ['exit 1']] as const,
-  ),
+  ...names.map((from) => [from, orphaned, leaving, ['exit 1']] as const),
 ];
 
 const update = suite('agent');
-update('begins by asking', () => assert.equal(agent.begin(), { state: { kind: 'asking', failures: 0 }, effects: [{ kind: 'ask' }] }));
+update('begins by asking', () =>
+  assert.equal(agent.begin(), { state: { kind: 'asking', failures: 0, trail: null }, effects: [{ kind: 'ask' }] }),
+);
 for (const [from, event, to, want] of table)
   update(`${from}, ${event.kind}`, () => {
-    const step = agent.update(self, states[from], event);
+    const step = agent.update(self, states[from], event, now);
     assert.equal(step.state, to);
     assert.equal(acts(step), want);
   });
-for (const from of Object.keys(states) as (keyof typeof states)[])
+for (const from of names)
   for (const event of events.filter((e) => !table.some(([f, t]) => f === from && t.kind === e.kind)))
     update(`${from}, ${event.kind}: nothing`, () => {
-      const step = agent.update(self, states[from], event);
+      const step = agent.update(self, states[from], event, now);
       assert.is(step.state, states[from]);
       assert.equal(acts(step), []);
     });
-update('tries the next address after each failure', () => {
-  const addressAfter = (failures: number): readonly string[] => acts(agent.update(self, { ...resolving, failures } as State, resolved));
-  assert.match(String(addressAfter(3)), 'connect 10.0.0.2');
-  assert.match(String(addressAfter(4)), 'connect 10.0.0.1');
+update('waits for its turn, once, however lucky', () => {
+  const step = agent.update(self, { ...asking, trail: null }, configured, at(5, 0.999));
+  const turn = link.first('roof', 'b00t', seconds(100));
+  assert.equal(step.state, { kind: 'resting', failures: 0, trail: new Map(), until: millis(5 + turn), why: 'link: waits for its turn' });
+  assert.equal(acts(step), [`rest ${turn}`]);
+  const next = agent.update(self, agent.update(self, step.state, rested, now).state, configured, now);
+  assert.equal(acts(next), ['resolve b.example']);
+});
+update('where nobody answers, tries the other addresses at once', () => {
+  const silent: Event = { kind: 'disconnected', fault: fault('ENETUNREACH', '', 'no way') };
+  const step = agent.update(self, connecting, silent, now);
+  assert.equal(step.state, { ...connecting, others: [] });
+  assert.equal(acts(step), [`connect 10.0.0.9, will ${gone}`]);
+  assert.equal(acts(agent.update(self, step.state, silent, now)), ['rest 50000']);
+});
+update('a better broker that is not there costs nothing but a moment', () => {
+  const trial = { ...connecting, trial: true, others: [] };
+  const step = agent.update(self, trial, disconnected, now);
+  assert.equal([step.state, acts(step)], [{ kind: 'asking', failures: 0, trail: failed(2) }, ['ask']]);
+  assert.equal(acts(agent.update(self, step.state, configured, now)), ['resolve c.example']);
+});
+update('at a broker that is not the best it waits for the better one', () => {
+  const { state, effects } = agent.update(self, { ...connecting, broker: c }, joined, now);
+  assert.equal(state.kind === 'connected' && state.back, { to: b, at: millis(now.at + 1_350_000) });
+  assert.equal(effects.at(-1), { kind: 'rest', pause: 1_350_000 });
+});
+update('a connection that lived for a moment came to nothing', () => {
+  const step = agent.update(self, { ...connected, since: millis(now.at - 59_999) }, disconnected, now);
+  assert.equal(step.state, rest(50_000, failed(2)));
 });
 update('says why, once, and no secret', () => {
-  const { effects } = agent.update(self, connecting, disconnected);
+  const { effects } = agent.update(self, connecting, disconnected, now);
   assert.equal(
     effects.filter((e) => e.kind === 'log').map((e) => e.line),
-    ['b.example: refused (ECONNREFUSED)', 'agent: tries again in 2000 ms'],
+    [text, 'agent: goes on in 50 s'],
   );
 });
-update('shows itself', () => {
-  assert.equal(agent.status(asking), { link: 'asking' });
-  assert.equal(agent.status(connected), { link: 'connected', node: 'roof', broker: 'b.example:8883' });
-});
+const shown: readonly (readonly [state: State, want: Readonly<Record<string, string>>])[] = [
+  [asking, { link: 'asking' }],
+  [resolving, { link: 'resolving', node: 'roof', broker: 'b.example:8883' }],
+  [connected, { link: 'connected', node: 'roof', broker: 'b.example:8883', for: '100 s' }],
+  [backup, { link: 'connected', node: 'roof', broker: 'c.example:8883', for: '100 s', next: 'b.example:8883 in 900 s' }],
+  [resting, { link: 'resting', next: 'in 20 s', why: 'refused' }],
+];
+for (const [state, want] of shown) update(`shows itself ${state.kind}`, () => assert.equal(agent.status(state, now.at), want));
 update.run();
 
 const pause = suite('pause');

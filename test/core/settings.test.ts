@@ -16,15 +16,18 @@ accepted('what is not set takes the safe default', () =>
     ok: true,
     value: {
       node: { id: 'roof-1', prefix: 'weir' },
-      broker: {
-        host: 'broker.example',
-        port: 8883,
-        version: '5',
-        user: null,
-        password: null,
-        keepAlive: 60,
-        tls: { authority: '/etc/weir/authority.pem', pin: null },
-      },
+      brokers: [
+        {
+          host: 'broker.example',
+          port: 8883,
+          version: '5',
+          user: null,
+          password: null,
+          keepAlive: 60,
+          spread: 120,
+          tls: { authority: '/etc/weir/authority.pem', pin: null },
+        },
+      ],
     },
   }),
 );
@@ -32,21 +35,24 @@ accepted('everything set', () =>
   assert.equal(
     parse(
       { id: 'a', prefix: 'isp/weir' },
-      { host: '::1', port: '1', version: '3.1.1', user: 'u', password: 'p p', keepalive: '5', tls: '1', authority: '/a', pin },
+      { host: '::1', port: '1', version: '3.1.1', user: 'u', password: 'p p', keepalive: '5', spread: '0', tls: '1', authority: '/a', pin },
     ),
     {
       ok: true,
       value: {
         node: { id: 'a', prefix: 'isp/weir' },
-        broker: {
-          host: '::1',
-          port: 1,
-          version: '3.1.1',
-          user: 'u',
-          password: 'p p',
-          keepAlive: 5,
-          tls: { authority: '/a', pin: new Uint8Array(32).fill(15) },
-        },
+        brokers: [
+          {
+            host: '::1',
+            port: 1,
+            version: '3.1.1',
+            user: 'u',
+            password: 'p p',
+            keepAlive: 5,
+            spread: 0,
+            tls: { authority: '/a', pin: new Uint8Array(32).fill(15) },
+          },
+        ],
       },
     },
   ),
@@ -54,10 +60,40 @@ accepted('everything set', () =>
 accepted('a pin alone is enough', () => assert.ok(parse(node, { host: 'b', pin }).ok));
 accepted('without TLS, when the owner says so', () => {
   const parsed = parse(node, { host: 'b', tls: '0' });
-  assert.is(parsed.ok && parsed.value.broker.tls, null);
+  assert.is(parsed.ok && parsed.value.brokers[0].tls, null);
 });
 accepted('sections of others are not ours', () =>
   assert.ok(settings.parse([section('node', node), section('broker', broker), section('limits', { day: '1' })]).ok),
+);
+const another = (name: string, options: Options, type = 'broker'): settings.Section => ({ ...section(name, options), type });
+accepted('several brokers, in the order of the file, whatever their names', () => {
+  const parsed = settings.parse([
+    another('near', { ...broker, host: 'a' }),
+    section('node', node),
+    section('broker', { ...broker, host: 'b' }),
+    another('cfg0a1b2c', { ...broker, host: 'c' }),
+    another('near_not', { host: 'd' }, 'other'),
+  ]);
+  assert.equal(parsed.ok && parsed.value.brokers.map(({ host }) => host), ['a', 'b', 'c']);
+});
+accepted('a section that is ours is no broker', () => {
+  const sections = [section('node', node), section('broker', broker), another('limits', { host: 'c' }), another('share', { host: 'c' })];
+  const parsed = settings.parse(sections);
+  assert.is(parsed.ok && parsed.value.brokers.length, 1);
+  assert.equal(
+    settings.ours(sections).map(({ name, options }) => [name, options.size]),
+    [
+      ['node', 1],
+      ['broker', 2],
+      ['limits', 0],
+    ],
+  );
+});
+accepted('the agent is shown every broker', () =>
+  assert.equal(
+    settings.ours([another('second', { host: 'c', password: 'p' })]).map(({ name, options }) => [name, ...options.keys()]),
+    [['second', 'host', 'password']],
+  ),
 );
 accepted.run();
 
@@ -78,6 +114,7 @@ const cases: readonly (readonly [name: string, node: Options, broker: Options, c
   ['a port in hexadecimal', node, { ...broker, port: '0x50' }, 'malformed', 'weir.broker.port'],
   ['MQTT 4', node, { ...broker, version: '4' }, 'malformed', 'weir.broker.version'],
   ['keep-alive off', node, { ...broker, keepalive: '0' }, 'malformed', 'weir.broker.keepalive'],
+  ['a spread over hours', node, { ...broker, spread: '3601' }, 'malformed', 'weir.broker.spread'],
   ['tls maybe', node, { ...broker, tls: 'maybe' }, 'malformed', 'weir.broker.tls'],
   ['TLS that trusts nobody', node, { host: 'b' }, 'missing', 'weir.broker.authority'],
   ['an authority without a path', node, { ...broker, authority: 'authority.pem' }, 'malformed', 'weir.broker.authority'],
@@ -90,6 +127,20 @@ for (const [name, n, b, code, path] of cases)
     const parsed = parse(n, b);
     assert.equal(parsed.ok ? [] : parsed.faults.map((f) => [f.code, f.path]), [[code, path]]);
   });
+refused('what is wrong with each broker, by its name', () => {
+  const parsed = settings.parse([section('node', node), another('far', { host: 'a' }), another('near', { port: '0', pin })]);
+  assert.equal(parsed.ok ? [] : parsed.faults.map((f) => [f.code, f.path]), [
+    ['missing', 'weir.far.authority'],
+    ['missing', 'weir.near.host'],
+    ['malformed', 'weir.near.port'],
+  ]);
+});
+refused('more brokers than it would ever try', () => {
+  const many = Array.from({ length: 9 }, (_, i) => another(`b${i}`, broker));
+  assert.ok(settings.parse([section('node', node), ...many.slice(1)]).ok);
+  const parsed = settings.parse([section('node', node), ...many]);
+  assert.equal(parsed.ok ? [] : parsed.faults.map((f) => [f.code, f.path]), [['limit', 'weir.broker']]);
+});
 refused('all that is wrong at once', () => {
   const parsed = settings.parse([]);
   assert.equal(parsed.ok ? [] : parsed.faults.map((f) => f.path), ['weir.node.id', 'weir.broker.host']);

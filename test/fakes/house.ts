@@ -130,6 +130,7 @@ config broker 'broker'
 	option user '${broker.user}'
 	option password '${broker.password}'
 	option authority '${authority}'
+	option spread '0'
 `;
 
 async function openBus(socket: string, weir: string): Promise<{ close(): Promise<void> }> {

@@ -56,7 +56,7 @@ life('is born, and says good-bye on SIGTERM', () =>
     assert.equal(await status.ended, { ok: true, value: 0 });
     assert.match(
       status.printed(),
-      /^enforcer: settings: in order\nenforcer: shares nothing: weir\.share\.accepted: .*\nagent: link: connected\nagent: node: roof-1\nagent: broker: broker\.test:\d+\n$/,
+      /^enforcer: settings: in order\nenforcer: shares nothing: weir\.share\.accepted: .*\nagent: link: connected\nagent: node: roof-1\nagent: broker: broker\.test:\d+\nagent: for: \d+ s\n$/,
     );
     agent.signal('SIGTERM');
     assert.equal(await agent.ended, { ok: true, value: 0 });
@@ -82,7 +82,7 @@ life('comes back to a broker that was killed', () =>
     const { agent } = await both(h);
     await agent.says(/published .*state/);
     await h.broker.kill();
-    await agent.says(/tries again/);
+    await agent.says(/goes on in/);
     await h.broker.restart();
     const watcher = await watch(h);
     assert.is((read(await watcher.next()) as unknown[])[0], 'weir/roof-1/birth');
@@ -126,7 +126,7 @@ const faults = ['weir.node.id: set it to', 'weir.broker.port: set it to a port, 
 trouble('says what to mend, and never a secret', () =>
   within(async (h) => {
     const { agent } = await both(h);
-    await agent.says(/tries again/);
+    await agent.says(/goes on in/);
     const status = await h.run('cli', 'status');
     assert.equal(await status.ended, { ok: true, value: 1 });
     for (const said of [agent.lines.join('\n'), status.printed()]) {
