@@ -370,15 +370,21 @@ export function decodeObject(m: Message): Result<ObjectFound> {
   return read.ok ? ok({ table: named, name: objectName, of, content: read.value }) : read;
 }
 
-const dataField = netlink.attributes({ value: [1, netlink.asBytes] }, {});
+// A nest of one: by hand, since a session has some twenty elements.
+const asData: Field<Uint8Array> = (f, start, end) => {
+  const size = end - start < 4 ? 0 : f.view.getUint16(start, f.dialect.little);
+  if (size < 4 || start + size > end) return netlink.unfit(start);
+  const type = f.view.getUint16(start + 2, f.dialect.little) & 0x3fff;
+  return type === 1 ? ok(f.bytes.slice(start + 4, start + size)) : fail('missing', 'value', 'the attribute is not there');
+};
 const elementField = netlink.attributes(
-  { key: [1, dataField] },
+  { key: [1, asData] },
   {
     bits: [3, netlink.asU32be],
     timeout: [4, netlink.asU64be],
     expires: [5, netlink.asU64be],
     object: [9, netlink.asText],
-    keyEnd: [10, dataField],
+    keyEnd: [10, asData],
   },
 );
 const elementsField = netlink.after(
@@ -401,12 +407,11 @@ export function decodeElements(m: Message): Result<Elements> {
   return ok({
     table: { family, name: table },
     set,
-    elements: elements.map(({ key, keyEnd, bits, ...rest }) => ({
-      key: key.value,
-      ...(keyEnd === undefined ? {} : { keyEnd: keyEnd.value }),
-      ...(bits !== undefined && (bits & 1) !== 0 ? { intervalEnd: true as const } : {}),
-      ...rest,
-    })),
+    elements: elements.map((element) => {
+      if (element.bits === undefined) return element;
+      const { bits, ...rest } = element;
+      return (bits & 1) === 0 ? rest : { ...rest, intervalEnd: true as const };
+    }),
   });
 }
 

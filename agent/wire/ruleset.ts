@@ -249,8 +249,9 @@ function meterDeclarations(c: Config): readonly Declaration[] {
     ...(guests === null ? [] : [limit('node_l', guests, '')]),
     ...(tunnel === null ? [] : [limit('line_u', tunnel.up, 'over '), limit('line_d', tunnel.down, 'over ')]),
     ...versions.flatMap((v): readonly Declaration[] => [
-      ['set', `live${v}`, `type ${typeName(v)}; ${size} flags timeout;`],
-      ['set', `drain${v}`, `type ${typeName(v)}; ${size} flags timeout;`],
+      // What has timed out counts until the kernel collects it, a second later.
+      ['set', `live${v}`, `type ${typeName(v)}; size ${2 * c.sessions}; flags timeout;`],
+      ['set', `drain${v}`, `type ${typeName(v)}; size ${2 * c.sessions}; flags timeout;`],
       ['set', `sign${v}`, `type ${typeName(v)}; size ${dynamicSize}; flags dynamic,timeout; timeout 1m;`],
       ...directions.flatMap(({ letter }) =>
         objectMaps.map(([map, of]): Declaration => ['map', `${map}${letter}${v}`, `type ${typeName(v)} : ${of}; ${size}`]),

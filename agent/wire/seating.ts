@@ -37,8 +37,10 @@ type Pieces = Readonly<{ objects: Objects; elements: ReadonlyMap<string, Placed>
 
 const nothing: Pieces = { objects: new Map(), elements: new Map() };
 
-const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
-const nameOf = ({ set, element: { key, keyEnd = key, object = '' } }: Placed): string => `${set} ${text(key)} ${text(keyEnd)} ${object}`;
+// Not spread: QuickJS would iterate.
+const text = (bytes: Uint8Array): string => String.fromCharCode.apply(null, bytes as unknown as number[]);
+const nameOf = ({ set, element: { key, keyEnd, object = '' } }: Placed): string =>
+  `${set} ${text(key)} ${keyEnd === undefined ? '' : text(keyEnd)} ${object}`;
 
 const baseOf = (slot: Slot, generation: Generation): string => `s${slot}_${generation.toString(16).padStart(8, '0')}`;
 const quotaName = (base: string, quota: Quota, { letter }: Way): string => `${base}_q${quota.kind === 'shared' ? '' : letter}`;
@@ -267,11 +269,21 @@ function group({ objects, elements }: Dumps, pool: Pool): Groups {
     const name = parseName(object.name);
     if (name !== null) of(name.slot).objects.push(object);
   }
+  // An address stands in ten sets and more; what slot it is takes arithmetic in 128 bits.
+  const slots = new Map<string, Slot | null>();
+  const slotAt = (bytes: Uint8Array): Slot | null => {
+    const name = text(bytes);
+    const known = slots.get(name);
+    if (known !== undefined) return known;
+    const address = ip.addressOf(bytes);
+    const slot = address.ok ? pools.slotOf(pool, address.value) : null;
+    slots.set(name, slot);
+    return slot;
+  };
   for (const { table, set } of sets)
     for (const element of elements.get(set) ?? []) {
       // A concatenated key begins with the guest's address.
-      const address = ip.addressOf(element.key.subarray(0, set.endsWith('4') ? 4 : 16));
-      const slot = address.ok ? pools.slotOf(pool, address.value) : null;
+      const slot = slotAt(element.key.subarray(0, set.endsWith('4') ? 4 : 16));
       (slot === null ? strange : of(slot).elements).push({ table, set, element });
     }
   return { bySlot, strange };

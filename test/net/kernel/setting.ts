@@ -44,7 +44,7 @@ export const egresses: readonly Egress[] = [
   { kind: 'internet' },
   { kind: 'hop', address: at.hop.v4, protocol: 'udp', port: 51820 },
   { kind: 'hop', address: at.hop.v6, protocol: 'tcp', port: 443 },
-  list('11.0.0.0/24 tcp 443'),
+  list('11.0.0.0/24 tcp 443', '11.0.1.7/32 udp 53'),
   list('11.0.0.0/24 tcp 443', '11.0.1.7/32 udp 1000-2000', '0.0.0.0/0 udp 53', '2a11::/32 tcp 1-65535', '::/0 udp 53'),
 ];
 export const quotas: readonly Quota[] = [
