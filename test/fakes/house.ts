@@ -42,6 +42,8 @@ const memoryLimit = 4 << 20;
 
 export async function open(onLine: (role: Role, line: string) => void = () => undefined, config?: string): Promise<House> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-house-'));
+  // Also when it does not come to `close`.
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   const socket = join(dir, 'ubus.sock');
   const broker = await mosquitto.start();
   const authority = join(dir, 'authority.pem');

@@ -53,7 +53,6 @@ keyfile ${path('broker.key')}
 `,
   );
   let child = await run(path('conf'));
-  process.once('exit', () => child.kill('SIGKILL'));
   return {
     port,
     tlsPort,
@@ -81,6 +80,9 @@ function run(conf: string): Promise<ChildProcess> {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: `${process.env['PATH']}:/usr/sbin` },
   });
+  const kill = (): unknown => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.on('exit', () => process.off('exit', kill));
   return new Promise((resolve, reject) => {
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
