@@ -40,7 +40,7 @@ const order: form.Form<Order> = form.oneOf({
   probe: [
     9,
     form.record({
-      protocol: [1, form.choice(['udp', 'tcp'])],
+      protocol: [1, form.choice(['tcp', 'udp'])],
       address: [2, names.address],
       port: [3, port],
       times: [4, form.whole(1, 100)],
