@@ -82,6 +82,8 @@ type Raised = Readonly<{ shape: string; index: number; hold: Hold; ready: Tunnel
 
 /** How often is counted, and tried again what did not work. */
 const period = millis(10_000);
+/** When what may pass until the next time is little. */
+const hurry = millis(1000);
 const done = ok(undefined);
 const unlimited = (1n << 62n) as ByteCount;
 const mostLedger = 4096;
@@ -103,8 +105,8 @@ export function start(world: World): Warden {
   let areRulesLost = false;
   let isAnew = true;
   let isSettling = false;
+  let isHurried = false;
   let troubles: readonly Fault[] = [];
-  let lastSaid = '';
   let turn: Promise<unknown> = Promise.resolve();
 
   /** One after the other, in the order asked for. */
@@ -118,10 +120,6 @@ export function start(world: World): Warden {
     isSettling = true;
     void inTurn(settle);
   }
-  const say = (line: string): void => {
-    if (line !== lastSaid) host.log(line);
-    lastSaid = line;
-  };
   const trouble = (f: Fault): void => {
     if (troubles.some((t) => t.path === f.path && t.reason === f.reason)) return;
     troubles = [...troubles, f].slice(-mostTroubles);
@@ -177,7 +175,7 @@ export function start(world: World): Warden {
     const before = standing;
     if (before.kind === 'closed' && text(before.why) === text(why)) return;
     standing = { kind: 'closed', why };
-    say(`warden: shares nothing: ${text(why)}`);
+    host.log(`warden: shares nothing: ${text(why)}`);
     await expelAll();
     raised = null;
     if (!isOwners) return;
@@ -279,6 +277,8 @@ export function start(world: World): Warden {
         areRulesLost = true;
         isAnew = true;
         counters = standings.nextCounters(counters);
+        // Before anything that waits for the bus: until then the guard alone holds them.
+        void inTurn(expelAll);
         settleSoon();
       },
       stale: settleSoon,
@@ -334,8 +334,9 @@ export function start(world: World): Warden {
     const stored = host.files.read(paths.ledger, mostLedger);
     if (!stored.ok && stored.fault.code !== 'ENOENT') return stored;
     const zero = 0n as ByteCount;
-    const fresh = ledger.begin({ generation: counters, line: zero, node: zero });
-    const read = stored.ok ? ledger.parse(new TextDecoder().decode(stored.value)) : ok(fresh);
+    const read = stored.ok
+      ? ledger.parse(new TextDecoder().decode(stored.value))
+      : ok(ledger.begin({ generation: counters, line: zero, node: zero }));
     if (!read.ok)
       return { ok: false, fault: { ...under(paths.ledger, read.fault), reason: `${read.fault.reason}; weir resume begins a new month` } };
     counters = standings.countersOf(clock.bootId(), read.value.last.generation);
@@ -363,16 +364,39 @@ export function start(world: World): Warden {
   async function account({ line, node }: Reading, { owner }: Stand): Promise<Result<void>> {
     if (book === null || node === null) return done;
     const { month } = owner.limits;
-    const charged = ledger.charge(book.now, { generation: counters, line: (line.up + line.down) as ByteCount, node }, month.household);
+    const now = { generation: counters, line: (line.up + line.down) as ByteCount, node };
+    const before = allowed ?? quotaOf(book.now, owner);
+    // A ledger that is in no file yet begins where the counters are.
+    const charged = book.file === null ? ledger.begin(now) : ledger.charge(book.now, now, month.household);
     const turned = ledger.turn(charged, standings.today(clock.wall()), month.resetDay);
+    isHurried = ledger.allowance(turned, month.cap) < 4n * (charged.used - book.now.used);
     const written = keepBook(ledger.reserve(turned, month.cap));
     // What cannot be written down is not given out: the kernel's quota stays, and ends the month for now.
     if (!written.ok) return written;
     const quota = quotaOf(book.now, owner);
     if (quota === allowed) return done;
+    return node >= before && quota > before ? unveil(quota, owner) : allow(quota);
+  }
+
+  async function allow(quota: ByteCount): Promise<Result<void>> {
     const told = await rules.allow(quota);
     if (told.ok) allowed = quota;
     return told;
+  }
+
+  /** A spent quota goes on counting what it refuses, and the kernel shows that only when it is raised: nothing of it was used. */
+  async function unveil(quota: ByteCount, owner: Stand['owner']): Promise<Result<void>> {
+    for (let most = quota; ; most = (2n * most) as ByteCount) {
+      const raised = await allow(most);
+      if (!raised.ok) return raised;
+      const reading = await rules.read([]);
+      if (!reading.ok) return reading;
+      const { node } = reading.value;
+      if (book === null || node === null || most >= unlimited) return done;
+      if (node >= most) continue;
+      book = { ...book, now: { ...book.now, last: { ...book.now.last, node } } };
+      return allow(quotaOf(book.now, owner));
+    }
   }
 
   // ── Sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -548,8 +572,8 @@ export function start(world: World): Warden {
     });
 
   function tick(): void {
-    clock.after(period, tick);
     void inTurn(async () => {
+      clock.after(isHurried ? hurry : period, tick);
       if (standing.kind === 'closed') return settleSoon();
       const looked = await look(standing);
       if (!looked.ok) {

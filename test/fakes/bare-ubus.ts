@@ -86,7 +86,8 @@ export async function open(path: string): Promise<BareUbus> {
     return { status, data: attrs.map(bodyOf) };
   };
   const say = (what: () => Promise<unknown>): void => {
-    outgoing = outgoing.then(what).then(() => undefined);
+    // A trigger of procd's may fire when its bus is closed already.
+    outgoing = outgoing.then(() => (socket.destroyed ? undefined : what())).then(() => undefined);
   };
   const idOf = (path: string): number => {
     for (const [id, object] of published) if (object.path === path) return id;
