@@ -1,6 +1,6 @@
 // Ed25519 (RFC 8032): sign and verify over noble's point arithmetic. SHA-512 and the secret come from outside. Knows no envelope.
 //
-// Not by noble's own sign and verify: their table of 4,224 points costs 0.8 MB of a router's heap and a second at the first use, signing
+// Not by noble's own sign and verify: their table of 4,224 points costs 1.7 MB of a MIPS heap and a second at the first use, signing
 // multiplies the base point twice, and the cofactored equation accepts what OpenSSL and Go refuse. test/crypto holds this against noble's.
 
 import { Point } from '@noble/ed25519';
