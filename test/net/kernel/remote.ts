@@ -53,6 +53,9 @@ export async function start(router: Namespace): Promise<Remote> {
       throw new Error('the program ended at once');
     }),
   ])) as [net.Socket];
+  // The program is loaded and connected: it needs neither any more, however it ends.
+  server.close();
+  rmSync(folder, { recursive: true });
 
   const waiting = new Map<number, (value: unknown) => void>();
   const listeners = new Map<string, (said: Said) => void>();
@@ -112,8 +115,6 @@ export async function start(router: Namespace): Promise<Remote> {
       child.kill('SIGKILL');
       await exited;
       connection.destroy();
-      server.close();
-      rmSync(folder, { recursive: true });
     },
     took: () => took,
   };
