@@ -71,6 +71,18 @@ function totalsIn(output: string): Totals | null {
   return { passed, failed: sum('Total') - passed, skipped: sum('Skipped') };
 }
 
+/** Test programs under way. Each leads a process group, so that all it started can be stopped with it. */
+const groups = new Set<number>();
+
+function stop(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch (error) {
+    // Gone; what still holds its output is not of the group.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 function run(command: string, args: string[], limitMs: number): Promise<{ output: string; status: string | number }> {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
@@ -78,14 +90,18 @@ function run(command: string, args: string[], limitMs: number): Promise<{ output
       detached: true,
       env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
     });
+    const { pid } = child;
+    if (pid === undefined) throw new Error(`cannot start ${command}`);
+    groups.add(pid);
     const chunks: Buffer[] = [];
     child.stdout.on('data', (c: Buffer) => chunks.push(c));
     child.stderr.on('data', (c: Buffer) => chunks.push(c));
     const timer = setTimeout(() => {
       chunks.push(Buffer.from(`\nstopped: still running after ${limitMs / 1000} s\n`));
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      stop(pid);
     }, limitMs);
     child.on('close', (code, signal) => {
+      groups.delete(pid);
       clearTimeout(timer);
       resolve({ output: Buffer.concat(chunks).toString(), status: code ?? signal ?? 'unknown' });
     });
@@ -169,4 +185,14 @@ async function main(): Promise<number> {
   return sum.failed > 0 || sum.passed === 0 || (strict && sum.skipped > 0) ? 1 : 0;
 }
 
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)
+  process.on(signal, () => {
+    // A terminal's Ctrl-C does not reach other groups.
+    for (const group of groups) stop(group);
+    process.exit(status);
+  });
 process.exitCode = await main();
