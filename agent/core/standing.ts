@@ -67,13 +67,9 @@ export function overlap(
 ): Fault | null {
   return pools.overlaps(
     pool,
-    routes.filter((r) => r.device !== device && r.device !== null && !isEverybodys(r.destination)).map((r) => r.destination),
+    routes.filter((r) => r.device !== device && r.device !== null).map((r) => r.destination),
   );
 }
-
-// Multicast and link-local routes are on every device.
-const isEverybodys = ({ address }: Prefix): boolean =>
-  !ip.isV4(address) && (address[0] === 0xff || (address[0] === 0xfe && address[1] === 0x80));
 
 /** A router without a battery wakes up in the past: before this was written nobody ran it. */
 const earliest = Date.UTC(2026, 10, 1);
