@@ -115,7 +115,7 @@ async function remember(): Promise<Readonly<{ kernel: string; agent: Memory; enf
       machine: 'mipsel',
       binary: readFileSync(await native(small)),
       files: {
-        '/bin/relay': { bytes: relay(), mode: 0o755 },
+        '/bin/relay': { bytes: relay('mipsel'), mode: 0o755 },
         '/etc/authority.pem': { bytes: broker.authority },
         '/etc/resolv.conf': { bytes: '' },
       },

@@ -28,7 +28,7 @@ const transfer = 9_000_000;
 const largest = 65_536;
 
 for (const machine of ['x86_64-6.1', 'x86_64-6.12'] as const) {
-  const rows = suite<{ it: Ground }>(`enforcement on ${machine}`);
+  const rows = suite<{ it: Ground }>(`rules on ${machine}`);
   rows.before(async (context) => {
     const it = await createGround(machine);
     context.it = it;

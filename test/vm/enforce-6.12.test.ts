@@ -1,0 +1,3 @@
+import { story } from './ground/enforce-story.ts';
+
+story({ machine: 'x86_64-6.12', hold: 'owned' });
