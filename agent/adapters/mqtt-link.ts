@@ -2,23 +2,32 @@
 // made Faults, and the promise that every question is answered. It is made anew for each connection: what it would remember from one to
 // the next (its store, its reconnecting) is off, because what must survive is decided and kept elsewhere.
 
-import { type IClientOptions, MqttClient } from 'mqtt';
+import { type IClientOptions, MqttClient, ReasonCodes } from 'mqtt';
 import { millis } from '../core/brand.ts';
-import { type Code, type Fault, fault, ok, type Result } from '../core/result.ts';
+import { type Code, type Fault, fail, fault, ok, type Result } from '../core/result.ts';
 import type { Host, Stream, StreamEvents, Timer } from '../ports/host.ts';
 import type { Link, LinkEvents, LinkOptions, Qos } from '../ports/link.ts';
+import * as mqtt from '../wire/mqtt.ts';
 
 const farewell = millis(5000);
 /** What a broker may send in one packet, and how many before we have answered. We say so by MQTT 5 (3.1.2.11), and hold it to the first in
  *  any case. */
 const mostBytes = 65_536;
 const mostUnanswered = 16;
+/** The first byte of a CONNACK, which a broker's first packet has to be (3.2). */
+const welcome = 0x20;
+/** As many as there are packet identifiers: what holds where a broker says nothing. */
+const mostIds = 65_535;
 
 export function connect({ net, clock }: Pick<Host, 'net' | 'clock'>, options: LinkOptions, events: LinkEvents): Link {
   const unanswered = new Set<(why: Fault) => void>();
   let why: Fault | null = null;
   let leaving: Timer | null = null;
   let open = true;
+  /** How many of ours the broker may owe an answer (3.2.2.3.3), and how much it takes in one packet. */
+  let room = 0;
+  let largest = Number.POSITIVE_INFINITY;
+  const waiting: (() => void)[] = [];
   const blame = (first: Fault): void => {
     why ??= first;
   };
@@ -34,8 +43,16 @@ export function connect({ net, clock }: Pick<Host, 'net' | 'clock'>, options: Li
       if (open) events.received({ topic, payload: new Uint8Array(payload as Buffer), qos: qos === 0 ? 0 : 1, retain });
       done();
     });
-  client.on('connect', () => events.connected());
-  client.on('disconnect', ({ reasonCode }) => blame(fault('closed', 'link', `the broker ended it with reason ${reasonCode}`)));
+  client.on('connect', ({ sessionPresent, properties }) => {
+    room = properties?.receiveMaximum ?? mostIds;
+    largest = properties?.maximumPacketSize ?? largest;
+    events.connected(sessionPresent);
+  });
+  client.on('disconnect', ({ reasonCode }) => {
+    blame(fault(codeOf(reasonCode, 'closed'), 'link', `the broker ended it: ${reasonOf(reasonCode)}`));
+    // 3.14.4: nothing may follow. A broker that holds the connection nevertheless is not waited for.
+    stream.destroy();
+  });
   client.on('error', (error) => blame(faultOf(error)));
   client.on('close', () => {
     open = false;
@@ -60,20 +77,46 @@ export function connect({ net, clock }: Pick<Host, 'net' | 'clock'>, options: Li
     });
   }
 
+  function free(): void {
+    const next = waiting.shift();
+    if (next === undefined) room += 1;
+    else next();
+    if (next !== undefined && waiting.length === 0 && leaving !== null && open) client.end();
+  }
+
   return {
     subscribe(filter, qos, done) {
       ask<Qos>(done, (answer) =>
         client.subscribe(filter, { qos }, (error, granted) => answer(error, () => (granted?.[0]?.qos === 1 ? 1 : 0))),
       );
     },
-    publish({ topic, payload, qos, retain }, done) {
-      ask<void>(done, (answer) => client.publish(topic, payload as Buffer, { qos, retain }, (error) => answer(error, () => undefined)));
+    publish({ topic, payload, qos, retain, expiry }, done) {
+      const properties = expiry === undefined ? {} : { properties: { messageExpiryInterval: expiry } };
+      // The topic's characters have at most 3 bytes; the rest of what is not payload is short.
+      if (payload.length + 3 * topic.length + 32 > largest) {
+        queueMicrotask(() => done(fail('limit', topic, `the broker takes ${largest} bytes at most`)));
+        return;
+      }
+      ask<void>(done, (answer) => {
+        const send = (): void => {
+          client.publish(topic, payload as Buffer, { qos, retain, ...properties }, (error) => {
+            if (qos === 1) free();
+            answer(error, () => undefined);
+          });
+        };
+        if (qos === 0) send();
+        else if (room === 0) waiting.push(send);
+        else {
+          room -= 1;
+          send();
+        }
+      });
     },
     end() {
       if (!open || leaving !== null) return;
       leaving = clock.after(farewell, () => stream.destroy());
-      if (client.connected) client.end();
-      else stream.destroy();
+      if (!client.connected) stream.destroy();
+      else if (waiting.length === 0) client.end();
     },
   };
 }
@@ -82,7 +125,7 @@ function clientOptions(o: LinkOptions): IClientOptions {
   return {
     protocolVersion: o.version === '5' ? 5 : 4,
     clientId: o.clientId,
-    clean: true,
+    clean: o.session === undefined,
     keepalive: o.keepAlive,
     connectTimeout: o.patience * 1000,
     reconnectPeriod: 0,
@@ -93,58 +136,45 @@ function clientOptions(o: LinkOptions): IClientOptions {
     log: () => undefined,
     outgoingStore: forgetful,
     incomingStore: forgetful,
-    ...(o.version === '5' && { properties: { receiveMaximum: mostUnanswered, maximumPacketSize: mostBytes } }),
+    ...(o.version === '5' && {
+      properties: {
+        receiveMaximum: mostUnanswered,
+        maximumPacketSize: mostBytes,
+        ...(o.session !== undefined && { sessionExpiryInterval: o.session }),
+      },
+    }),
     ...(o.user !== undefined && { username: o.user }),
     ...(o.password !== undefined && { password: o.password }),
     ...(o.will !== undefined && { will: { ...o.will, payload: o.will.payload as Buffer } }),
   };
 }
 
-/** Reason codes of MQTT 5 and return codes of 3.1.1 that mean: not you. */
-const refusals: readonly unknown[] = [2, 4, 5, 133, 134, 135, 138, 140];
+/** Reason codes of MQTT 5 and return codes of 3.1.1 that mean: not you, or not so soon. Who shares our name, or its quota, would be thrown
+ *  out by our next attempt and come back after it: the one who backs off ends that. */
+const refusals: readonly unknown[] = [
+  2, // identifier rejected (3.1.1)
+  4, // bad user name or password (3.1.1)
+  5, // not authorized (3.1.1)
+  133, // client identifier not valid
+  134, // bad user name or password
+  135, // not authorized
+  138, // banned
+  140, // bad authentication method
+  142, // session taken over
+  151, // quota exceeded
+  156, // use another server
+  157, // server moved
+  159, // connection rate exceeded
+];
+
+const reasonOf = (reason: number | undefined): string =>
+  `${ReasonCodes[Number(reason) as keyof typeof ReasonCodes] ?? 'no reason'} (${reason ?? 0})`;
+const codeOf = (reason: unknown, otherwise: Code): Code =>
+  refusals.includes(reason) ? 'denied' : reason === 149 ? 'limit' : reason === 1 || reason === 132 ? 'unsupported' : otherwise;
 
 function faultOf(error: Error & { code?: unknown }): Fault {
-  const code: Code = refusals.includes(error.code)
-    ? 'denied'
-    : typeof error.code === 'number'
-      ? 'foreign'
-      : /timeout/i.test(error.message)
-        ? 'timeout'
-        : 'malformed';
-  return fault(code, 'link', error.message);
-}
-
-/** Follows the packets of a stream by their lengths. The package would gather a packet of 256 MB before it looked at its size. */
-class Gauge {
-  #left = 0;
-  #size = 0;
-  /** Of the length's next byte; null: the first byte of a packet comes. */
-  #unit: number | null = null;
-
-  /** Whether a packet among these bytes, or begun by them, is larger than a broker may send. */
-  isPassed(bytes: Uint8Array): boolean {
-    for (let at = 0; at < bytes.length; ) {
-      if (this.#left > 0) {
-        const here = Math.min(this.#left, bytes.length - at);
-        this.#left -= here;
-        at += here;
-        continue;
-      }
-      const byte = bytes[at++] ?? 0;
-      if (this.#unit === null) {
-        this.#unit = 1;
-        this.#size = 0;
-        continue;
-      }
-      this.#size += (byte & 0x7f) * this.#unit;
-      this.#unit *= 0x80;
-      if (this.#size > mostBytes) return true;
-      if (byte >= 0x80) continue;
-      this.#left = this.#size;
-      this.#unit = null;
-    }
-    return false;
-  }
+  const otherwise = typeof error.code === 'number' ? 'foreign' : /timeout/i.test(error.message) ? 'timeout' : 'malformed';
+  return fault(codeOf(error.code, otherwise), 'link', error.message);
 }
 
 type Listener = (...values: never[]) => void;
@@ -182,7 +212,6 @@ class Emitter {
 class PacketStream extends Emitter {
   readonly #stream: Stream;
   readonly #blame: (why: Fault) => void;
-  readonly #gauge = new Gauge();
   #sink: Sink | null = null;
   #parsing = false;
   #inbox: Uint8Array[] = [];
@@ -191,6 +220,8 @@ class PacketStream extends Emitter {
   #full = false;
   #ended = false;
   #gone = false;
+  /** null: nothing has come yet. */
+  #cursor: mqtt.Cursor | null = null;
 
   constructor(open: (events: StreamEvents) => Stream, blame: (why: Fault) => void) {
     super();
@@ -198,8 +229,10 @@ class PacketStream extends Emitter {
     this.#stream = open({
       opened: () => undefined,
       received: (bytes) => {
-        if (this.#gauge.isPassed(bytes))
-          return this.#close(fault('limit', 'link', `the broker sent a packet of more than ${mostBytes} bytes`));
+        // The package would gather a packet of 256 MB before it looked at its size.
+        const cursor = this.#follow(bytes);
+        if (!cursor.ok) return this.#close(cursor.fault);
+        this.#cursor = cursor.value;
         this.#inbox.push(bytes);
         this.#parse();
       },
@@ -211,6 +244,12 @@ class PacketStream extends Emitter {
       },
       closed: (why) => this.#close(why ?? fault('closed', 'link', 'the broker closed the connection')),
     });
+  }
+
+  #follow(bytes: Uint8Array): Result<mqtt.Cursor> {
+    // A captive portal answers, too.
+    if (this.#cursor === null && bytes[0] !== welcome) return fail('malformed', 'link', 'who answers there is no MQTT broker');
+    return mqtt.follow(this.#cursor ?? mqtt.start, bytes, mostBytes);
   }
 
   pipe(sink: Sink): void {
@@ -227,7 +266,7 @@ class PacketStream extends Emitter {
     try {
       sink.write(bytes, () => {
         this.#parsing = false;
-        if (waited) this.#stream.resume();
+        if (waited && !this.#gone) this.#stream.resume();
         queueMicrotask(() => this.#parse());
       });
     } catch (error) {
@@ -235,7 +274,8 @@ class PacketStream extends Emitter {
       this.#close(fault('malformed', 'link', `the broker sent a broken packet: ${error}`));
       return;
     }
-    waited = this.#parsing;
+    // What was in these bytes may have been the end.
+    waited = this.#parsing && !this.#gone;
     if (waited) this.#stream.pause();
   }
 

@@ -6,7 +6,14 @@ import type { Fault, Result } from '../core/result.ts';
 import type { Endpoint, TlsOptions } from './host.ts';
 
 export type Qos = 0 | 1;
-export type Message = Readonly<{ topic: string; payload: Uint8Array; qos: Qos; retain: boolean }>;
+export type Message = Readonly<{
+  topic: string;
+  payload: Uint8Array;
+  qos: Qos;
+  retain: boolean;
+  /** What the broker has not delivered by then it may forget. MQTT 5 only: what must not be obeyed late says so in its payload. */
+  expiry?: Seconds;
+}>;
 
 export type LinkOptions = Readonly<{
   to: Endpoint;
@@ -21,18 +28,24 @@ export type LinkOptions = Readonly<{
   keepAlive: Seconds;
   /** From the first byte sent to the broker's welcome. */
   patience: Seconds;
+  /** How long the broker keeps our subscriptions, and messages of QoS 1 for us, when we are gone; default: not at all. MQTT 3.1.1 knows no
+   *  time: for as long as the broker likes. */
+  session?: Seconds;
 }>;
 
 export type LinkEvents = Readonly<{
-  connected(): void;
+  /** `resumed`: the broker has kept our session. */
+  connected(resumed: boolean): void;
   received(message: Message): void;
-  /** Exactly once and last. null: we asked for the end, and the broker had everything. */
+  /** Exactly once and last. null: we asked for the end, and the broker had everything. `denied`: it would not have us, and coming back soon
+   *  would not change its mind. */
   closed(fault: Fault | null): void;
 }>;
 
 export type Link = Readonly<{
   subscribe(filter: string, qos: Qos, done: (granted: Result<Qos>) => void): void;
-  /** Done when the broker has it (QoS 1) or when it is on its way (QoS 0); at the latest when the link closes. */
+  /** Done when the broker has it (QoS 1) or when it is on its way (QoS 0); at the latest when the link closes. After a Fault nobody knows
+   *  whether the broker has it: nothing is sent again on the next connection unless the caller says so. */
   publish(message: Message, done: (sent: Result<void>) => void): void;
   /** Says good-bye, so that no will is published, and closes within a few seconds. */
   end(): void;

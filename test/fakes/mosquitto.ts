@@ -16,8 +16,9 @@ export type Broker = Readonly<{
   /** PEM of the authority that signed it, and of one that did not. */
   authority: string;
   stranger: string;
-  /** `kill -9`, and again on the same ports. */
+  /** `kill -9`, which loses what it had; an orderly end, which stores it; and again on the same ports. */
   kill(): Promise<void>;
+  end(): Promise<void>;
   restart(): Promise<void>;
   /** SIGSTOP and SIGCONT: it holds its connections and says nothing. */
   stall(): void;
@@ -44,6 +45,9 @@ export async function start(address = '127.0.0.1'): Promise<Broker> {
 per_listener_settings false
 allow_anonymous false
 password_file ${path('passwords')}
+persistence true
+persistence_location ${dir}/
+autosave_interval 0
 log_dest stderr
 log_type all
 listener ${port} 127.0.0.1
@@ -62,6 +66,7 @@ keyfile ${path('broker.key')}
     authority: readFileSync(path('authority.crt'), 'utf8'),
     stranger: readFileSync(path('stranger.crt'), 'utf8'),
     kill: () => ended(child, 'SIGKILL'),
+    end: () => ended(child, 'SIGTERM'),
     async restart() {
       child = await run(path('conf'));
     },

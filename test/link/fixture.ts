@@ -1,11 +1,13 @@
 // The broker that the conversation talks to, and those that are none.
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import * as odd from '../fakes/broker.ts';
 import * as mosquitto from '../fakes/mosquitto.ts';
 import type { Fixture, Order } from './conversation/fixture.ts';
 
 export async function startFixture(): Promise<{ fixture: Fixture; close(): Promise<void> }> {
   const broker = await mosquitto.start();
+  const strange = await odd.start();
   const sockets = new Set<Socket>();
   const servers: Server[] = [];
   const listen = (take: (socket: Socket) => void): Promise<number> => {
@@ -43,10 +45,26 @@ export async function startFixture(): Promise<{ fixture: Fixture; close(): Promi
   await new Promise((resolve) => servers.pop()?.close(resolve));
   const { port, tlsPort, user, password, name, authority, stranger } = broker;
   return {
-    fixture: { port, tlsPort, user, password, name, authority, stranger, control, silent, expel, babble, flood, refused },
+    fixture: {
+      port,
+      tlsPort,
+      user,
+      password,
+      name,
+      authority,
+      stranger,
+      control,
+      silent,
+      expel,
+      babble,
+      flood,
+      refused,
+      odd: strange.port,
+    },
     async close() {
       for (const socket of sockets) socket.destroy();
       for (const server of servers) server.close();
+      strange.stop();
       await broker.stop();
     },
   };

@@ -18,5 +18,7 @@ export type Fixture = Readonly<{
   babble: number;
   flood: number;
   refused: number;
+  /** test/fakes/broker.ts. */
+  odd: number;
 }>;
-export type Order = 'kill' | 'restart' | 'stall' | 'wake';
+export type Order = 'kill' | 'end' | 'restart' | 'stall' | 'wake';

@@ -18,6 +18,7 @@ export function converse(host: Host, fixture: Fixture): void {
     if (!host.lacks.has('tls')) basics(`${version} by TLS`, host, fixture, { version, tls });
   }
   refusals(host, fixture);
+  oddities(host, fixture);
   troubles(host, fixture);
 }
 
@@ -65,6 +66,22 @@ function basics(name: string, host: Host, fixture: Fixture, kind: Partial<LinkOp
     assert.equal(await b.next(), message('kept', 'still here', { retain: true }));
     await a.publish('kept', '', { retain: true });
     await finish(a, b);
+  });
+
+  test('what comes while we are gone waits, when we want it to', async () => {
+    const [name, other] = [{ clientId: `kept-${kind.version}`, session: seconds(600) }, await start()];
+    const gone = await start(name);
+    await gone.subscribe('session');
+    gone.sever();
+    await gone.closed();
+    await other.publish('session', 'meanwhile');
+    const back = talk(host, fixture, { ...kind, ...name });
+    assert.is(await back.connected(), true);
+    assert.is(textOf(await back.next()), 'meanwhile');
+    await finish(back, other);
+    const anew = talk(host, fixture, { ...kind, clientId: name.clientId });
+    assert.is(await anew.connected(), false);
+    await finish(anew);
   });
 
   test('the will comes when we go without a word, and not when we say good-bye', async () => {
@@ -133,13 +150,18 @@ function refusals(host: Host, fixture: Fixture): void {
     test(`a packet without an end, ${version}`, async () =>
       assert.is(await closed({ version, to: { address: '127.0.0.1', port: fixture.flood } }), 'limit'));
   if (!host.lacks.has('tls')) {
+    test('somebody speaks no TLS', async () =>
+      assert.is(
+        await closed({ to: { address: '127.0.0.1', port: fixture.babble }, tls: { name: fixture.name, authorities: fixture.authority } }),
+        'tls-protocol',
+      ));
     test('an authority we do not know', async () =>
       assert.is(await closed({ tls: { name: fixture.name, authorities: fixture.stranger } }), 'tls-certificate'));
     test('another name', async () => assert.is(await closed({ tls: { name: 'other.test', authorities: fixture.authority } }), 'tls-name'));
   }
   test('a broker that says why it ends it', async () => {
     const t = talk(host, fixture, { to: { address: '127.0.0.1', port: fixture.expel } });
-    assert.equal(await t.closed(), { code: 'closed', path: 'link', reason: 'the broker ended it with reason 137' });
+    assert.equal(await t.closed(), { code: 'closed', path: 'link', reason: 'the broker ended it: Server busy (137)' });
   });
   test('asked before it is there', async () => {
     const t = talk(host, fixture);
@@ -156,6 +178,61 @@ function refusals(host: Host, fixture: Fixture): void {
   test.run();
 }
 
+function oddities(host: Host, fixture: Fixture): void {
+  const test = suite('link to an odd broker');
+  const start = (clientId: string, more: Partial<LinkOptions> = {}): Talk =>
+    talk(host, fixture, { to: { address: '127.0.0.1', port: fixture.odd }, clientId, ...more });
+
+  test('its quota is spent', async () => assert.is((await start('spent').closed())?.code, 'denied'));
+  test('its quota is spent for messages', async () => {
+    const t = start('full');
+    await t.connected();
+    const sent = await t.publish('a', 'b');
+    assert.is(sent.ok ? '' : sent.fault.code, 'denied');
+    assert.match(sent.ok ? '' : sent.fault.reason, 'Quota exceeded');
+    t.link.end();
+    assert.is(await t.closed(), null);
+  });
+  test('somebody else has our name', async () => {
+    const t = start('taken');
+    await t.connected();
+    const sent = t.publish('a', 'b');
+    assert.equal(await t.closed(), { code: 'denied', path: 'link', reason: 'the broker ended it: Session taken over (142)' });
+    assert.is(codeOf(await sent), 'denied');
+  });
+  test('it takes us, and then not', async () => {
+    const t = start('kick');
+    await t.connected();
+    const sent = t.publish('a', 'b');
+    assert.is((await t.closed())?.code, 'closed');
+    assert.is(codeOf(await sent), 'closed');
+  });
+  test('half a connection is noticed', async () => {
+    const t = start('mute', { keepAlive: seconds(1) });
+    await t.connected();
+    assert.is((await t.closed())?.code, 'timeout');
+  });
+  test('it knows 3.1.1 alone', async () => {
+    assert.is((await start('old').closed())?.code, 'unsupported');
+    const t = start('old', { version: '3.1.1' });
+    await t.connected();
+    t.link.end();
+    assert.is(await t.closed(), null);
+  });
+  test('two messages at a time, not longer than it likes, and all of them before the end', async () => {
+    const t = start('narrow');
+    await t.connected();
+    const sent = Array.from({ length: 6 }, (_, n) => t.publish('narrow', `${n}`));
+    const [large, just] = [t.publish('narrow', new Uint8Array(1000)), t.publish('narrow', new Uint8Array(900))];
+    const last = t.publish('narrow', 'last');
+    t.link.end();
+    assert.equal((await Promise.all([...sent, just, last])).map(codeOf), Array(8).fill('ok'));
+    assert.is(codeOf(await large), 'limit');
+    assert.is(await t.closed(), null);
+  });
+  test.run();
+}
+
 function troubles(host: Host, fixture: Fixture): void {
   const test = suite('link in trouble');
 
@@ -164,7 +241,8 @@ function troubles(host: Host, fixture: Fixture): void {
     await first.connected();
     const second = talk(host, fixture, { clientId: 'twin' });
     await second.connected();
-    assert.is((await first.closed())?.code, 'closed');
+    // Some Mosquittos say why, some do not.
+    assert.match(String((await first.closed())?.code), /^(closed|denied)$/);
     second.link.end();
     assert.is(await second.closed(), null);
   });
@@ -188,6 +266,51 @@ function troubles(host: Host, fixture: Fixture): void {
     assert.is(codeOf(await t.publish('still', 'there')), 'ok');
     t.link.end();
     assert.is(await t.closed(), null);
+  });
+
+  test('a message that nobody fetched in time is forgotten', async () => {
+    const t = talk(host, fixture);
+    await t.connected();
+    await t.publish('brief', 'not for long', { retain: true, expiry: seconds(1) });
+    await t.subscribe('mark');
+    for (let said = 'not for long'; said === 'not for long'; ) {
+      await t.subscribe('brief');
+      await t.publish('mark', 'nothing');
+      said = textOf(await t.next());
+      if (said !== 'nothing') await t.next();
+    }
+    t.link.end();
+    assert.is(await t.closed(), null);
+  });
+
+  test('a broker restarted that has stored our session', async () => {
+    const options = { clientId: 'stored', session: seconds(600) };
+    const before = talk(host, fixture, options);
+    await before.connected();
+    await before.subscribe('stored');
+    await order(host, fixture, 'end');
+    assert.ok((await before.closed()) !== null);
+    await order(host, fixture, 'restart');
+    const after = talk(host, fixture, options);
+    assert.is(await after.connected(), true);
+    await after.publish('stored', 'still mine');
+    assert.is(textOf(await after.next()), 'still mine');
+    after.link.end();
+    assert.is(await after.closed(), null);
+  });
+
+  test('a broker restarted that has forgotten it', async () => {
+    const options = { clientId: 'forgotten', session: seconds(600) };
+    const before = talk(host, fixture, options);
+    await before.connected();
+    await before.subscribe('forgotten');
+    await order(host, fixture, 'kill');
+    assert.ok((await before.closed()) !== null);
+    await order(host, fixture, 'restart');
+    const after = talk(host, fixture, options);
+    assert.is(await after.connected(), false);
+    after.link.end();
+    assert.is(await after.closed(), null);
   });
 
   test('a broker killed and restarted', async () => {

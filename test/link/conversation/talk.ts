@@ -10,7 +10,8 @@ import type { Fixture, Order } from './fixture.ts';
 
 export type Talk = Readonly<{
   link: Link;
-  connected(): Promise<void>;
+  /** Whether the broker has kept our session. */
+  connected(): Promise<boolean>;
   closed(): Promise<Fault | null>;
   next(): Promise<Message>;
   subscribe(filter: string, qos?: Qos): Promise<Result<Qos>>;
@@ -74,9 +75,9 @@ export function talk(host: Host, fixture: Pick<Fixture, 'port' | 'tlsPort' | 'us
     patience: seconds(15),
     ...more,
   };
-  let opened = (): void => undefined;
+  let opened = (_resumed: boolean): void => undefined;
   let ended = (_why: Fault | null): void => undefined;
-  const connected = new Promise<void>((resolve) => {
+  const connected = new Promise<boolean>((resolve) => {
     opened = resolve;
   });
   const closed = new Promise<Fault | null>((resolve) => {
