@@ -8,7 +8,7 @@ import { connect, isIP, Socket } from 'node:net';
 import { constants, endianness, uptime } from 'node:os';
 import { dirname } from 'node:path';
 import { Duplex } from 'node:stream';
-import { connect as connectSecure, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect as connectSecure, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { type Millis, millis } from '../core/brand.ts';
 import { type Code, type Fault, fail, fault, ok, type Result } from '../core/result.ts';
 import type { Clock, Ended, Endpoint, Files, Host, Net, Process, SpawnRequest, Stream, StreamEvents, TlsOptions } from '../ports/host.ts';
@@ -149,7 +149,14 @@ function connectTls(to: Endpoint, tls: TlsOptions, events: StreamEvents): Stream
     write: (bytes, _, done) => void raw.write(bytes, done),
     final: (done) => void raw.end(done),
   });
-  const secure = connectSecure({ socket: records, servername: tls.name, secureContext, rejectUnauthorized: false });
+  const secure = connectSecure({
+    socket: records,
+    // Node is about to send no address as a name (RFC 6066, 3), and then would check none.
+    servername: isIP(tls.name) === 0 ? tls.name : '',
+    checkServerIdentity: (_, certificate) => checkServerIdentity(tls.name, certificate),
+    secureContext,
+    rejectUnauthorized: false,
+  });
   raw.on('data', (bytes) => {
     if (!records.push(bytes)) raw.pause();
   });

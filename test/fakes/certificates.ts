@@ -17,7 +17,7 @@ basicConstraints = critical, CA:TRUE
 keyUsage = keyCertSign, cRLSign
 subjectKeyIdentifier = hash
 [good]
-subjectAltName = DNS:${name}
+subjectAltName = DNS:${name}, IP:127.0.0.1, IP:::1
 [wrong]
 subjectAltName = DNS:other.test
 [ca]

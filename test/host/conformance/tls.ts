@@ -22,6 +22,8 @@ function trust(host: Host, fixture: Fixture, at: TlsFixture, pin: Uint8Array): v
   const accepted: readonly { name: string; to: Endpoint; options: TlsOptions }[] = [
     { name: 'a good certificate, TLS 1.2', to: at.good12, options: { name, authorities } },
     { name: 'a good certificate, TLS 1.3', to: at.good13, options: { name, authorities } },
+    { name: 'an address for a name', to: at.good13, options: { name: '127.0.0.1', authorities } },
+    { name: 'an address of IPv6 for a name', to: at.good12, options: { name: '::1', authorities } },
     { name: 'one authority among several', to: at.good13, options: { name, authorities: `${at.identity.certificate}${authorities}` } },
     { name: 'a good certificate with the right pin', to: at.good13, options: { name, authorities, pin } },
     { name: 'the right pin alone', to: at.good13, options: { name, pin } },
@@ -50,6 +52,8 @@ function trust(host: Host, fixture: Fixture, at: TlsFixture, pin: Uint8Array): v
     { name: 'not valid yet', to: at.notYet, options: { name, authorities }, want: 'tls-certificate' },
     { name: 'another name', to: at.wrongName, options: { name, authorities }, want: 'tls-name' },
     { name: 'we asked for another name', to: at.good13, options: { name: 'else.test', authorities }, want: 'tls-name' },
+    { name: 'we asked for another address', to: at.good13, options: { name: '127.0.0.2', authorities }, want: 'tls-name' },
+    { name: 'an address, and the certificate names none', to: at.wrongName, options: { name: '127.0.0.1', authorities }, want: 'tls-name' },
     { name: 'no authority, no pin', to: at.good13, options: { name }, want: 'tls-certificate' },
     {
       name: 'an authority that has nothing to do with it',
