@@ -50,6 +50,11 @@ const refused = [
   { name: 'more than nothing', args: ['--memory', '0'], says: /not 0\n$/ },
   { name: 'no sign', args: ['--memory', '-1'], says: /not -1\n$/ },
   { name: 'no more than there can be', args: ['--memory', '99999999999999999999'], says: /wants a number/ },
+  {
+    name: 'no deeper stack than the system gives',
+    args: ['--stack', '1000000'],
+    says: /^weir: --stack 1000000: the system gives a stack of \d+ KB/,
+  },
   { name: 'a file', args: ['--script'], says: /^weir: --script wants a file\n$/ },
   { name: 'a role that is inside', args: ['agent'], says: /^weir: no role agent inside\n/ },
 ];
@@ -173,6 +178,12 @@ ceilings('rings are collected before it is reached', () => {
 });
 ceilings('a deep stack is an error of the program', () => {
   const { status, stderr } = script('const f = () => f() + 1; f();', '--stack', '64');
+  assert.is(status, 1);
+  assert.match(stderr, /stack overflow/);
+});
+ceilings('the deepest stack is one too', () => {
+  const deepest = /gives a stack of (\d+) KB .* keeps (\d+)/.exec(run(empty, '--stack', '1000000').stderr);
+  const { status, stderr } = script('const f = () => f() + 1; f();', '--stack', String(Number(deepest?.[1]) - Number(deepest?.[2])));
   assert.is(status, 1);
   assert.match(stderr, /stack overflow/);
 });

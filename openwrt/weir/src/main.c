@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "weir.h"
@@ -27,6 +28,18 @@ static size_t kilobytes(const char *option, const char *text) {
   return number * 1024;
 }
 
+/* A stack that ends before its ceiling is reached ends the process without a word. */
+static size_t stack_size(const char *option, const char *text) {
+  enum { HOST = 256 * 1024 }; /* what our own buffers and callers of the engine take */
+  const size_t size = kilobytes(option, text);
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_STACK, &limit) != 0) abort();
+  if (limit.rlim_cur != RLIM_INFINITY && (limit.rlim_cur < HOST || size > limit.rlim_cur - HOST))
+    die(EXIT_USAGE, "%s %s: the system gives a stack of %llu KB (ulimit -s), of which the host keeps %d", option, text,
+        (unsigned long long)limit.rlim_cur / 1024, HOST / 1024);
+  return size;
+}
+
 int main(int argc, char **argv) {
   /* A descriptor 0, 1 or 2 that is closed would become a socket, and a log line would go to a peer. */
   for (int fd = 0; fd <= 2; fd++)
@@ -40,7 +53,7 @@ int main(int argc, char **argv) {
     if (strcmp(option, "--memory") == 0) {
       options.memory = kilobytes(option, value);
     } else if (strcmp(option, "--stack") == 0) {
-      options.stack = kilobytes(option, value);
+      options.stack = stack_size(option, value);
     } else if (strcmp(option, "--script") == 0) {
       if (value == NULL) die(EXIT_USAGE, "--script wants a file");
       options.entry = value;
