@@ -5,7 +5,9 @@ import { spawnSync } from 'node:child_process';
 import { arch } from 'node:process';
 
 const biome = `node_modules/@biomejs/cli-linux-${arch}/biome`;
-const args = process.argv.includes('--ci') ? ['ci', '--diagnostic-level=warn', '--error-on-warnings'] : ['check', '--write'];
+const args = process.argv.includes('--ci')
+  ? ['ci', '--colors=off', '--diagnostic-level=warn', '--error-on-warnings']
+  : ['check', '--write'];
 const run = spawnSync(biome, args, { stdio: 'inherit' });
 if (run.error !== undefined) throw run.error;
 process.exitCode = run.status ?? 1;

@@ -284,7 +284,10 @@ const isTarget = (name: string): name is Target => name in toolchains;
 if (process.argv[1] === resolve('build/native.ts')) {
   const named = process.argv.slice(2);
   const unknown = named.filter((name) => !isTarget(name));
-  if (unknown.length > 0) throw new Error(`no target ${unknown.join(' ')}; there are ${targets.join(' ')}`);
+  if (unknown.length > 0) {
+    console.error(`native: no target ${unknown.join(' ')}; there are ${targets.join(' ')}`);
+    process.exit(2);
+  }
   for (const target of named.length === 0 ? targets : named.filter(isTarget)) {
     const begun = Date.now();
     const binary = readFileSync(await native(target));
