@@ -4,7 +4,6 @@
 import { type ByteCount, type Millis, type Seconds, seconds } from './brand.ts';
 import type { State } from './claim.ts';
 import type { Address, Prefix } from './ip.ts';
-import * as ip from './ip.ts';
 import type { Pool } from './pool.ts';
 import * as pools from './pool.ts';
 import { type Fault, fail, fault, ok, type Result } from './result.ts';
