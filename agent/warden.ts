@@ -25,12 +25,12 @@ import * as sights from './core/sight.ts';
 import type { Situation, Stand } from './core/standing.ts';
 import * as standings from './core/standing.ts';
 import type { Uplink } from './core/uplink.ts';
-import type { Host } from './ports/host.ts';
+import type { Files, Host } from './ports/host.ts';
 import type { Estate, Hold, PeerFound, PeerStep, Reading, Routes, RuleStep, Rules, Tunnel, TunnelReady, Uplinks } from './ports/router.ts';
 
 /** What the enforcer can ask of the world. */
 export type World = Readonly<{
-  host: Pick<Host, 'clock' | 'files' | 'log' | 'random'>;
+  host: Pick<Host, 'clock' | 'log' | 'random'> & Readonly<{ files: Pick<Files, 'read' | 'replace' | 'remove'> }>;
   rules: Rules;
   tunnel: Tunnel;
   routes: Routes;

@@ -1,0 +1,347 @@
+// The warden over a model of its ports: in which order it acts, and what it does when something fails half-way.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Request } from '../../agent/core/admission.ts';
+import { type ByteCount, millis } from '../../agent/core/brand.ts';
+import { type Fault, fail, ok, type Result } from '../../agent/core/result.ts';
+import type { Generation, Held, Pair, PeerKey, Slot } from '../../agent/core/seat.ts';
+import type { Section } from '../../agent/core/settings.ts';
+import type { PeerFound, Reading, RuleEvents, Statics } from '../../agent/ports/router.ts';
+import type { Warden, World } from '../../agent/warden.ts';
+import * as warden from '../../agent/warden.ts';
+import { manual } from '../fakes/clock.ts';
+
+const section = (name: string, options: Readonly<Record<string, string>>): Section => ({
+  name,
+  type: name,
+  options: new Map(Object.entries(options)),
+});
+const shared = (more: Readonly<Record<string, string>> = {}): readonly Section[] => [
+  section('share', { accepted: '1' }),
+  section('tunnel', { pool6: 'fd00:64::/64' }),
+  section('limits', more),
+];
+const none: Pair<ByteCount> = { up: 0n as ByteCount, down: 0n as ByteCount };
+const key = (n: number): PeerKey => `${'ABCDEFGH'.charAt(n).repeat(42)}A=` as PeerKey;
+const request = (n: number): Result<Request> =>
+  ok({
+    key: key(n),
+    quota: { kind: 'shared', bytes: 1000n },
+    rate: { up: 8000n, down: 8000n },
+    throttle: null,
+    egress: { kind: 'internet' },
+    seconds: 60n,
+    used: { up: 0n, down: 0n },
+  });
+
+type Model = Readonly<{
+  it: Warden;
+  /** What was asked of the ports, in order. */
+  calls: string[];
+  held: Map<Slot, Held>;
+  peers: Map<PeerKey, PeerFound>;
+  /** The next call of this name fails so. */
+  failing: Map<string, Fault>;
+  settings: { sections: readonly Section[] };
+  files: Map<string, string>;
+  lines: readonly string[];
+  passing(ms: number): Promise<void>;
+  calm(): Promise<void>;
+  rulesGone(): void;
+}>;
+
+async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok('owned')): Promise<Model> {
+  const clock = manual();
+  const calls: string[] = [];
+  const held = new Map<Slot, Held>();
+  const peers = new Map<PeerKey, PeerFound>();
+  const failing = new Map<string, Fault>();
+  const settings = { sections: shared() };
+  const files = new Map([['/etc/passwd', 'weir:x:453:453::/:/bin/false\n']]);
+  const lines: string[] = [];
+  let events: RuleEvents | null = null;
+  let generation = 0;
+  let node = 0n as ByteCount;
+  const done = ok(undefined);
+
+  /** Takes a moment, as the kernel does, so that what is not serial shows. */
+  async function asked<T>(name: string, answer: () => Result<T>): Promise<Result<T>> {
+    calls.push(name);
+    await Promise.resolve();
+    const why = failing.get(name);
+    failing.delete(name);
+    return why === undefined ? answer() : { ok: false, fault: why };
+  }
+  const reading = (): Reading => ({
+    held: new Map([...held].map(([slot, h]) => [slot, { ...h, key: [...peers.values()].find((p) => slotOf(p) === slot)?.key ?? null }])),
+    strays: [...peers.values()].filter((p) => !held.has(slotOf(p))).map((p) => p.key),
+    line: none,
+    node,
+    spare: new Map(),
+    debris: [],
+  });
+  const slots = new Map<PeerKey, Slot>();
+  const slotOf = (p: PeerFound): Slot => slots.get(p.key) as Slot;
+
+  const world: World = {
+    host: {
+      clock,
+      random: (size) => new Uint8Array(size),
+      log: (line) => void lines.push(line),
+      files: {
+        read: (path) => {
+          const text = files.get(path);
+          return text === undefined ? fail('ENOENT', path, 'no such file') : ok(new TextEncoder().encode(text));
+        },
+        replace: (path, bytes) => {
+          const why = failing.get('replace');
+          if (why !== undefined) return { ok: false, fault: why };
+          files.set(path, new TextDecoder().decode(bytes));
+          return done;
+        },
+        remove: (path) => (files.delete(path) ? done : fail('ENOENT', path, 'no such file')),
+      },
+    },
+    rules: {
+      prepare: (statics) => asked('prepare', () => prepared(statics)),
+      read: () => asked('read', () => ok(reading())),
+      meter: () => asked('meter', () => ok({ sessions: new Map(), line: none })),
+      check: (text) => asked('check', () => (text === 'cannot' ? fail('foreign', 'nft', 'no') : done)),
+      allow: (bytes) =>
+        asked(`allow ${bytes}`, () => {
+          node = 0n as ByteCount;
+          return done;
+        }),
+      sweep: () => asked('sweep', () => done),
+      remove: () => asked('remove', () => done),
+      apply: (step) =>
+        asked(step.kind, () => {
+          if (step.kind === 'clear') held.delete(step.held.slot);
+          else if (step.kind === 'seat') {
+            const { slot, terms, used } = step.seat;
+            held.set(slot, { key: null, slot, generation: ++generation as Generation, terms, counted: used, left: step.left });
+          } else {
+            const left = step.changes.find((c) => c.kind === 'set-end');
+            if (left?.kind === 'set-end') held.set(step.held.slot, { ...step.held, left: left.left });
+          }
+          return done;
+        }),
+      watch(told) {
+        events = told;
+        return done;
+      },
+    },
+    tunnel: {
+      prepare: () => asked('tunnel', () => ok({ by: 'kernel', key: key(7) })),
+      read: () => asked('peers', () => ok([...peers.values()])),
+      apply: (steps) =>
+        asked(steps.map((s) => s.kind).join(), () => {
+          for (const step of steps) {
+            if (step.kind === 'expel') peers.delete(step.key);
+            else {
+              slots.set(step.key, step.slot);
+              peers.set(step.key, { key: step.key, allowed: [], endpoint: null, handshake: null, counted: none });
+            }
+          }
+          return done;
+        }),
+    },
+    routes: {
+      makeDevice: () => asked('device', () => ok(5)),
+      removeDevice: () =>
+        asked('no device', () => {
+          peers.clear();
+          return done;
+        }),
+      read: () => asked('around', () => ok({ links: [], addresses: [], routes: [] })),
+      keep: () => asked('guard', () => done),
+      release: () => asked('no guard', () => done),
+      watch: () => done,
+    },
+    estate: {
+      settings: async () => ok(settings.sections),
+      set: async () => done,
+      state: async () => ok({ kind: 'present' }),
+      setup: async () => ok(true),
+      teardown: async () => ok(true),
+    },
+    uplinks: {
+      async watch(_, told) {
+        told(ok([]));
+        return ok({ stop: async () => undefined });
+      },
+    },
+    render: (_, s) => ok(`${s.canCountConnections ? 'all' : 'most'} ${s.owner.limits.sessions}`),
+    countersignPort: 4720,
+    capabilities: [
+      { what: 'this', mend: 'install this', text: 'can' },
+      { what: 'that', mend: 'install that', text: 'cannot' },
+    ],
+    folder: '/weir',
+  };
+  const it = warden.start(world);
+  const calm = async (): Promise<void> => {
+    for (let last = -1; last !== calls.length; ) {
+      last = calls.length;
+      for (let n = 0; n < 50; n++) await Promise.resolve();
+    }
+  };
+  await calm();
+  return {
+    it,
+    calls,
+    held,
+    peers,
+    failing,
+    settings,
+    files,
+    lines,
+    calm,
+    async passing(ms) {
+      clock.advance(millis(ms));
+      await calm();
+    },
+    rulesGone() {
+      held.clear();
+      events?.gone();
+    },
+  };
+}
+
+const actions = (m: Model): readonly string[] => m.calls.filter((c) => !/^(read|peers|around|check|meter|allow)/.test(c));
+const anew = (m: Model): void => void m.calls.splice(0);
+const why = (m: Model): string => m.it.state().why?.path ?? 'shares';
+const faultOf = (items: readonly Result<unknown>[]): string | undefined => items.flatMap((i) => (i.ok ? [] : [i.fault.code]))[0];
+
+const order = suite('order');
+order('the guard before the rules, the rules before the peers', async () => {
+  const m = await begin();
+  assert.equal([why(m), actions(m)], ['shares', ['device', 'guard', 'prepare', 'tunnel']]);
+  anew(m);
+  assert.is(faultOf(await m.it.admit([request(0)])), undefined);
+  assert.equal(actions(m), ['seat', 'welcome']);
+  anew(m);
+  assert.is(faultOf(await m.it.evict([ok({ key: key(0) })])), undefined);
+  assert.equal(actions(m), ['expel', 'clear']);
+});
+order('the counters of who goes are read between peer and rules', async () => {
+  const m = await begin();
+  await m.it.admit([request(0)]);
+  anew(m);
+  await m.it.evict([ok({ key: key(0) })]);
+  const [expel, meter, clear] = ['expel', 'meter', 'clear'].map((c) => m.calls.indexOf(c));
+  assert.ok(Number(expel) < Number(meter) && Number(meter) < Number(clear));
+});
+order('one command after the other', async () => {
+  const m = await begin();
+  anew(m);
+  await Promise.all([m.it.admit([request(0)]), m.it.admit([request(1)])]);
+  assert.equal(actions(m), ['seat', 'welcome', 'seat', 'welcome']);
+  assert.is(m.peers.size, 2);
+});
+order('rules gone: out first, then rules, then seats, then peers', async () => {
+  const m = await begin();
+  await m.it.admit([request(0)]);
+  anew(m);
+  m.rulesGone();
+  await m.calm();
+  assert.equal(actions(m), ['expel', 'device', 'guard', 'prepare', 'tunnel', 'seat', 'welcome']);
+  assert.equal([m.held.size, m.peers.size], [1, 1]);
+});
+order('the owner says no: out, and the device with them; yes again lets nobody back in', async () => {
+  const m = await begin();
+  await m.it.admit([request(0)]);
+  anew(m);
+  m.settings.sections = [section('share', { accepted: '0' })];
+  m.it.changed();
+  await m.calm();
+  assert.equal([why(m), actions(m)], ['weir.share.accepted', ['expel', 'no device']]);
+  assert.is(faultOf(await m.it.admit([request(1)])), 'denied');
+  m.settings.sections = shared();
+  m.it.changed();
+  await m.calm();
+  assert.equal([why(m), m.held.size, m.peers.size], ['shares', 0, 0]);
+});
+order('the same settings again change nothing', async () => {
+  const m = await begin();
+  await m.it.admit([request(0)]);
+  anew(m);
+  m.it.changed();
+  await m.calm();
+  assert.equal(actions(m), []);
+});
+order.run();
+
+const broken = (code: Fault['code']): Fault => ({ code, path: 'model', reason: 'broken' });
+const failures = suite('failures');
+failures('a kernel that cannot count connections is served without', async () => {
+  const m = await begin((s) => (s.text.startsWith('most') ? ok('owned') : fail('foreign', 'nft', 'no ct count')));
+  assert.equal([why(m), m.it.state().canCountConnections], ['shares', false]);
+});
+failures('one that cannot do what is needed is not, and told by name', async () => {
+  const m = await begin(() => fail('foreign', 'nft', 'line 7'));
+  assert.equal([why(m), m.it.state().why?.reason], ['that', 'the kernel cannot do this: install that']);
+  assert.is(faultOf(await m.it.admit([request(0)])), 'unsupported');
+});
+for (const call of ['device', 'guard', 'prepare', 'tunnel'] as const)
+  failures(`${call}: nothing is shared until it works`, async () => {
+    const m = await begin();
+    await m.it.admit([request(0)]);
+    for (const name of [call, call]) m.failing.set(name, broken('EIO'));
+    if (call === 'prepare') m.failing.set('check', broken('EIO'));
+    m.settings.sections = shared({ sessions: '7' });
+    m.it.changed();
+    await m.calm();
+    const isShut = why(m) !== 'shares';
+    // A second try without counting connections may have worked.
+    assert.ok(isShut ? m.peers.size === 0 : call === 'prepare');
+    await m.passing(10_000);
+    assert.equal([why(m), m.peers.size, m.held.size], ['shares', 1, 1]);
+  });
+for (const call of ['read', 'peers', 'seat', 'welcome'] as const)
+  failures(`${call} in a command: the answer is a Fault, and no peer is without rules`, async () => {
+    const m = await begin();
+    m.failing.set(call, broken('EIO'));
+    assert.is(faultOf(await m.it.admit([request(0)])), 'EIO');
+    assert.is(m.peers.size, 0);
+    await m.calm();
+    assert.equal([m.held.size, m.peers.size], [0, 0]);
+    assert.is(faultOf(await m.it.admit([request(0)])), undefined);
+    assert.is(m.peers.size, 1);
+  });
+failures('who could not be cleared does not come back', async () => {
+  const m = await begin();
+  await m.it.admit([request(0)]);
+  m.failing.set('clear', broken('EBUSY'));
+  assert.is(faultOf(await m.it.evict([ok({ key: key(0) })])), 'EBUSY');
+  await m.calm();
+  assert.equal([m.peers.size, m.held.size], [0, 0]);
+});
+failures('what cannot be written down is not given out', async () => {
+  const m = await begin();
+  assert.ok(m.files.get('/weir/ledger')?.startsWith('weir ledger 1\n'));
+  const n = await begin(() => ok('owned'));
+  n.failing.set('replace', broken('ENOSPC'));
+  n.files.delete('/weir/ledger');
+  n.settings.sections = [section('share', { accepted: '0' })];
+  n.it.changed();
+  await n.calm();
+  n.settings.sections = shared();
+  anew(n);
+  n.it.changed();
+  await n.calm();
+  assert.equal(
+    n.calls.filter((c) => c.startsWith('allow')),
+    [],
+  );
+  assert.ok(n.it.state().faults.some((f) => f.code === 'ENOSPC'));
+});
+failures('trouble is told once, and remembered until it is settled', async () => {
+  const m = await begin();
+  m.failing.set('read', broken('EIO'));
+  await m.passing(10_000);
+  assert.is(m.lines.filter((l) => /broken/.test(l)).length, 1);
+  assert.is(why(m), 'shares');
+});
+failures.run();
