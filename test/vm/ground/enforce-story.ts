@@ -30,7 +30,7 @@ export const session = (bytes: bigint): Asked['admit'] => ({
   used: { up: 0n, down: 0n },
 });
 
-const wish = ({ key, quota, rate, throttle, egress }: Asked['admit']): Asked['change'] => ({ key, quota, rate, throttle, egress });
+export const wish = ({ key, quota, rate, throttle, egress }: Asked['admit']): Asked['change'] => ({ key, quota, rate, throttle, egress });
 
 /** A new session, with a tunnel of its own. */
 export async function begin(it: Post, bytes: bigint): Promise<void> {
@@ -138,7 +138,6 @@ export function story({ machine, hold }: Kernel): void {
     const lines = await it.says('weir0');
     const again = async (): Promise<unknown> => (hold === 'watched' ? it.says('shares on weir0', lines) : undefined);
     const passed = await leaked(it, 'nft flush ruleset', again);
-    console.log(`${machine}: ${passed} packets after the ruleset was flushed`);
     assert.ok(passed <= (hold === 'owned' ? 0 : 1000), `${passed} packets passed`);
     const { counted } = await it.row();
     assert.is(counted.up + counted.down, used);
@@ -160,7 +159,6 @@ export function story({ machine, hold }: Kernel): void {
     const arrived = (await acts.arrived(it.ground)).packets - before;
     const passed = BigInt((arrived + first.back + then.back) * inside);
     const { counted } = await it.row();
-    console.log(`${machine}: ${passed} of ${quota} bytes, ${counted.up + counted.down} of them billed`);
     assert.ok(passed <= quota && passed > quota / 2n, `${passed} of ${quota} bytes passed`);
     assert.ok(counted.up + counted.down <= passed, 'what nobody counted is not billed');
     await acts.load(it.ground, `${offloaded}${blind}`);

@@ -1,7 +1,7 @@
 // What a router of ours needs that busybox is not: nft, ip and wg with their libraries, as files for its first file system. nft is the
 // suite's own, so two kernels are two versions of it too.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { bringPackages, type Suite } from '../../../build/apt.ts';
 import { type Machine, machines } from './machines.ts';
@@ -27,8 +27,9 @@ export function tools(machine: Machine): Readonly<Record<string, File>> {
     // nft asks the C library for the numbers of protocols.
     '/etc/protocols': { bytes: 'icmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\nipv6-icmp 58 IPv6-ICMP\n' },
   };
-  // Absolute links lead out of the folder; what they mean is also there under its own path.
-  const found = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => existsSync(join(folder, path)));
+  // Absolute links lead to this machine's own; what they mean is also there under its own path.
+  const leadsOut = (path: string): boolean => lstatSync(path).isSymbolicLink() && (readlinkSync(path).startsWith('/') || !existsSync(path));
+  const found = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => !leadsOut(join(folder, path)));
   for (const path of found) {
     const name = path.slice(path.lastIndexOf('/') + 1);
     const isCommand = commands.includes(name) && /s?bin\//.test(path);
