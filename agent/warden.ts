@@ -484,10 +484,24 @@ export function start(world: World): Warden {
     asked: readonly Result<A>[],
     decide: (r: admission.Rules, have: Have, asked: readonly Result<A>[]) => Decision,
     answer: (seat: Seat, carried: Carried) => Result<T>,
-  ): Promise<readonly Result<T>[]> {
-    const carried = await inTurn(() => carryOut((r, have) => decide(r, have, asked)));
+  ): Items<T> {
+    const carried = await carryOut((r, have) => decide(r, have, asked));
     if (!carried.ok) return asked.map((one) => (one.ok ? carried : one));
     return carried.value.decision.answers.map((one) => (one.ok ? answer(one.value, carried.value) : one));
+  }
+
+  /** While nothing is shared, whoever waits to come back does so no more. */
+  async function evict(asked: readonly Result<admission.Eviction>[]): Items<Gone> {
+    const missing = fail('missing', 'key', 'no such session');
+    if (standing.kind === 'open') return command(asked, admission.evict, ({ key }, { gone }) => okOr(gone.get(key), missing));
+    return asked.map((one) => {
+      if (!one.ok) return one;
+      const seen = sight.get(one.value.key as PeerKey);
+      if (seen === undefined) return missing;
+      const { key, slot, generation, used: counted } = seen;
+      sight = sights.without(sight, [key]);
+      return ok({ key, slot, generation, counted });
+    });
   }
 
   const seated = (seat: Seat, { after }: Carried): Result<Seated> => {
@@ -587,14 +601,10 @@ export function start(world: World): Warden {
   clock.after(period, tick);
 
   return {
-    admit: (asked) => command(asked, admission.admit, seated),
-    renew: (asked) => command(asked, admission.renew, seated),
-    change: (asked) => command(asked, admission.change, seated),
-    evict: (asked) =>
-      command(asked, admission.evict, ({ key }, { gone }) => {
-        const one = gone.get(key);
-        return one === undefined ? fail('missing', 'key', 'no such session') : ok(one);
-      }),
+    admit: (asked) => inTurn(() => command(asked, admission.admit, seated)),
+    renew: (asked) => inTurn(() => command(asked, admission.renew, seated)),
+    change: (asked) => inTurn(() => command(asked, admission.change, seated)),
+    evict: (asked) => inTurn(() => evict(asked)),
     rows: () => inTurn(rows),
     state() {
       const cap = standing.kind === 'open' ? standing.owner.limits.month.cap : null;
@@ -631,6 +641,8 @@ function prefixOf(literal: string): Prefix {
   return prefix.value;
 }
 const loopback = ['127.0.0.1/32', '::1/128'].map((literal) => prefixOf(literal).address);
+
+const okOr = <T>(value: T | undefined, otherwise: Result<never>): Result<T> => (value === undefined ? otherwise : ok(value));
 
 const carriedBy = (peers: readonly PeerFound[]): sights.Tunnelled => new Map(peers.map(({ key, counted }) => [key, counted]));
 

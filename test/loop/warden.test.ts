@@ -318,6 +318,20 @@ failures('who could not be cleared does not come back', async () => {
   await m.calm();
   assert.equal([m.peers.size, m.held.size], [0, 0]);
 });
+failures('who is evicted while nothing works does not come back with it, and is billed', async () => {
+  const m = await begin();
+  await m.it.admit([request(0), request(1)]);
+  for (const name of ['device', 'device']) m.failing.set(name, broken('EIO'));
+  m.settings.sections = shared({ sessions: '7' });
+  m.it.changed();
+  await m.calm();
+  assert.is(why(m), 'model');
+  const [gone, again] = await m.it.evict([ok({ key: key(0) }), ok({ key: key(0) })]);
+  assert.ok(gone?.ok && gone.value.counted.up === 0n);
+  assert.is(again?.ok === false && again.fault.code, 'missing');
+  await m.passing(10_000);
+  assert.equal([why(m), [...m.peers.keys()]], ['shares', [key(1)]]);
+});
 failures('what cannot be written down is not given out', async () => {
   const m = await begin();
   assert.ok(m.files.get('/weir/ledger')?.startsWith('weir ledger 1\n'));

@@ -209,7 +209,7 @@ owner('has a month: it ends in the kernel, is remembered, and a damaged ledger i
       await it.start();
       await it.says(/shares on .*, \d sessions$/);
       const kept = await it.month();
-    assert.ok(kept >= used, `${kept}, and ${used} before`);
+      assert.ok(kept >= used, `${kept}, and ${used} before`);
       await it.kill();
       writeFileSync(join(it.folder, 'ledger'), 'weir ledger 1\nmonth nonsense\n');
       const from = it.lines.length;
@@ -218,7 +218,7 @@ owner('has a month: it ends in the kernel, is remembered, and a damaged ledger i
       assert.is((await it.weir('resume')).code, 0);
       await it.says(/shares on /, from);
       const begun = await it.month();
-    assert.ok(begun < used, `${begun}, and ${used} before`);
+      assert.ok(begun < used, `${begun}, and ${used} before`);
     },
     post.config({ 'limits.monthly_cap': '8' }),
   ),
