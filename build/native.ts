@@ -214,10 +214,11 @@ async function link(tools: Toolchain, brought: Sources, table: string, hasTls = 
   });
 }
 
-/** Names without code in place of all that these files may want of mbedTLS; assembler, which no optimiser looks into. */
+/** Names without code in place of all that these files may want of mbedTLS, weak beside what they define for it; assembler, which no
+ *  optimiser looks into. */
 function stubs(files: readonly string[]): string {
   const wanted = files.flatMap((file) => readFileSync(file, 'utf8').match(/\b(mbedtls|psa)_\w+/g) ?? []);
-  return [...new Set(wanted)].map((name) => `__asm__(".globl ${name}\\n${name}:");\n`).join('');
+  return [...new Set(wanted)].map((name) => `__asm__(".weak ${name}\\n${name}:");\n`).join('');
 }
 
 /** The folder that `make` filled for these ingredients, now or in an earlier build. */
