@@ -39,9 +39,10 @@ export function update(self: Self, state: State, event: Event, moment: Moment): 
       if (state.kind !== 'asking') return unchanged(state);
       const { settings } = event;
       const { node, brokers } = settings;
-      const { trail } = state;
-      if (trail !== null) return resolve({ settings, broker: link.choose(trail, brokers, at), trail }, false);
-      return rest({ failures: 0, trail: new Map() }, link.first(node.id, self.boot, brokers[0].spread), at, 'link: waits for its turn');
+      const turn = link.first(node.id, self.boot, brokers[0].spread);
+      if (state.trail === null && turn > 0) return rest({ failures: 0, trail: new Map() }, turn, at, 'link: waits for its turn');
+      const trail = state.trail ?? new Map();
+      return resolve({ settings, broker: link.choose(trail, brokers, at), trail }, false);
     }
     case 'unconfigured': {
       if (state.kind !== 'asking') return unchanged(state);

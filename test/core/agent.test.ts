@@ -141,6 +141,10 @@ update('waits for its turn, once, however lucky', () => {
   const next = agent.update(self, agent.update(self, step.state, rested, now).state, configured, now);
   assert.equal(acts(next), ['resolve b.example']);
 });
+update('has no turn to wait for where there is one node', () => {
+  const alone: Settings = { ...settings, brokers: [{ ...b, spread: seconds(0) }] };
+  assert.equal(acts(agent.update(self, { ...asking, trail: null }, { kind: 'configured', settings: alone }, now)), ['resolve b.example']);
+});
 update('where nobody answers, tries the other addresses at once', () => {
   const silent: Event = { kind: 'disconnected', fault: fault('ENETUNREACH', '', 'no way') };
   const step = agent.update(self, connecting, silent, now);

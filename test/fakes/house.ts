@@ -1,16 +1,18 @@
 // All that surrounds Weir's processes, on one machine: a ubusd with a router's objects on it, Mosquitto, a name server that knows only the
-// broker; and the processes themselves, each in a WebAssembly engine of its own.
+// broker; and the processes themselves, each in a WebAssembly engine of its own, or as the native program.
 
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { millis } from '../../agent/core/brand.ts';
-import { ok, type Result } from '../../agent/core/result.ts';
+import { fail, ok, type Result } from '../../agent/core/result.ts';
 import { host } from '../../agent/host/node.ts';
 import { runWasm } from '../../agent/host/wasm.ts';
 import type { Datagram, Host, Signal } from '../../agent/ports/host.ts';
 import { bundle, type Role } from '../../build/bundle.ts';
+import { native } from '../../build/native.ts';
 import * as mosquitto from './mosquitto.ts';
 import * as router from './router.ts';
 import { startUbusd } from './ubusd.ts';
@@ -20,8 +22,8 @@ export type Guest = Readonly<{
   /** Lines of its log so far, and what it printed. */
   lines: readonly string[];
   printed(): string;
-  /** Resolves with the first line, past or future, that matches; fails when the process ends without one. */
-  says(pattern: RegExp): Promise<string>;
+  /** Resolves with the first line, past or future, that matches, or with the so manieth; fails when the process ends without it. */
+  says(pattern: RegExp, times?: number): Promise<string>;
   signal(name: Signal): void;
   /** As by SIGKILL. */
   stop(): void;
@@ -32,15 +34,25 @@ export type House = Readonly<{
   /** What stands in /etc/config/weir. */
   config: string;
   run(role: Role, ...args: string[]): Promise<Guest>;
+  /** Has this machine's own name servers: for brokers that are known by address. */
+  runNative(role: Role): Promise<Guest>;
+  /** What the name server says from now on: the truth, or that it failed. */
+  names(how: 'work' | 'fail'): void;
   cutBus(): Promise<void>;
   restoreBus(): Promise<void>;
   close(): Promise<void>;
 }>;
 
+/** `config`: of the broker and the path of its authority. `ground`: what the WebAssembly engines run on. */
+export type Terms = Readonly<{ config?: string | ((broker: mosquitto.Broker, authority: string) => string); ground?: Host }>;
+
 /** Several times what an agent uses when it is connected. */
 const memoryLimit = 4 << 20;
 
-export async function open(onLine: (role: Role, line: string) => void = () => undefined, config?: string): Promise<House> {
+export async function open(
+  onLine: (role: Role, line: string) => void = () => undefined,
+  { config = configOf, ground = host }: Terms = {},
+): Promise<House> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-house-'));
   // Also when it does not come to `close`.
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
@@ -48,34 +60,33 @@ export async function open(onLine: (role: Role, line: string) => void = () => un
   const broker = await mosquitto.start();
   const authority = join(dir, 'authority.pem');
   writeFileSync(authority, broker.authority);
-  const weir = config ?? configOf(broker, authority);
+  const weir = typeof config === 'string' ? config : config(broker, authority);
   const names = await nameServer(broker.name);
   const made = await bundle();
   const modules = new Map(made.modules.map((module) => [module.name, module.source]));
   let bus = await openBus(socket, weir);
   const guests = new Set<Guest>();
+  const welcome = (guest: Guest): Guest => {
+    guests.add(guest);
+    return guest;
+  };
 
   return {
     broker,
     config: weir,
     async run(role, ...args) {
       const signals = new Map<Signal, () => void>();
-      const lines: string[] = [];
-      const waiting = new Set<() => void>();
+      const voice = listen(role, onLine);
       let printed = '';
       const running = await runWasm({
         host: {
-          ...names.under(host),
+          ...names.under(ground),
           process: {
             ...host.process,
             env: (name) => (name === 'UBUS_SOCKET' ? socket : null),
             onSignal: (name, fire) => void signals.set(name, fire),
           },
-          log(line) {
-            lines.push(line);
-            onLine(role, line);
-            for (const check of [...waiting]) check();
-          },
+          log: voice.heard,
           print(text) {
             printed += text;
           },
@@ -86,28 +97,37 @@ export async function open(onLine: (role: Role, line: string) => void = () => un
         memoryLimit,
         deadline: millis(5000),
       });
-      const guest: Guest = {
+      return welcome({
         ended: running.ended,
-        lines,
+        lines: voice.lines,
         printed: () => printed,
-        says: (pattern) =>
-          new Promise((resolve, reject) => {
-            const check = (): void => {
-              const line = lines.find((l) => pattern.test(l));
-              if (line !== undefined) resolve(line);
-            };
-            waiting.add(check);
-            check();
-            running.ended.then((how) =>
-              reject(new Error(`${role} ended (${JSON.stringify(how)}) and never said ${pattern}:\n${lines.join('\n')}`)),
-            );
-          }),
+        says: voice.says(running.ended),
         signal: (name) => signals.get(name)?.(),
         stop: running.stop,
-      };
-      guests.add(guest);
-      return guest;
+      });
     },
+    async runNative(role) {
+      const voice = listen(role, onLine);
+      const child = spawn(await native('host'), [role], { env: { UBUS_SOCKET: socket }, stdio: ['ignore', 'ignore', 'pipe'] });
+      let half = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        const [rest = '', ...lines] = (half + text).split('\n').reverse();
+        half = rest;
+        for (const line of lines.reverse()) voice.heard(line);
+      });
+      const ended = new Promise<Result<number>>((resolve) =>
+        child.on('close', (code, signal) => resolve(code === null ? fail('closed', role, String(signal)) : ok(code))),
+      );
+      return welcome({
+        ended,
+        lines: voice.lines,
+        printed: () => '',
+        says: voice.says(ended),
+        signal: (name) => void child.kill(name),
+        stop: () => void child.kill('SIGKILL'),
+      });
+    },
+    names: names.how,
     cutBus: () => bus.close(),
     async restoreBus() {
       bus = await openBus(socket, weir);
@@ -119,6 +139,33 @@ export async function open(onLine: (role: Role, line: string) => void = () => un
       await broker.stop();
       rmSync(dir, { recursive: true, force: true });
     },
+  };
+}
+
+function listen(role: Role, onLine: (role: Role, line: string) => void) {
+  const lines: string[] = [];
+  const waiting = new Set<() => void>();
+  return {
+    lines,
+    heard(line: string): void {
+      lines.push(line);
+      onLine(role, line);
+      for (const check of [...waiting]) check();
+    },
+    says:
+      (ended: Guest['ended']): Guest['says'] =>
+      (pattern, times = 1) =>
+        new Promise((resolve, reject) => {
+          const check = (): void => {
+            const line = lines.filter((l) => pattern.test(l))[times - 1];
+            if (line !== undefined) resolve(line);
+          };
+          waiting.add(check);
+          check();
+          ended.then((how) =>
+            reject(new Error(`${role} ended (${JSON.stringify(how)}) and never said ${pattern} ${times} times:\n${lines.join('\n')}`)),
+          );
+        }),
   };
 }
 
@@ -148,8 +195,9 @@ async function openBus(socket: string, weir: string): Promise<{ close(): Promise
 
 /** Answers every question for an IPv4 address with 127.0.0.1 when it is about `name`, and with "no such name" otherwise. `under` gives a
  *  host whose resolv.conf and port 53 lead here. */
-async function nameServer(name: string): Promise<{ under(host: Host): Host; close(): void }> {
+async function nameServer(name: string): Promise<{ under(host: Host): Host; how(is: 'work' | 'fail'): void; close(): void }> {
   const socket = createSocket('udp4');
+  let hasFailed = false;
   const label = Buffer.from(
     name
       .split('.')
@@ -160,10 +208,11 @@ async function nameServer(name: string): Promise<{ under(host: Host): Host; clos
   socket.on('message', (query, from) => {
     const known = query.subarray(12, 12 + label.length).equals(label);
     const isFour = query.at(-3) === 1;
-    const flags = known ? [0x81, 0x80] : [0x81, 0x83];
-    const head = Buffer.from([...query.subarray(0, 2), ...flags, 0, 1, 0, known && isFour ? 1 : 0, 0, 0, 0, 0]);
+    const code = hasFailed ? 2 : known ? 0 : 3;
+    const isThere = code === 0 && isFour;
+    const head = Buffer.from([...query.subarray(0, 2), 0x81, 0x80 | code, 0, 1, 0, isThere ? 1 : 0, 0, 0, 0, 0]);
     const question = query.subarray(12);
-    const answer = known && isFour ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]) : Buffer.alloc(0);
+    const answer = isThere ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]) : Buffer.alloc(0);
     socket.send(Buffer.concat([head, question, answer]), from.port, from.address);
   });
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
@@ -183,6 +232,9 @@ async function nameServer(name: string): Promise<{ under(host: Host): Host; clos
         },
       },
     }),
+    how(is) {
+      hasFailed = is === 'fail';
+    },
     close: () => socket.close(),
   };
 }

@@ -21,7 +21,7 @@ async function watch(h: house.House): Promise<Talk> {
 }
 
 async function within(work: (h: house.House) => Promise<void>, config?: string): Promise<void> {
-  const h = await house.open(undefined, config);
+  const h = await house.open(undefined, config === undefined ? {} : { config });
   try {
     await work(h);
   } finally {

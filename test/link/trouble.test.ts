@@ -1,0 +1,420 @@
+// Whole agents in trouble, in WebAssembly and native, behind a line that stalls, cuts and delays; and the table that says for each trouble
+// of a link which test has it.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { millis } from '../../agent/core/brand.ts';
+import { host } from '../../agent/host/node.ts';
+import type { Host } from '../../agent/ports/host.ts';
+import * as odd from '../fakes/broker.ts';
+import { makeCertificates } from '../fakes/certificates.ts';
+import * as house from '../fakes/house.ts';
+import type { Broker } from '../fakes/mosquitto.ts';
+import * as proxies from '../fakes/proxy.ts';
+
+/** Lines of a broker's section. By address: the native agent has the machine's own name servers. */
+const direct = (port: number, ...more: readonly string[]): string =>
+  ['host 127.0.0.1', `port ${port}`, 'spread 0', 'keepalive 5', ...more].map((o) => `\toption ${o.replace(' ', " '")}'\n`).join('');
+const account = ({ user, password }: Broker): readonly string[] => [`user ${user}`, `password ${password}`];
+const config = (id: string, ...brokers: readonly string[]): string =>
+  `config node 'node'\n\toption id '${id}'\n\n${brokers.map((b, i) => `config broker 'broker${i}'\n${b}\n`).join('')}`;
+
+type Scene = Readonly<{ home: house.House; line: proxies.Proxy; run(): Promise<house.Guest> }>;
+type Kind = 'wasm' | 'native';
+const kinds: readonly Kind[] = ['wasm', 'native'];
+type Story = (scene: Scene) => Promise<void>;
+type Setting = Readonly<{
+  id?: string;
+  to?: (b: Broker) => number;
+  brokers?: (b: Broker, line: number, authority: string) => readonly string[];
+  ground?: Host;
+}>;
+
+const patience = 90_000;
+function inTime<T>(work: Promise<T>, lines: () => readonly string[]): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done within ${patience} ms:\n${lines().join('\n')}`)), patience);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/** An agent whose broker is behind a line: Mosquitto over TLS, unless `to` is another port, or `brokers` says all. */
+async function play(kind: Kind, story: Story, { id = 'roof-1', to, brokers, ground }: Setting = {}): Promise<void> {
+  const lines: string[] = [];
+  const behind = { port: 0 };
+  const line = await proxies.start(behind);
+  const home = await house.open((role, text) => lines.push(`${role}: ${text}`), {
+    config(broker, authority) {
+      behind.port = to === undefined ? broker.tlsPort : to(broker);
+      const own = to === undefined ? [...account(broker), `authority ${authority}`] : ['tls 0'];
+      return config(id, ...(brokers?.(broker, line.port, authority) ?? [direct(line.port, ...own)]));
+    },
+    ...(ground !== undefined && { ground }),
+  });
+  try {
+    await home.run('enforcer');
+    const run = (): Promise<house.Guest> => (kind === 'wasm' ? home.run('agent') : home.runNative('agent'));
+    await inTime(story({ home, line, run }), () => lines);
+  } finally {
+    line.close();
+    await home.close();
+  }
+}
+
+const published = /published .*\/state$/;
+const goesOn = /goes on in (\d+) s/;
+const waitIn = (said: string): number => Number(goesOn.exec(said)?.[1]);
+const statusOf = async (home: house.House): Promise<string> => {
+  const cli = await home.run('cli', 'status');
+  await cli.ended;
+  return cli.printed();
+};
+/** Half of a quarter of an hour: what a broker that would not have us is left alone for, at least. */
+const longWait = 450;
+
+const tests = Object.fromEntries(kinds.map((kind) => [kind, suite(`an agent in trouble, ${kind}`)])) as Record<
+  Kind,
+  ReturnType<typeof suite>
+>;
+for (const kind of kinds) {
+  const test = tests[kind];
+
+  test('kill -9 of the broker', () =>
+    play(kind, async ({ home, run }) => {
+      const agent = await run();
+      await agent.says(published);
+      await home.broker.kill();
+      await agent.says(goesOn);
+      await home.broker.restart();
+      await agent.says(published, 2);
+    }));
+
+  test('a line that is cut', () =>
+    play(kind, async ({ line, run }) => {
+      const agent = await run();
+      await agent.says(published);
+      line.cut();
+      await agent.says(published, 2);
+    }));
+
+  test('half a connection', () =>
+    play(kind, async ({ home, line, run }) => {
+      const agent = await run();
+      await agent.says(published);
+      line.is('stalled');
+      assert.match(await agent.says(/timeout/), 'Keepalive');
+      assert.not.match(await statusOf(home), 'link: connected');
+      line.is('good');
+      await agent.says(published, 2);
+      assert.match(await statusOf(home), 'link: connected');
+    }));
+
+  test('a slow line', () =>
+    play(kind, async ({ line, run }) => {
+      line.delay(300);
+      const agent = await run();
+      await agent.says(published);
+      assert.is(line.taken(), 1);
+    }));
+
+  test('a captive portal', () =>
+    play(kind, async ({ line, run }) => {
+      line.is('portal');
+      const agent = await run();
+      assert.match(await agent.says(goesOn).then(() => agent.lines.join('\n')), 'tls-protocol');
+      line.is('good');
+      await agent.says(published);
+    }));
+
+  test('a captive portal, without TLS', () =>
+    play(
+      kind,
+      async ({ line, run }) => {
+        line.is('portal');
+        const agent = await run();
+        await agent.says(/who answers there is no MQTT broker/);
+        line.is('good');
+        await agent.says(published);
+      },
+      { to: (b) => b.port, brokers: (b, line) => [direct(line, 'tls 0', ...account(b))] },
+    ));
+
+  test('a wrong password is not hammered', () =>
+    play(
+      kind,
+      async ({ home, line, run }) => {
+        const agent = await run();
+        assert.ok(waitIn(await agent.says(goesOn)) >= longWait);
+        assert.match(agent.lines.join('\n'), /denied/);
+        assert.match(await statusOf(home), /agent: next: in \d{3} s\nagent: why: link: .*\(denied\)/);
+        assert.is(line.taken(), 1);
+      },
+      { brokers: (b, line, authority) => [direct(line, `user ${b.user}`, 'password guess', `authority ${authority}`)] },
+    ));
+
+  test('the next broker, and what may be better', async () => {
+    const server = createServer();
+    const closed = await new Promise<number>((resolve) =>
+      server.listen(0, '127.0.0.1', () => {
+        const address = server.address();
+        server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+      }),
+    );
+    await play(
+      kind,
+      async ({ home, line, run }) => {
+        const agent = await run();
+        await agent.says(published);
+        const shown = await statusOf(home);
+        assert.match(shown, `agent: broker: 127.0.0.1:${line.port}\nagent: for: `);
+        const [, wait] = new RegExp(`agent: next: 127\\.0\\.0\\.1:${closed} in (\\d+) s`).exec(shown) ?? [];
+        // Two failures: between half an hour and a whole one.
+        assert.ok(Number(wait) > 1700 && Number(wait) <= 3600, shown);
+      },
+      { brokers: (b, line, authority) => [direct(closed, 'tls 0'), direct(line, ...account(b), `authority ${authority}`)] },
+    );
+  });
+
+  for (const [id, name, want] of [
+    ['spent', 'a quota that is spent', /Quota exceeded.*denied/],
+    ['taken', 'somebody else with its name', /Session taken over.*denied/],
+  ] as const)
+    test(name, async () => {
+      const broker = await odd.start();
+      try {
+        await play(
+          kind,
+          async ({ line, run }) => {
+            const agent = await run();
+            await agent.says(want);
+            assert.ok(waitIn(await agent.says(goesOn)) >= longWait);
+            assert.is(line.taken(), 1);
+          },
+          { id, to: () => broker.port },
+        );
+      } finally {
+        broker.stop();
+      }
+    });
+}
+
+const { wasm, native } = tests;
+/** Never lucky: each wait is as long as it can be. */
+const unlucky: Host = { ...host, random: (size) => new Uint8Array(size).fill(0xff) };
+wasm('accepted and then kicked, it waits longer each time', async () => {
+  const broker = await odd.start();
+  try {
+    await play(
+      'wasm',
+      async ({ run }) => {
+        const agent = await run();
+        // The first one is its turn, at once.
+        const waits = [await agent.says(goesOn), await agent.says(goesOn, 2), await agent.says(goesOn, 3)];
+        assert.equal(waits.map(waitIn), [2, 4, 8]);
+        assert.is(broker.connects(), 3);
+      },
+      { id: 'kick', to: () => broker.port, ground: unlucky },
+    );
+  } finally {
+    broker.stop();
+  }
+});
+native('accepted and then kicked, it comes again', async () => {
+  const broker = await odd.start();
+  try {
+    await play(
+      'native',
+      async ({ run }) => {
+        const agent = await run();
+        await agent.says(/connected to/, 2);
+      },
+      { id: 'kick', to: () => broker.port },
+    );
+  } finally {
+    broker.stop();
+  }
+});
+
+wasm('a name server that fails', () =>
+  play(
+    'wasm',
+    async ({ home, run }) => {
+      home.names('fail');
+      const agent = await run();
+      await agent.says(/answered with code 2/);
+      home.names('work');
+      await agent.says(published);
+    },
+    { brokers: (b, line, authority) => [direct(line, ...account(b), `authority ${authority}`).replace('127.0.0.1', b.name)] },
+  ),
+);
+
+const certificates = makeCertificates();
+const future = { cert: certificates.of.notYet, key: certificates.key };
+/** A router that has just started without a battery. */
+const ageless: Host = { ...host, clock: { ...host.clock, wall: () => millis(86_400_000) } };
+const pinned = `pin ${certificates.pin}`;
+const wrong = `pin ${'0'.repeat(64)}`;
+for (const [kind, name, ground, trust, want] of [
+  ['wasm', 'a certificate of tomorrow, without a clock: its pinned key is enough', ageless, ['authority', pinned], published],
+  ['wasm', 'a certificate of tomorrow, without clock and pin: no way in', ageless, ['authority'], /tls-certificate/],
+  ['wasm', 'a certificate of tomorrow, without a clock, of a stranger: no way in', ageless, ['authority', wrong], /tls-pin/],
+  ['wasm', 'a certificate of tomorrow, with a clock: no way in', host, ['authority', pinned], /tls-certificate/],
+  ['native', 'a certificate of tomorrow: its pinned key is enough', host, [pinned], published],
+  ['native', 'a certificate of tomorrow: no way in', host, ['authority'], /tls-certificate/],
+] as const)
+  tests[kind](name, async () => {
+    const to = { port: 0 };
+    const door = await proxies.start(to, future);
+    try {
+      await play(
+        kind,
+        async ({ home, run }) => {
+          to.port = home.broker.port;
+          const agent = await run();
+          await agent.says(want);
+        },
+        {
+          ground,
+          brokers(b, _, authority) {
+            // The authority that signed it, not Mosquitto's.
+            writeFileSync(authority, certificates.authority);
+            const trusted = trust.map((t) => (t === 'authority' ? `authority ${authority}` : t));
+            return [direct(door.port, ...account(b), ...trusted).replace('127.0.0.1', kind === 'wasm' ? b.name : '127.0.0.1')];
+          },
+        },
+      );
+    } finally {
+      door.close();
+    }
+  });
+for (const kind of kinds) tests[kind].run();
+
+const [core, fleet, link, life, here] = [
+  'test/core/link.test.ts',
+  'test/core/link-fleet.test.ts',
+  'test/link/conversation/suite.ts',
+  'test/link/agent.test.ts',
+  'test/link/trouble.test.ts',
+];
+/** Each trouble of a link, and the tests that have it. `link`: on three hosts, against a real broker; `here`: whole agents. */
+const table: Readonly<Record<string, readonly (readonly [file: string, test: string])[]>> = {
+  'first connect': [
+    [core, 'is the same again, and another after the next boot'],
+    [fleet, 'starts at once, as after a power failure: each at its moment, evenly'],
+  ],
+  'lost connection': [
+    [core, 'a lost connection: over the spread'],
+    [fleet, 'loses its broker for ten minutes: nobody comes in crowds, and all come back'],
+    [here, 'a line that is cut'],
+  ],
+  'accept, then kick': [
+    [core, 'accepted, then kicked'],
+    [fleet, 'accepts and then kicks'],
+    [here, 'accepted and then kicked, it waits longer each time'],
+    [here, 'accepted and then kicked, it comes again'],
+  ],
+  'several brokers': [
+    [core, 'the next after two'],
+    [fleet, 'loses one of two brokers: the other is not overrun'],
+    [here, 'the next broker, and what may be better'],
+  ],
+  'fail-back': [
+    [core, 'to the one that failed least'],
+    [fleet, 'a better broker that is back gets its nodes back, at moments of their own'],
+    ['test/core/agent.test.ts', 'a better broker that is not there costs nothing but a moment'],
+  ],
+  'several addresses': [['test/core/agent.test.ts', 'where nobody answers, tries the other addresses at once']],
+  'DNS failing': [[here, 'a name server that fails']],
+  'captive portal': [
+    [link, 'somebody speaks no MQTT'],
+    [link, 'somebody speaks no TLS'],
+    [here, 'a captive portal'],
+    [here, 'a captive portal, without TLS'],
+  ],
+  'half-open TCP': [
+    [link, 'half a connection is noticed'],
+    [link, 'a broker that falls silent is noticed'],
+    [here, 'half a connection'],
+  ],
+  'certificate not yet valid, clock unknown': [
+    [core, 'without clock and pin never a stranger'],
+    [here, 'a certificate of tomorrow, without a clock: its pinned key is enough'],
+    [here, 'a certificate of tomorrow, without clock and pin: no way in'],
+    [here, 'a certificate of tomorrow, without a clock, of a stranger: no way in'],
+    [here, 'a certificate of tomorrow: its pinned key is enough'],
+  ],
+  'broker restart with persistence': [[link, 'a broker restarted that has stored our session']],
+  'broker restart without persistence': [[link, 'a broker restarted that has forgotten it']],
+  'kill -9 of the broker': [
+    [link, 'a broker killed and restarted'],
+    [life, 'comes back to a broker that was killed'],
+    [here, 'kill -9 of the broker'],
+  ],
+  'session taken over': [
+    [link, 'somebody else has our name'],
+    [link, 'somebody else with our name'],
+    [fleet, 'hears of another one with our name'],
+    [here, 'somebody else with its name'],
+  ],
+  'wrong password': [
+    [link, 'a wrong password'],
+    [fleet, 'does not take our password'],
+    [here, 'a wrong password is not hammered'],
+  ],
+  'oversize packets': [
+    [link, 'a packet without an end, '],
+    [link, 'two messages at a time, not longer than it likes, and all of them before the end'],
+    ['test/wire/mqtt.test.ts', 'one byte more'],
+  ],
+  'quota exceeded': [
+    [link, 'its quota is spent'],
+    [link, 'its quota is spent for messages'],
+    [here, 'a quota that is spent'],
+  ],
+  'a line that stalls': [[here, 'half a connection']],
+  'a line that cuts': [[here, 'a line that is cut']],
+  'a line that delays': [[here, 'a slow line']],
+};
+const rows = suite('each trouble');
+rows('has its tests, and they are there', () => {
+  for (const [trouble, found] of Object.entries(table)) {
+    assert.ok(found.length > 0, trouble);
+    for (const [file, test] of found) {
+      // Below the table nothing else says a test's name.
+      const [source = ''] = readFileSync(file, 'utf8').split('const table: Readonly<Record<string, readonly (readonly [file');
+      assert.ok(
+        [`'${test}'`, `\`${test}`].some((name) => source.includes(name)),
+        `${trouble}: ${file} has no test called ${test}`,
+      );
+    }
+  }
+});
+/** What the project has promised of its link. */
+const promised = [
+  'DNS failing',
+  'a line that cuts',
+  'a line that delays',
+  'a line that stalls',
+  'accept, then kick',
+  'broker restart with persistence',
+  'broker restart without persistence',
+  'captive portal',
+  'certificate not yet valid, clock unknown',
+  'fail-back',
+  'first connect',
+  'half-open TCP',
+  'kill -9 of the broker',
+  'lost connection',
+  'oversize packets',
+  'quota exceeded',
+  'session taken over',
+  'several addresses',
+  'several brokers',
+  'wrong password',
+];
+rows('is in the table', () => assert.equal(Object.keys(table).toSorted(), promised));
+rows.run();
