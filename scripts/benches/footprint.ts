@@ -19,7 +19,9 @@ const limits = {
   static: { most: 850, aim: 650 },
   borrowing: { most: 600, aim: 450 },
   agent: { most: 4096, aim: 3072 },
-  enforcer: { most: 1536, aim: 1229 },
+  // It speaks netlink itself, where others start a program of 17 MB and more for each session.
+  enforcer: { most: 2560, aim: 1536 },
+  both: { most: 6144, aim: 4608 },
 } satisfies Record<string, Limit>;
 type Limited = keyof typeof limits;
 
@@ -44,6 +46,7 @@ export const footprint: Bench = {
       borrowing: smallest.borrowing,
       agent: agent.resident,
       enforcer: enforcer.resident,
+      both: agent.resident + enforcer.resident,
     };
     const sizeTable = [
       ['architecture', 'binary KB', 'gzip KB', 'gzip KB without mbedTLS'],
@@ -54,6 +57,7 @@ export const footprint: Bench = {
       ['role', 'resident KB', 'anonymous KB', 'private KB', 'limit (aim) of resident'],
       ['agent, connected by TLS', ...Object.values(agent).map(String), bounds('agent')],
       ['enforcer, idle', ...Object.values(enforcer).map(String), bounds('enforcer')],
+      ['both', ...sumOf(agent, enforcer).map(String), bounds('both')],
     ];
     return {
       on: `Linux ${kernel} (an emulated MIPS 24Kc with 128 MB)`,
@@ -77,6 +81,8 @@ export const footprint: Bench = {
     };
   },
 };
+
+const sumOf = (a: Memory, b: Memory): number[] => [a.resident + b.resident, a.anonymous + b.anonymous, a.private + b.private];
 
 const bounds = (name: Limited): string => `${limits[name].most} (${limits[name].aim})`;
 
