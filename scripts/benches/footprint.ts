@@ -153,6 +153,7 @@ config broker 'broker'
 	option user '${broker.user}'
 	option password '${broker.password}'
 	option authority '/etc/authority.pem'
+	option spread '0'
 `;
 
 const script = (port: number): string => `

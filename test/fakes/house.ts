@@ -31,6 +31,8 @@ export type Guest = Readonly<{
 
 export type House = Readonly<{
   broker: mosquitto.Broker;
+  /** Where its ubusd is. */
+  socket: string;
   /** What stands in /etc/config/weir. */
   config: string;
   run(role: Role, ...args: string[]): Promise<Guest>;
@@ -73,6 +75,7 @@ export async function open(
 
   return {
     broker,
+    socket,
     config: weir,
     async run(role, ...args) {
       const signals = new Map<Signal, () => void>();

@@ -1,9 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import * as ubus from '../../agent/adapters/ubus-client.ts';
+import { millis } from '../../agent/core/brand.ts';
 import { host } from '../../agent/host/node.ts';
 import type { Message } from '../../agent/ports/link.ts';
 import * as cbor from '../../agent/wire/cbor.ts';
 import * as house from '../fakes/house.ts';
+import { fields } from '../fakes/plain.ts';
 import { type Talk, talk } from './conversation/talk.ts';
 
 const read = ({ topic, payload, retain }: Message): unknown => {
@@ -87,6 +90,38 @@ life('comes back to a broker that was killed', () =>
     const watcher = await watch(h);
     assert.is((read(await watcher.next()) as unknown[])[0], 'weir/roof-1/birth');
     assert.equal(read(await watcher.next()), state(false, 1));
+  }),
+);
+
+life('tells who asked on the bus that its link comes and goes', () =>
+  within(async (h) => {
+    const { agent } = await both(h);
+    await agent.says(/published .*state/);
+    const opened = await ubus.open(host, { path: h.socket, deadline: millis(5000), whenLost: 'end', lost: () => undefined });
+    assert.ok(opened.ok);
+    if (!opened.ok) return;
+    const told: unknown[] = [];
+    let twice = (): void => undefined;
+    const heardBoth = new Promise<void>((resolve) => {
+      twice = resolve;
+    });
+    const joined = await opened.value.subscribe('weir', {
+      notified(event, body) {
+        told.push([event, fields(body)]);
+        if (told.length === 2) twice();
+      },
+      gone: () => undefined,
+    });
+    assert.ok(joined.ok);
+    await h.broker.kill();
+    await h.broker.restart();
+    await heardBoth;
+    const broker = `${h.broker.name}:${h.broker.tlsPort}`;
+    assert.equal(told, [
+      ['link', { link: 'down', broker }],
+      ['link', { link: 'up', broker }],
+    ]);
+    opened.value.close();
   }),
 );
 

@@ -211,6 +211,7 @@ service.before(async () => {
     `set weir.broker.host=${broker.name}`,
     `set weir.broker.port=${broker.tlsPort}`,
     `set weir.broker.user=${broker.user}`,
+    'set weir.broker.spread=0',
     'set weir.broker.authority=/etc/weir/authority.pem',
   );
   execFileSync('uci', ['set', `weir.broker.password=${broker.password}`]);
