@@ -1,0 +1,240 @@
+// What survives a restart: marks, and the state they add up to. A mark is written before anybody acts on it, so whatever prefix of the marks
+// is found again is a state that was true, and no chain is told twice from it. Taking a mark again changes nothing; a mark that would fork a
+// chain is a Fault. Knows no file and no signature; receipts and grants are bytes to it.
+
+import type { Millis, Seconds } from './brand.ts';
+import { millis } from './brand.ts';
+import type { Link } from './receipt.ts';
+import { fail, ok, type Result } from './result.ts';
+import type { Slot } from './seat.ts';
+import type { Digest, KeyId, SessionId } from './signed.ts';
+
+type Head = Pick<Link, 'sequence' | 'digest'>;
+/** `witness`: the consumer's countersignature, once it came. */
+export type Kept = Head & Readonly<{ receipt: Uint8Array; witness: Uint8Array | null }>;
+
+export type Account = Readonly<{
+  /** Of the first grant, which began the chain. */
+  anchor: Digest;
+  grant: Uint8Array;
+  /** The grant in force; null: still the first. */
+  terms: Uint8Array | null;
+  /** Its place in the pool, so that the consumer finds the same addresses after a reboot; null: never seated. */
+  slot: Slot | null;
+  /** Powered-on time used of its lifetime. */
+  lived: Seconds;
+  /** Up to here the other end holds the chain. */
+  acknowledged: number;
+  /** The link before the first of `kept`. */
+  base: Head;
+  /** Without a gap up to the head; the last one always, which says where to go on. */
+  kept: readonly Kept[];
+  isClosed: boolean;
+}>;
+/** A session that is over: enough to refuse its grant a second time. */
+export type Past = Link & Readonly<{ acknowledged: number }>;
+
+export type Journal = Readonly<{
+  starts: number;
+  /** The highest time ever trusted. */
+  time: Seconds;
+  /** Certificates of a root below it are void for good. */
+  least: ReadonlyMap<KeyId, number>;
+  root: Readonly<{ number: number; digest: Digest; bytes: Uint8Array }> | null;
+  accounts: ReadonlyMap<SessionId, Account>;
+  /** Oldest first. */
+  past: readonly Past[];
+}>;
+
+type Of<K extends string, F = unknown> = Readonly<{ kind: K; session: SessionId }> & Readonly<F>;
+export type Mark =
+  | Readonly<{ kind: 'started'; starts: number }>
+  | Readonly<{ kind: 'timed'; time: Seconds }>
+  | Readonly<{ kind: 'voided'; root: KeyId; least: number }>
+  | Readonly<{ kind: 'rooted'; number: number; digest: Digest; bytes: Uint8Array }>
+  | Of<'opened', { anchor: Digest; grant: Uint8Array }>
+  | Of<'changed', { grant: Uint8Array }>
+  | Of<'seated', { slot: Slot }>
+  | Of<'lived', { time: Seconds }>
+  /** The chain up to here is not kept any more. Only who compacts says so. */
+  | Of<'shortened', Head & { acknowledged: number }>
+  | Of<'sealed', Head & { receipt: Uint8Array; isLast: boolean }>
+  | Of<'witnessed', { sequence: number; signature: Uint8Array }>
+  | Of<'acknowledged', Head>
+  /** Its chain is never gone on with. */
+  | Of<'ended', Head & { acknowledged: number }>;
+
+export const empty: Journal = { starts: 0, time: 0 as Seconds, least: new Map(), root: null, accounts: new Map(), past: [] };
+
+/** Of grants and receipts in all, so that a coordinator who is away for weeks does not fill the flash: the oldest go first. */
+export const mostKept = 96 << 10;
+export const mostPast = 256;
+
+export const headOf = ({ base, kept }: Account): Head => kept.at(-1) ?? base;
+
+// ── Taking marks ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export function take(j: Journal, m: Mark): Result<Journal> {
+  switch (m.kind) {
+    case 'started':
+      return ok({ ...j, starts: Math.max(j.starts, m.starts) });
+    case 'timed':
+      return ok(m.time > j.time ? { ...j, time: m.time } : j);
+    case 'voided':
+      return ok({ ...j, least: new Map(j.least).set(m.root, Math.max(m.least, j.least.get(m.root) ?? 0)) });
+    case 'rooted': {
+      const { number, digest, bytes } = m;
+      if (j.root !== null && number <= j.root.number)
+        return digest === j.root.digest ? ok(j) : fail('exists', 'root', `number ${number} was told already`);
+      return ok({ ...j, root: { number, digest, bytes } });
+    }
+    case 'opened': {
+      if (j.past.some(({ session }) => session === m.session)) return fail('closed', m.session, 'is over');
+      if (j.accounts.has(m.session)) return ok(j);
+      const { anchor, grant } = m;
+      const account = { terms: null, slot: null, lived: 0 as Seconds, acknowledged: 0, kept: [], isClosed: false } as const;
+      return ok(put(j, m.session, { ...account, anchor, grant, base: { sequence: 0, digest: anchor } }));
+    }
+    case 'ended':
+      return ok(end(j, m));
+    default: {
+      const account = j.accounts.get(m.session);
+      const isPast = account === undefined && j.past.some(({ session }) => session === m.session);
+      // Acknowledgements come again when their replies were lost.
+      if (isPast) return m.kind === 'acknowledged' ? ok(j) : fail('closed', m.session, 'is over');
+      if (account === undefined) return fail('missing', m.session, 'was never opened');
+      const next = takeOf(account, m);
+      if (!next.ok) return { ok: false, fault: { ...next.fault, path: m.session } };
+      const { isClosed, acknowledged } = next.value;
+      const head = headOf(next.value);
+      if (isClosed && acknowledged >= head.sequence) return ok(end(j, { session: m.session, ...head, acknowledged }));
+      const changed = put(j, m.session, next.value);
+      return ok(m.kind === 'sealed' ? thin(changed) : changed);
+    }
+  }
+}
+
+const put = (j: Journal, session: SessionId, account: Account): Journal => ({ ...j, accounts: new Map(j.accounts).set(session, account) });
+
+function takeOf(a: Account, m: Exclude<Extract<Mark, { session: SessionId }>, { kind: 'opened' | 'ended' }>): Result<Account> {
+  const head = headOf(a);
+  switch (m.kind) {
+    case 'changed':
+      return ok({ ...a, terms: m.grant });
+    case 'seated':
+      return ok({ ...a, slot: m.slot });
+    case 'lived':
+      return ok(m.time > a.lived ? { ...a, lived: m.time } : a);
+    case 'shortened':
+      return ok({ ...a, acknowledged: m.acknowledged, base: { sequence: m.sequence, digest: m.digest }, kept: [] });
+    case 'sealed': {
+      const { sequence, digest, receipt } = m;
+      if (sequence === head.sequence && digest === head.digest) return ok(a);
+      if (a.isClosed) return fail('closed', '', 'nothing follows its last receipt');
+      if (sequence !== head.sequence + 1) return fail('stale', '', `receipt ${head.sequence + 1} is next, not ${sequence}`);
+      return ok(trim({ ...a, kept: [...a.kept, { sequence, digest, receipt, witness: null }], isClosed: m.isLast }));
+    }
+    case 'witnessed':
+      return ok({ ...a, kept: a.kept.map((k) => (k.sequence === m.sequence ? { ...k, witness: m.signature } : k)) });
+    case 'acknowledged': {
+      // Whoever acknowledges more than is here, or something else, has heard a later journal of this node.
+      if (m.sequence > head.sequence) return fail('missing', '', `knows nothing after receipt ${head.sequence}`);
+      const known = [a.base, ...a.kept].find(({ sequence }) => sequence === m.sequence);
+      if (known !== undefined && known.digest !== m.digest) return fail('forged', '', `receipt ${m.sequence} was another`);
+      return ok(trim({ ...a, acknowledged: Math.max(a.acknowledged, m.sequence) }));
+    }
+  }
+}
+
+/** Without what the other end holds. */
+function trim(a: Account): Account {
+  const at = a.kept.findIndex(({ sequence }) => sequence > a.acknowledged);
+  return drop(a, at < 0 ? a.kept.length - 1 : at);
+}
+
+function drop(a: Account, count: number): Account {
+  const last = a.kept[count - 1];
+  return last === undefined ? a : { ...a, base: { sequence: last.sequence, digest: last.digest }, kept: a.kept.slice(count) };
+}
+
+function end(j: Journal, { session, sequence, digest, acknowledged }: Past): Journal {
+  const accounts = new Map(j.accounts);
+  accounts.delete(session);
+  const others = j.past.filter((p) => p.session !== session);
+  return { ...j, accounts, past: [...others, { session, sequence, digest, acknowledged }].slice(-mostPast) };
+}
+
+/** Figures are cumulative: the oldest receipt of the longest chain is missed least. Then sessions that are over. */
+function thin(j: Journal): Journal {
+  let thinner = j;
+  for (let over = sizeOf(j) - mostKept; over > 0; over = sizeOf(thinner) - mostKept) {
+    const [longest] = [...thinner.accounts].toSorted(([, a], [, b]) => b.kept.length - a.kept.length);
+    if (longest === undefined) return thinner;
+    const [session, account] = longest;
+    if (account.kept.length > 1) thinner = put(thinner, session, drop(account, 1));
+    else {
+      const over = [...thinner.accounts].find(([, { isClosed }]) => isClosed);
+      if (over === undefined) return thinner;
+      thinner = end(thinner, { session: over[0], ...headOf(over[1]), acknowledged: over[1].acknowledged });
+    }
+  }
+  return thinner;
+}
+
+const sizeOf = ({ accounts }: Journal): number =>
+  [...accounts.values()]
+    .flatMap(({ grant, terms, kept }) => [grant, terms, ...kept.flatMap(({ receipt, witness }) => [receipt, witness])])
+    .reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0);
+
+/** How many receipts are gone that nobody acknowledged. */
+export const missingOf = ({ base, acknowledged }: Account): number => Math.max(0, base.sequence - acknowledged);
+
+// ── The marks of a state ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Taken from the beginning they make the same state: what a file is compacted to. */
+export function marksOf(j: Journal): readonly Mark[] {
+  return [
+    { kind: 'started', starts: j.starts },
+    { kind: 'timed', time: j.time },
+    ...[...j.least].map(([root, least]): Mark => ({ kind: 'voided', root, least })),
+    ...(j.root === null ? [] : [{ kind: 'rooted', ...j.root } as const]),
+    ...j.past.map((past): Mark => ({ kind: 'ended', ...past })),
+    ...[...j.accounts].flatMap(([session, a]) => marksOfAccount(session, a)),
+  ];
+}
+
+function marksOfAccount(session: SessionId, a: Account): readonly Mark[] {
+  const { anchor, grant, terms, slot, lived, base, acknowledged, kept, isClosed } = a;
+  return [
+    { kind: 'opened', session, anchor, grant },
+    ...(terms === null ? [] : [{ kind: 'changed', session, grant: terms } as const]),
+    ...(slot === null ? [] : [{ kind: 'seated', session, slot } as const]),
+    { kind: 'lived', session, time: lived },
+    { kind: 'shortened', session, ...base, acknowledged },
+    ...kept.flatMap(({ sequence, digest, receipt, witness }, i): readonly Mark[] => [
+      { kind: 'sealed', session, sequence, digest, receipt, isLast: isClosed && i === kept.length - 1 },
+      ...(witness === null ? [] : [{ kind: 'witnessed', session, sequence, signature: witness } as const]),
+    ]),
+  ];
+}
+
+// ── How often ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Writes that are left; one more comes with every `refill`. A day takes at most 288 and `burst`. */
+export type Budget = Readonly<{ left: number; at: Millis }>;
+export const refill = millis(300_000);
+export const burst = 60;
+
+export const full = (now: Millis): Budget => ({ left: burst, at: now });
+
+export function earn(b: Budget, now: Millis): Budget {
+  const earned = Math.floor((now - b.at) / refill);
+  const left = Math.min(burst, b.left + earned);
+  return { left, at: left === burst ? now : millis(b.at + earned * refill) };
+}
+
+/** What has to be written is written; the debt then keeps back what can wait. */
+export const spend = (b: Budget): Budget => ({ ...b, left: b.left - 1 });
+
+/** May receipts be sealed now? By time: when none were written for a `refill`. By bytes: while half of the burst is left to turns. */
+export const isTime = (b: Budget, since: Millis, isStep: boolean): boolean => since >= refill || (isStep && b.left > burst / 2);

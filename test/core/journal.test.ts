@@ -1,0 +1,188 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { millis, seconds } from '../../agent/core/brand.ts';
+import type { Account, Journal, Mark } from '../../agent/core/journal.ts';
+import * as journal from '../../agent/core/journal.ts';
+import type { Slot } from '../../agent/core/seat.ts';
+import type { Digest, KeyId, SessionId } from '../../agent/core/signed.ts';
+
+const [one, two] = ['1'.repeat(32), '2'.repeat(32)] as [SessionId, SessionId];
+const digest = (n: number): Digest => n.toString(16).padStart(64, '0') as Digest;
+const bytes = (size: number, of = 7): Uint8Array => new Uint8Array(size).fill(of);
+
+const opened = (session = one): Mark => ({ kind: 'opened', session, anchor: digest(0), grant: bytes(9) });
+const sealed = (sequence: number, more: Partial<Extract<Mark, { kind: 'sealed' }>> = {}): Mark => ({
+  kind: 'sealed',
+  session: one,
+  sequence,
+  digest: digest(sequence),
+  receipt: bytes(300),
+  isLast: false,
+  ...more,
+});
+const acknowledged = (sequence: number, of = sequence, session = one): Mark => ({
+  kind: 'acknowledged',
+  session,
+  sequence,
+  digest: digest(of),
+});
+
+function takeAll(marks: readonly Mark[], from: Journal = journal.empty): Journal {
+  return marks.reduce((j, mark) => {
+    const taken = journal.take(j, mark);
+    if (!taken.ok) throw new Error(JSON.stringify(taken.fault));
+    return taken.value;
+  }, from);
+}
+function accountOf(j: Journal, session = one): Account {
+  const account = j.accounts.get(session);
+  if (account === undefined) throw new Error('no account');
+  return account;
+}
+const kept = (j: Journal, session = one): string =>
+  accountOf(j, session)
+    .kept.map(({ sequence }) => sequence)
+    .join(' ');
+
+const taken = suite('journal: takes');
+const begun = [opened(), sealed(1), sealed(2), sealed(3)];
+const cases: readonly Readonly<{ name: string; marks: readonly Mark[]; want: string }>[] = [
+  { name: 'what was not acknowledged', marks: begun, want: '1 2 3' },
+  { name: 'less of what was', marks: [...begun, acknowledged(2)], want: '3' },
+  { name: 'the last one always', marks: [...begun, acknowledged(3)], want: '3' },
+  { name: 'an older acknowledgement afterwards', marks: [...begun, acknowledged(2), acknowledged(1)], want: '3' },
+  { name: 'the one that follows', marks: [...begun, acknowledged(3), sealed(4), sealed(5)], want: '4 5' },
+  { name: 'the same again', marks: [...begun, sealed(3)], want: '1 2 3' },
+  { name: 'a last one', marks: [...begun, sealed(4, { isLast: true })], want: '1 2 3 4' },
+];
+for (const c of cases) taken(c.name, () => assert.is(kept(takeAll(c.marks)), c.want));
+taken('a countersignature, where it belongs', () => {
+  const j = takeAll([...begun, { kind: 'witnessed', session: one, sequence: 2, signature: bytes(64, 1) }]);
+  assert.equal(
+    accountOf(j).kept.map(({ witness }) => witness?.[0] ?? null),
+    [null, 1, null],
+  );
+});
+taken('no account of what is over and acknowledged, but its name', () => {
+  const j = takeAll([...begun, sealed(4, { isLast: true }), acknowledged(4)]);
+  assert.is(j.accounts.size, 0);
+  assert.equal(takeAll([acknowledged(4)], j), j, 'an acknowledgement that comes again');
+  assert.equal(j.past, [{ session: one, sequence: 4, digest: digest(4), acknowledged: 4 }]);
+});
+taken('numbers that only grow', () => {
+  const root: Mark = { kind: 'voided', root: 'a'.repeat(16) as KeyId, least: 7 };
+  const j = takeAll([
+    { kind: 'started', starts: 5 },
+    { kind: 'started', starts: 4 },
+    { kind: 'timed', time: seconds(90) },
+    { kind: 'timed', time: seconds(80) },
+    root,
+    { ...root, least: 6 },
+    opened(),
+    { kind: 'lived', session: one, time: seconds(60) },
+    { kind: 'lived', session: one, time: seconds(50) },
+  ]);
+  assert.equal([j.starts, j.time, [...j.least.values()], accountOf(j).lived], [5, 90, [7], 60]);
+});
+taken.run();
+
+const refused = suite('journal: refuses');
+const over = [...begun, sealed(4, { isLast: true })];
+const rooted = (number: number, of: number): Mark => ({ kind: 'rooted', number, digest: digest(of), bytes: bytes(5) });
+const bad: readonly Readonly<{ name: string; marks: readonly Mark[]; mark: Mark; code: string; path: string }>[] = [
+  { name: 'a session that was never opened', marks: [], mark: sealed(1), code: 'missing', path: one },
+  { name: 'a session that is over, again', marks: [...over, acknowledged(4)], mark: opened(), code: 'closed', path: one },
+  { name: 'more of what is over', marks: [...over, acknowledged(4)], mark: sealed(5), code: 'closed', path: one },
+  { name: 'a gap', marks: begun, mark: sealed(5), code: 'stale', path: one },
+  { name: 'another under the same number', marks: begun, mark: sealed(3, { digest: digest(9) }), code: 'stale', path: one },
+  { name: 'an older one', marks: begun, mark: sealed(2), code: 'stale', path: one },
+  { name: 'one after the last', marks: over, mark: sealed(5), code: 'closed', path: one },
+  { name: 'an acknowledgement of more than is known', marks: begun, mark: acknowledged(4), code: 'missing', path: one },
+  { name: 'an acknowledgement of something else', marks: begun, mark: acknowledged(3, 9), code: 'forged', path: one },
+  {
+    name: 'likewise, of one no longer kept but linked to',
+    marks: [...begun, acknowledged(2)],
+    mark: acknowledged(2, 9),
+    code: 'forged',
+    path: one,
+  },
+  { name: 'a root told before in other words', marks: [rooted(3, 3)], mark: rooted(3, 4), code: 'exists', path: 'root' },
+  { name: 'an older root', marks: [rooted(3, 3)], mark: rooted(2, 2), code: 'exists', path: 'root' },
+];
+for (const c of bad)
+  refused(c.name, () => {
+    const got = journal.take(takeAll(c.marks), c.mark);
+    assert.is(!got.ok && `${got.fault.code} ${got.fault.path}`, `${c.code} ${c.path}`);
+  });
+refused.run();
+
+const bounded = suite('journal: bounded');
+const sizeOf = (j: Journal): number =>
+  [...j.accounts.values()].flatMap((a) => a.kept).reduce((sum, { receipt }) => sum + receipt.length, 0);
+bounded('nobody acknowledges: the oldest of the longest chain goes first', () => {
+  let j = takeAll([opened(), opened(two), sealed(1, { session: two })]);
+  for (let n = 1; n <= 1000; n++) j = takeAll([sealed(n)], j);
+  assert.ok(sizeOf(j) <= journal.mostKept);
+  assert.is(kept(j, two), '1');
+  assert.is(journal.headOf(accountOf(j)).sequence, 1000);
+  assert.is(journal.missingOf(accountOf(j)), accountOf(j).base.sequence);
+  assert.ok(accountOf(j).kept.every(({ sequence }, i, all) => i === 0 || sequence === Number(all[i - 1]?.sequence) + 1));
+});
+bounded('a thousand sessions that nobody acknowledges', () => {
+  let j = takeAll([opened(), sealed(1)]);
+  for (let n = 0; n < 1000; n++) {
+    const session = (n + 16).toString(16).padStart(32, '0') as SessionId;
+    j = takeAll([opened(session), sealed(1, { session, isLast: true })], j);
+  }
+  assert.ok(sizeOf(j) <= journal.mostKept);
+  assert.is(j.past.length, journal.mostPast);
+  assert.is(j.past.at(-1)?.acknowledged, 0);
+  assert.ok(j.accounts.has(one), 'what is open stays');
+});
+bounded.run();
+
+const compact = suite('journal: marks of a state');
+compact('make the same state', () => {
+  const full = takeAll([
+    { kind: 'started', starts: 12 },
+    { kind: 'timed', time: seconds(1_795_176_000) },
+    { kind: 'voided', root: 'b'.repeat(16) as KeyId, least: 3 },
+    rooted(1, 1),
+    rooted(2, 2),
+    ...begun,
+    { kind: 'changed', session: one, grant: bytes(10) },
+    { kind: 'seated', session: one, slot: 4 as Slot },
+    { kind: 'lived', session: one, time: seconds(9) },
+    { kind: 'witnessed', session: one, sequence: 3, signature: bytes(64) },
+    acknowledged(1),
+    opened(two),
+    sealed(1, { session: two, isLast: true }),
+    { kind: 'ended', session: '3'.repeat(32) as SessionId, sequence: 8, digest: digest(8), acknowledged: 5 },
+  ]);
+  for (const j of [journal.empty, full, takeAll([acknowledged(3)], full), takeAll([acknowledged(1, 1, two)], full)]) {
+    const again = takeAll(journal.marksOf(j));
+    assert.equal(again, j);
+  }
+});
+compact.run();
+
+const budget = suite('journal: the budget of writes');
+budget('a day takes 288 and the burst, whatever is asked', () => {
+  let [b, writes] = [journal.full(millis(0)), 0];
+  for (let now = 0; now < 86_400_000; now += 10_000) {
+    b = journal.earn(b, millis(now));
+    if (b.left <= 0) continue;
+    b = journal.spend(b);
+    writes++;
+  }
+  assert.ok(writes <= 288 + journal.burst, `${writes}`);
+  assert.ok(writes >= 288);
+});
+const times = [
+  { name: 'by time', left: 0, since: 300_000, isStep: false, want: true },
+  { name: 'not yet', left: 60, since: 299_999, isStep: false, want: false },
+  { name: 'by bytes', left: 60, since: 10_000, isStep: true, want: true },
+  { name: 'half of the burst is for turns', left: 30, since: 10_000, isStep: true, want: false },
+];
+for (const c of times) budget(c.name, () => assert.is(journal.isTime({ left: c.left, at: millis(0) }, millis(c.since), c.isStep), c.want));
+budget.run();

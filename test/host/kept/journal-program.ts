@@ -1,0 +1,7 @@
+// The journal's suites as a program of a QuickJS host: its argument is a folder.
+
+import '../../../agent/host/globals.ts';
+import { host } from '../../../agent/host/quickjs.ts';
+import { testJournal } from './journal.ts';
+
+testJournal(host, String(host.process.args[0]), 200);
