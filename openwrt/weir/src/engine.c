@@ -243,11 +243,12 @@ int run(const struct options *options) {
     fprintf(stderr, "weir: %s waits for something that can no longer happen\n", options->entry);
     stop(EXIT_UNSETTLED);
   }
+  /* Kills the children, too. */
+  free_loop(ctx);
   /* QuickJS 2025-04-26 frees a module twice that exit stopped in the midst of its evaluation. The process ends here, and its memory too. */
   if (JS_PromiseState(ctx, promise) == JS_PROMISE_PENDING) return state.status;
   JS_FreeValue(ctx, promise);
   free_rejections(ctx);
-  free_loop(ctx);
   JS_FreeContext(ctx);
   JS_FreeRuntime(runtime);
   return state.status;
