@@ -1,0 +1,71 @@
+// Asking for a countersignature, from both ends. The router: when it sends a receipt again, and how much of an answer it looks at. The
+// consumer: whether it agrees with a receipt. Knows no datagram and no signature.
+
+import type { ByteCount, Millis } from './brand.ts';
+import { millis } from './brand.ts';
+import type { Grant } from './grant.ts';
+import type { Dispute, Link, Receipt } from './receipt.ts';
+import * as receipts from './receipt.ts';
+import type { Pair } from './seat.ts';
+import type { Digest } from './signed.ts';
+
+// ── The router ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** One receipt per session is open at a time. */
+export type Asking = Readonly<{
+  sent: number;
+  /** When it goes out again. */
+  next: Millis;
+  /** A verification costs 0.2 s of a router: each sending buys one, so that a flood of wrong answers costs no more than silence. */
+  mayVerify: boolean;
+}>;
+
+const firstWait = 1000;
+const lastWait = 60_000;
+
+export const begin = (now: Millis): Asking => ({ sent: 0, next: now, mayVerify: false });
+
+export const sent = (a: Asking, now: Millis): Asking => ({
+  sent: a.sent + 1,
+  next: millis(now + Math.min(lastWait, firstWait * 2 ** a.sent)),
+  mayVerify: true,
+});
+
+export const verify = (a: Asking): Asking => ({ ...a, mayVerify: false });
+
+/** Datagrams that are looked at, in a window of time. */
+export type Patience = Readonly<{ since: Millis; heard: number }>;
+export const window = millis(10_000);
+export const mostHeard = 8;
+
+export const hear = (p: Patience, now: Millis): Patience =>
+  now - p.since >= window ? { since: now, heard: 1 } : { ...p, heard: p.heard + 1 };
+export const isPatient = ({ heard }: Patience): boolean => heard <= mostHeard;
+
+// ── The consumer ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The band: a MiB, for what was under way, and a fiftieth, for what the air lost behind the router. */
+const slack = 1n << 20n;
+const share = 50n;
+
+const isWithin = (billed: ByteCount, own: ByteCount): boolean => billed <= own + own / share + slack;
+
+/** What the consumer saw before: the last receipt it agreed with, or the grant's beginning. */
+export type Before = Readonly<{ receipt: Receipt; digest: Digest }> | null;
+export type Opinion =
+  | Readonly<{ kind: 'agreed' }>
+  | Readonly<{ kind: 'disputed'; reason: Dispute['reason'] }>
+  /** Nothing can be said before this receipt is there. */
+  | Readonly<{ kind: 'wanting'; from: number }>;
+
+/** Of a receipt whose signature holds. `own`: the inner packets' bytes by the consumer's tunnel interface, in the whole session. Less than
+ *  passed may be billed: that is the router's to give. */
+export function judge(anchor: Link, grant: Grant, before: Before, receipt: Receipt, own: Pair<ByteCount>): Opinion {
+  const faults =
+    before === null ? receipts.faultsOfFirst(anchor, grant, receipt) : receipts.faultsBetween(before.receipt, before.digest, receipt);
+  const [wrong] = faults;
+  if (wrong?.code === 'missing') return { kind: 'wanting', from: (before?.receipt.sequence ?? 0) + 1 };
+  if (wrong !== undefined) return { kind: 'disputed', reason: wrong.path.startsWith('due') ? 'price' : 'chain' };
+  const { up, down } = receipt.counted;
+  return isWithin(up, own.up) && isWithin(down, own.down) ? { kind: 'agreed' } : { kind: 'disputed', reason: 'bytes' };
+}
