@@ -2,7 +2,7 @@
 // here, not the exit code alone: under QuickJS uvu ends with 0 even when tests failed.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 type Suite = Readonly<{ what: string; needs: readonly string[]; pure?: true }>;
@@ -29,6 +29,7 @@ const suites: Readonly<Record<string, Suite>> = {
     needs: [...native, 'openssl:openssl', 'qemu-mips-static:qemu-user-static'],
   },
   link: { what: 'MQTT against Mosquitto on three hosts, the demo', needs: [...native, 'mosquitto:mosquitto', 'openssl:openssl'] },
+  loop: { what: 'the warden over a model of its ports', needs: [] },
   system: {
     what: 'package files; the real procd, ujail and fw4 when on PATH',
     needs: [...native, 'mosquitto:mosquitto', 'openssl:openssl'],
@@ -110,7 +111,7 @@ function run(command: string, args: string[], limitMs: number): Promise<{ output
 
 function filesOf(suite: string, long: boolean): string[] {
   const dir = join('test', suite);
-  if (!existsSync(dir)) return [];
+  if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return [];
   return readdirSync(dir, { recursive: true, withFileTypes: true })
     .filter((e) => e.isFile() && e.name.endsWith('.test.ts') && (long || !e.name.endsWith('.long.test.ts')))
     .map((e) => join(e.parentPath, e.name))
@@ -125,6 +126,11 @@ async function main(): Promise<number> {
   }
   const long = args.includes('--all');
   const named = args.filter((a) => a !== '--all');
+  const strays = readdirSync('test').filter((folder) => !(folder in suites) && filesOf(folder, true).length > 0);
+  if (strays.length > 0) {
+    console.error(`scripts/test: test/${strays.join(', test/')} holds tests and is in no suite; give it a line in scripts/test.ts`);
+    return 2;
+  }
   const unknown = named.filter((a) => !(a in suites) && !(a.endsWith('.test.ts') && existsSync(a)));
   if (unknown.length > 0) {
     console.error(`scripts/test: no suite or file called ${unknown.join(', ')}\n\n${help}`);
