@@ -10,6 +10,8 @@ import * as claim from './core/claim.ts';
 import type { Lack } from './core/doctor.ts';
 import type { Prefix } from './core/ip.ts';
 import * as ip from './core/ip.ts';
+import type { Known } from './core/known.ts';
+import * as knowns from './core/known.ts';
 import type { Ledger } from './core/ledger.ts';
 import * as ledger from './core/ledger.ts';
 import * as pools from './core/pool.ts';
@@ -77,6 +79,8 @@ export type Warden = Readonly<{
   changed(): void;
 }>;
 
+/** What a command has to know of the kernel. */
+type Found = Pick<Reading, 'held' | 'strays' | 'line' | 'node' | 'debris'>;
 type Standing = Readonly<{ kind: 'closed'; why: Fault }> | (Stand & Readonly<{ kind: 'open'; rules: admission.Rules }>);
 type Raised = Readonly<{ shape: string; index: number; hold: Hold; ready: TunnelReady; canCountConnections: boolean }>;
 
@@ -84,6 +88,8 @@ type Raised = Readonly<{ shape: string; index: number; hold: Hold; ready: Tunnel
 const period = millis(10_000);
 /** When what may pass until the next time is little. */
 const hurry = millis(1000);
+/** Every so many times everything is read. */
+const thorough = 30;
 const done = ok(undefined);
 const unlimited = (1n << 62n) as ByteCount;
 const mostLedger = 4096;
@@ -95,6 +101,9 @@ export function start(world: World): Warden {
 
   let standing: Standing = { kind: 'closed', why: fault('missing', '', 'has only begun') };
   let raised: Raised | null = null;
+  let known: Known | null = null;
+  /** How often somebody else has changed what is known. */
+  let surprises = 0;
   let sight: Sight = new Map();
   let book: Readonly<{ file: Ledger | null; now: Ledger }> | null = null;
   let counters = standings.countersOf(clock.bootId(), null);
@@ -114,6 +123,10 @@ export function start(world: World): Warden {
     const mine = turn.then(work);
     turn = mine;
     return mine;
+  }
+  function surprised(): void {
+    known = null;
+    surprises++;
   }
   function settleSoon(): void {
     if (isSettling) return;
@@ -175,10 +188,13 @@ export function start(world: World): Warden {
     const before = standing;
     if (before.kind === 'closed' && text(before.why) === text(why)) return;
     standing = { kind: 'closed', why };
-    host.log(`warden: shares nothing: ${text(why)}`);
     await expelAll();
     raised = null;
-    if (!isOwners) return;
+    if (isOwners) await leave(before);
+    host.log(`warden: shares nothing: ${text(why)}`);
+  }
+
+  async function leave(before: Standing): Promise<void> {
     // The last of the month that can be read.
     if (before.kind === 'open') await look(before);
     sight = new Map();
@@ -233,6 +249,7 @@ export function start(world: World): Warden {
     const prepared = await prepare({ ...situation, quota: quotaOf(opened.value, owner) });
     if (!prepared.ok) return prepared;
     areRulesLost = false;
+    known = null;
     allowed = null;
     const ready = await tunnel.prepare({ name: claim.device, index: index.value, port: owner.tunnel.port, keyPath: paths.key });
     if (!ready.ok) return ready;
@@ -275,13 +292,17 @@ export function start(world: World): Warden {
       gone() {
         host.log('warden: somebody has deleted our rules');
         areRulesLost = true;
+        surprised();
         isAnew = true;
         counters = standings.nextCounters(counters);
         // Before anything that waits for the bus: until then the guard alone holds them.
         void inTurn(expelAll);
         settleSoon();
       },
-      stale: settleSoon,
+      stale() {
+        surprised();
+        settleSoon();
+      },
       deaf,
     });
     if (!heard.ok) return heard;
@@ -361,7 +382,7 @@ export function start(world: World): Warden {
   }
 
   /** Charges what was counted, and tells the kernel how much more may pass. The file is written first: it says at least what is used. */
-  async function account({ line, node }: Reading, { owner }: Stand): Promise<Result<void>> {
+  async function account({ line, node }: Found, { owner }: Stand): Promise<Result<void>> {
     if (book === null || node === null) return done;
     const { month } = owner.limits;
     const now = { generation: counters, line: (line.up + line.down) as ByteCount, node };
@@ -389,9 +410,9 @@ export function start(world: World): Warden {
     for (let most = quota; ; most = (2n * most) as ByteCount) {
       const raised = await allow(most);
       if (!raised.ok) return raised;
-      const reading = await rules.read([]);
-      if (!reading.ok) return reading;
-      const { node } = reading.value;
+      const metered = await rules.meter();
+      if (!metered.ok) return metered;
+      const { node } = metered.value;
       if (book === null || node === null || most >= unlimited) return done;
       if (node >= most) continue;
       book = { ...book, now: { ...book.now, last: { ...book.now.last, node } } };
@@ -401,12 +422,33 @@ export function start(world: World): Warden {
 
   // ── Sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  type Look = Readonly<{ reading: Reading; peers: readonly PeerFound[]; have: Have }>;
+  type Look = Readonly<{ reading: Found; peers: readonly PeerFound[]; have: Have }>;
+
+  /** Only where what is known does not fit, all is read. */
+  async function find(peers: readonly PeerFound[], { pool }: Stand): Promise<Result<Found>> {
+    const [kept, before] = [known, surprises];
+    known = null;
+    if (kept !== null) {
+      const metered = await rules.meter();
+      if (!metered.ok) return metered;
+      const { sessions, line, node } = metered.value;
+      const kernel = knowns.meet(kept, sessions, peers, pool, clock.monotonic());
+      if (kernel !== null && before === surprises) {
+        known = kept;
+        return ok({ ...kernel, line, node, debris: [] });
+      }
+    }
+    const reading = await rules.read(peers);
+    if (!reading.ok) return reading;
+    const { strays, debris } = reading.value;
+    if (strays.length + debris.length === 0 && before === surprises) known = knowns.begin(reading.value, clock.monotonic());
+    return reading;
+  }
 
   async function look(stand: Stand): Promise<Result<Look>> {
     const peers = await tunnel.read();
     if (!peers.ok) return peers;
-    const reading = await rules.read(peers.value);
+    const reading = await find(peers.value, stand);
     if (!reading.ok) return reading;
     const now = clock.monotonic();
     const seen = sights.look(sight, reading.value, carriedBy(peers.value), now);
@@ -435,8 +477,11 @@ export function start(world: World): Warden {
     const want = sights.withGaps(decision.want, sight);
     // Whoever goes is out of sight first: should anything fail now, nobody brings them back.
     sight = sights.without(sight, gone.keys());
-    const acted = await act(reconcile.plan(want, reading, have.now), reading, stand, gone);
-    if (!acted.ok) {
+    const steps = reconcile.plan(want, reading, have.now);
+    const acted = await act(steps, reading, stand, gone);
+    if (acted.ok) known = known === null ? null : knowns.after(known, steps, have.now);
+    else {
+      known = null;
       settleSoon();
       return acted;
     }
@@ -448,7 +493,7 @@ export function start(world: World): Warden {
       : fail('foreign', left.kind, 'the kernel does not hold what it was told');
   }
 
-  async function act(steps: readonly Step[], reading: Reading, { pool }: Stand, gone: Map<PeerKey, Gone>): Promise<Result<void>> {
+  async function act(steps: readonly Step[], reading: Found, { pool }: Stand, gone: Map<PeerKey, Gone>): Promise<Result<void>> {
     const leaving: PeerStep[] = [];
     const arriving: PeerStep[] = [];
     const changing: RuleStep[] = [];
@@ -585,10 +630,13 @@ export function start(world: World): Warden {
       return result;
     });
 
+  let ticks = 0;
   function tick(): void {
     void inTurn(async () => {
       clock.after(isHurried ? hurry : period, tick);
       if (standing.kind === 'closed') return settleSoon();
+      ticks++;
+      if (ticks % thorough === 0) known = null;
       const looked = await look(standing);
       if (!looked.ok) {
         trouble(looked.fault);

@@ -129,7 +129,10 @@ export function open(host: Ground, wiring: Wiring): Rules {
       const counters = await readObjects(['counter']);
       if (!counters.ok) return counters;
       const line = lineOf(counters.value);
-      return line.ok ? ok({ sessions: seating.readCounters(counters.value), line: line.value }) : line;
+      if (!line.ok) return line;
+      const node = await query({ kind: 'object', table: meter, of: 'quota', name: 'node_q' }, nftables.decodeObject);
+      if (!node.ok && node.fault.code !== 'ENOENT') return at('node_q', node);
+      return ok({ sessions: seating.readCounters(counters.value), line: line.value, node: node.ok ? nodeOf(node.value) : null });
     },
     async apply(step) {
       if (pool === null) return fail('missing', 'rules', 'nothing is prepared yet');

@@ -73,6 +73,23 @@ function changes({ terms: want }: Seat, held: Held, left: Millis): Change[] {
   return out;
 }
 
+/** Terms after one change of a session. */
+export function altered(terms: Terms, c: Change): Terms {
+  switch (c.kind) {
+    case 'resize-quota':
+    case 'replace-quota':
+      return { ...terms, quota: c.quota };
+    case 'set-rate':
+      return { ...terms, rate: c.rate };
+    case 'set-spent':
+      return { ...terms, spent: c.spent };
+    case 'set-egress':
+      return { ...terms, egress: c.egress };
+    case 'set-end':
+      return terms;
+  }
+}
+
 export const isSameTerms = (a: Terms, b: Terms): boolean =>
   isSameQuota(a.quota, b.quota) && isSamePair(a.rate, b.rate) && isSameSpent(a.spent, b.spent) && isSameEgress(a.egress, b.egress);
 

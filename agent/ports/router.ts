@@ -25,13 +25,13 @@ export type Meter = Readonly<{
   sessions: ReadonlyMap<Slot, Metered>;
   /** Guests' bytes on the uplinks, outside of the tunnel: with the household's, where that counts. */
   line: Pair<ByteCount>;
+  /** What the node's quota has let pass, where there is one. */
+  node: ByteCount | null;
 }>;
 
 export type Reading = Kernel &
+  Pick<Meter, 'line' | 'node'> &
   Readonly<{
-    line: Pair<ByteCount>;
-    /** What the node's quota has let pass, where there is one. */
-    node: ByteCount | null;
     /** What each quota would still let pass; more than terms and counters say means that somebody has reset it. */
     spare: ReadonlyMap<Slot, Quota>;
     /** What in the tables belongs to no whole session, in words: none of ours leaves any. */

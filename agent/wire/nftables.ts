@@ -185,6 +185,7 @@ export type Query =
   | Readonly<{ kind: 'tables'; family: Family }>
   | Readonly<{ kind: 'chains'; family: Family }>
   | Readonly<{ kind: 'objects'; table: Table; of: Kind }>
+  | Readonly<{ kind: 'object'; table: Table; of: Kind; name: string }>
   | Readonly<{ kind: 'elements'; table: Table; set: string }>;
 
 export function encodeQuery(d: Dialect, seq: number, q: Query): Readonly<{ bytes: Uint8Array; exchange: Exchange }> {
@@ -207,6 +208,13 @@ export function encodeQuery(d: Dialect, seq: number, q: Query): Readonly<{ bytes
     case 'objects':
       write('object', netlink.dump, families[q.table.family], () => {
         netlink.text(o, 1, q.table.name);
+        netlink.u32be(o, 3, objectTypes[q.of]);
+      });
+      break;
+    case 'object':
+      write('object', netlink.wantAck, families[q.table.family], () => {
+        netlink.text(o, 1, q.table.name);
+        netlink.text(o, 2, q.name);
         netlink.u32be(o, 3, objectTypes[q.of]);
       });
       break;

@@ -13,7 +13,7 @@ import type { Address, Prefix } from '../core/ip.ts';
 import * as ip from '../core/ip.ts';
 import type { Addresses, Pool } from '../core/pool.ts';
 import * as pools from '../core/pool.ts';
-import type { Change as Alteration, Step } from '../core/reconcile.ts';
+import { altered, type Step } from '../core/reconcile.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import type { ByteRate, Egress, Flow, Generation, Held, Kernel, Pair, PeerKey, Quota, Slot, Terms } from '../core/seat.ts';
 import type { Change, Content, Element, ElementFound, Kind, ObjectFound, Table } from './nftables.ts';
@@ -156,28 +156,12 @@ export function changesFor(step: RuleStep, pool: Pool, drawn: Generation): reado
     case 'alter': {
       const { slot, generation, terms, counted } = step.held;
       const isReplaced = step.changes.some((c) => c.kind === 'replace-quota');
-      const [before, after] = [terms, step.changes.reduce(alterTerms, terms)].map((t) => piecesOf(slot, generation, t, counted, pool));
+      const [before, after] = [terms, step.changes.reduce(altered, terms)].map((t) => piecesOf(slot, generation, t, counted, pool));
       if (before === undefined || after === undefined) throw new Error('two terms, two states');
       const changes = between(before, after, (name) => isReplaced && after.objects.get(name)?.kind === 'quota');
       const ends = step.changes.flatMap((c) => (c.kind === 'set-end' ? renew(c.left, pools.addresses(pool, slot)) : []));
       return [...changes, ...ends];
     }
-  }
-}
-
-function alterTerms(terms: Terms, c: Alteration): Terms {
-  switch (c.kind) {
-    case 'resize-quota':
-    case 'replace-quota':
-      return { ...terms, quota: c.quota };
-    case 'set-rate':
-      return { ...terms, rate: c.rate };
-    case 'set-spent':
-      return { ...terms, spent: c.spent };
-    case 'set-egress':
-      return { ...terms, egress: c.egress };
-    case 'set-end':
-      return terms;
   }
 }
 
