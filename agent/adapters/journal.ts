@@ -1,7 +1,7 @@
 // The journal on the flash: one file that is appended to, and replaced by what its marks add up to when it has grown. Writes as seldom as it
 // may and counts every write. Decides nothing; core/journal says what a mark means.
 
-import type { Millis } from '../core/brand.ts';
+import { type Millis, millis } from '../core/brand.ts';
 import type { Journal, Mark } from '../core/journal.ts';
 import * as journal from '../core/journal.ts';
 import { type Fault, ok, type Result, under } from '../core/result.ts';
@@ -111,7 +111,7 @@ function storeOf(
   }
 
   function wait(): void {
-    timer ??= clock.after(journal.refill, () => {
+    timer ??= clock.after(journal.patience, () => {
       timer = null;
       const written = write([]);
       if (!written.ok) failed(written.fault);
@@ -137,7 +137,7 @@ function storeOf(
     isTime(isStep) {
       const now = clock.monotonic();
       budget = journal.earn(budget, now);
-      return journal.isTime(budget, sealed === null ? journal.refill : ((now - sealed) as Millis), isStep);
+      return sealed === null || journal.isTime(budget, millis(now - sealed), state.accounts.size, isStep);
     },
     spent: () => ({ ...spent }),
     close() {

@@ -236,5 +236,14 @@ export function earn(b: Budget, now: Millis): Budget {
 /** What has to be written is written; the debt then keeps back what can wait. */
 export const spend = (b: Budget): Budget => ({ ...b, left: b.left - 1 });
 
-/** May receipts be sealed now? By time: when none were written for a `refill`. By bytes: while half of the burst is left to turns. */
-export const isTime = (b: Budget, since: Millis, isStep: boolean): boolean => since >= refill || (isStep && b.left > burst / 2);
+/** So long may wait what may be lost: mostly it goes with the next receipts, and costs no write of its own. */
+export const patience = millis(3 * refill);
+
+/** A busy day of 20 sessions is a megabyte then. */
+const sessionsPerRefill = 6;
+
+/** May receipts be sealed now? By time: the more sessions, the longer. By bytes: while half of the burst is left to turns. */
+export function isTime(b: Budget, since: Millis, sessions: number, isStep: boolean): boolean {
+  const rounds = Math.max(1, Math.ceil(sessions / sessionsPerRefill));
+  return since >= rounds * refill || (isStep && b.left > burst / 2);
+}

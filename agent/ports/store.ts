@@ -7,7 +7,7 @@ export type Store = Readonly<{
   state(): Journal;
   /** Written, with everything noted before, when this returns; on a Fault none of it counts. Nothing is done and nothing sent before. */
   commit(marks: readonly Mark[]): Result<void>;
-  /** Goes with the next write, a few minutes from now at the latest: for what may be lost. */
+  /** Goes with the next write, a quarter of an hour from now at the latest: for what may be lost. */
   note(marks: readonly Mark[]): Result<void>;
   /** May receipts be sealed now, or would it wear the flash out? `isStep`: because of their bytes, not of the time. */
   isTime(isStep: boolean): boolean;

@@ -140,11 +140,11 @@ export function testJournal(host: Pick<Host, 'sha256' | 'files'>, temp: string, 
       assert.is(!got.ok && got.fault.path, `journal.${path}`);
       assert.equal(store.state(), before);
       assert.is(start(files).damage, null);
-      clock.advance(journal.refill);
+      clock.advance(journal.patience);
       // A file that was cut is replaced, which works.
       assert.is(faults.length, kind === 'cut' ? 0 : 1);
       files.set('none');
-      clock.advance(journal.refill);
+      clock.advance(journal.patience);
       assert.equal(start(files).store.state(), before);
       assert.is(start(files).cut, 0);
     });
@@ -167,13 +167,13 @@ export function testJournal(host: Pick<Host, 'sha256' | 'files'>, temp: string, 
     const clock = clocks.manual();
     const { store } = start(files, clock);
     for (let n = 1; n <= 100; n++) must(store.note([{ kind: 'timed', time: seconds(n) }]));
-    clock.advance(millis(journal.refill - 1));
+    clock.advance(millis(journal.patience - 1));
     assert.is(files.writes.length, 0);
     clock.advance(millis(1));
     assert.is(files.writes.length, 1);
     must(store.note([{ kind: 'timed', time: seconds(101) }]));
     must(store.commit([{ kind: 'started', starts: 1 }]));
-    clock.advance(millis(10 * journal.refill));
+    clock.advance(millis(10 * journal.patience));
     assert.is(files.writes.length, 2);
     must(store.note([{ kind: 'timed', time: seconds(102) }]));
     must(store.close());
