@@ -201,7 +201,8 @@ export function start(world: World): Warden {
     const removed = await routes.removeDevice(claim.device);
     // A host without netlink has never made one.
     if (!removed.ok && removed.fault.code !== 'unsupported') trouble(removed.fault);
-    if (book !== null) keepBook(ledger.settle(book.now));
+    const kept = book === null ? done : keepBook(ledger.settle(book.now));
+    if (!kept.ok) trouble(kept.fault);
     book = null;
   }
 
