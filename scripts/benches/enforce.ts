@@ -5,13 +5,17 @@ import type { Bench } from './bench.ts';
 import * as control from './enforce-control.ts';
 import * as path from './enforce-path.ts';
 import { make, type Part, type Tools } from './enforce-tools.ts';
+import * as wg from './wg.ts';
 
 /** One after the other: each wants the machine for itself. */
-const measures: readonly ((tools: Tools) => Promise<Part>)[] = [path.measure, control.measure];
+const measures: readonly ((tools: Tools) => Promise<Part>)[] = [path.measure, control.measure, wg.measure];
 
 export const enforce: Bench = {
-  what: 'packets through the rules at up to 10,000 sessions; sessions seated, cleared and read against nft',
-  needs: ['cc:gcc', 'ip:iproute2', 'nft:nftables', 'nsenter:util-linux', 'taskset:util-linux'],
+  what: 'packets through the rules at up to 10,000 sessions; sessions seated, cleared and read against nft; a tunnel',
+  needs: [
+    ...['cc:gcc', 'ip:iproute2', 'nft:nftables', 'nsenter:util-linux', 'taskset:util-linux', 'qemu-system-x86_64:qemu-system-x86'],
+    '/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring',
+  ],
   async run() {
     const tools = await make();
     const parts: Part[] = [];

@@ -96,7 +96,8 @@ for (const machine of ['x86_64-6.1', 'x86_64-6.12'] as const) {
       assert.is(moved.end, 'idle');
       assert.ok(up + down <= quota && up + down > quota - largest, `${up + down} of ${quota} bytes passed`);
       const later = await acts.transfer(it, way, at.internet.v4, transfer);
-      assert.equal({ ...later, ...(await passed(it)) }, { bytes: 0, end: 'idle', up, down });
+      assert.equal([later.bytes, later.end], [0, 'idle']);
+      assert.equal(await passed(it), { up, down });
     });
   }
   rows.run();

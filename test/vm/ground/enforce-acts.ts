@@ -3,6 +3,7 @@
 import * as at from '../../net/ground/addresses.ts';
 import * as topology from '../../net/ground/topology.ts';
 import { type Ground, input, ip } from './enforce.ts';
+import type { Shell } from './enforce-shell.ts';
 
 export const load = async (ground: Ground, rules: string): Promise<void> => {
   await ground.in('router').run(`nft -f - ${input(rules)}`);
@@ -22,19 +23,20 @@ export async function startTunnel({ in: place, keys }: Ground): Promise<void> {
 
 // ── Traffic of c ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const traffic = async <T>(ground: Ground, words: string): Promise<T> =>
-  JSON.parse(await ground.in('c').run(`weir --script /traffic.js ${words}`)) as T;
+const traffic = async <T>(shell: Shell, words: string): Promise<T> =>
+  JSON.parse(await shell.run(`weir --script /traffic.js ${words}`)) as T;
 
 export type Volley = Readonly<{ to: string; total: number; size: number; perSecond: number }>;
 
+export type Volleyed = Readonly<{ sent: number; back: number }>;
 /** Datagrams to a server that sends them back. */
-export const shoot = (ground: Ground, { to, total, size, perSecond }: Volley): Promise<Readonly<{ sent: number; back: number }>> =>
-  traffic(ground, `shoot ${to} 443 ${total} ${size} ${perSecond}`);
+export const shoot = (ground: Ground, { to, total, size, perSecond }: Volley, shell = ground.in('c')): Promise<Volleyed> =>
+  traffic(shell, `shoot ${to} 443 ${total} ${size} ${perSecond}`);
 
-export type Moved = Readonly<{ bytes: number; end: string }>;
+export type Moved = Readonly<{ bytes: number; end: string; ms: number }>;
 export type Way = 'pull' | 'push';
 export const transfer = (ground: Ground, way: Way, to: string, bytes: number): Promise<Moved> =>
-  traffic(ground, `${way} ${to} ${way === 'pull' ? 444 : 445} ${bytes}`);
+  traffic(ground.in('c'), `${way} ${to} ${way === 'pull' ? 444 : 445} ${bytes}`);
 
 // ── Readings ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

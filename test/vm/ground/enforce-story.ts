@@ -65,7 +65,7 @@ const taken = (it: Post, bytes: number): Promise<string> =>
   it.ground.in('router').run(`
     now() { wg show weir0 transfer 2>/dev/null | cut -f2; }
     before=$(now)
-    for try in $(seq 2000); do [ "$(now)" -gt $((before + ${bytes})) ] && exit 0; usleep 10000; done
+    for try in $(seq 500); do [ "$(now)" -gt $((before + ${bytes})) ] && exit 0; usleep 10000; done
     echo "WireGuard hears nothing of c"; exit 1`);
 
 /** c calls its router again and again: whoever gets a peer too early is heard of at once. */
@@ -120,6 +120,8 @@ export function story({ machine, hold }: Kernel): void {
     await done();
     await taken(it, 300_000);
     await c.run(`kill ${flooding.trim()} ${dialling.trim()}`);
+    // It may have been about to dial.
+    await it.connect();
     return (await acts.arrived(it.ground)).packets - before;
   };
   /** A session of which nothing passes any more. */
@@ -128,7 +130,8 @@ export function story({ machine, hold }: Kernel): void {
     await acts.shoot(it.ground, { ...flood, total: 200, perSecond: 300 });
     const { counted } = await it.row();
     const used = counted.up + counted.down;
-    assert.ok(used <= 20_000n && used > 10_000n, `${used} bytes passed`);
+    // A server that has not heard of an older session's end may still send it something large.
+    assert.ok(used <= 20_000n, `${used} bytes passed`);
     assert.is((await acts.shoot(it.ground, { ...flood, total: 20 })).back, 0);
     return used;
   };
@@ -148,13 +151,15 @@ export function story({ machine, hold }: Kernel): void {
     const quota = 600_000n;
     await begin(it, quota);
     const before = (await acts.arrived(it.ground)).packets;
-    const running = it.ground.open('c').then((c) => c.run(`weir --script /traffic.js shoot ${flood.to} 443 3000 ${flood.size} 1000`));
-    await taken(it, 100_000);
-    const lines = await it.says('weir0');
-    await it.ground.in('router').run('nft flush ruleset');
-    if (hold === 'watched') await it.says('shares on weir0', lines);
-    await it.connect();
-    const first = JSON.parse(await running) as { back: number };
+    const flushed = async (): Promise<void> => {
+      await taken(it, 100_000);
+      const lines = await it.says('weir0');
+      await it.ground.in('router').run('nft flush ruleset');
+      if (hold === 'watched') await it.says('shares on weir0', lines);
+      await it.connect();
+    };
+    const other = await it.ground.open('c');
+    const [first] = await Promise.all([acts.shoot(it.ground, { ...flood, total: 3000 }, other), flushed()]);
     const then = await acts.shoot(it.ground, { ...flood, total: 3000 });
     const arrived = (await acts.arrived(it.ground)).packets - before;
     const passed = BigInt((arrived + first.back + then.back) * inside);

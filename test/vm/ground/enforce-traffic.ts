@@ -71,7 +71,8 @@ function shoot(): void {
 
 function transfer(kind: 'push' | 'pull'): void {
   let moved = 0;
-  const end = (how: string): never => finish({ bytes: moved, end: how });
+  let started = host.clock.monotonic();
+  const end = (how: string): never => finish({ bytes: moved, end: how, ms: host.clock.monotonic() - started });
   const idle = untilIdle(() => end('idle'));
   const chunk = new Uint8Array(1 << 14);
   const push = (): void => {
@@ -85,7 +86,10 @@ function transfer(kind: 'push' | 'pull'): void {
     if (stream.write(part)) push();
   };
   const stream = host.net.connectTcp(to, {
-    opened: () => (kind === 'push' ? push() : undefined),
+    opened() {
+      started = host.clock.monotonic();
+      if (kind === 'push') push();
+    },
     received(bytes) {
       moved += bytes.length;
       idle.touch();

@@ -26,6 +26,8 @@ export type Order = Readonly<{
   modules?: readonly string[];
   /** An image of this machine that is /dev/vda there, and outlives the router. */
   disk?: string;
+  /** Its clock counts instructions while it is busy: how long something takes there then does not depend on this machine's other work. */
+  countsInstructions?: boolean;
 }>;
 
 export type Outcome = Readonly<{ output: string; status: number }>;
@@ -69,6 +71,7 @@ export async function runRouter(order: Order): Promise<Outcome> {
       // Not `restrict=on`, which closes the way to our loopback too: the router simply has no route further than that.
       ...['-netdev', 'user,id=lan,ipv6=off', '-device', 'virtio-net-pci,netdev=lan,romfile='],
       ...disk,
+      ...(order.countsInstructions ? ['-icount', 'shift=0'] : []),
     ];
     const said = await runBounded(qemu, order.timeoutMs);
     const framed = new RegExp(`${mark} begin\n([^]*)${mark} end (\\d+)\n`).exec(said.stdout);
