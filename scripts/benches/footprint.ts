@@ -19,8 +19,7 @@ const limits = {
   static: { most: 850, aim: 650 },
   borrowing: { most: 600, aim: 450 },
   agent: { most: 4096, aim: 3072 },
-  // It speaks netlink itself, where others start a program of 17 MB and more for each session.
-  enforcer: { most: 2560, aim: 1536 },
+  enforcer: { most: 1536, aim: 1229 },
   both: { most: 6144, aim: 4608 },
 } satisfies Record<string, Limit>;
 type Limited = keyof typeof limits;
