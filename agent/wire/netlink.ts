@@ -109,7 +109,6 @@ const sized =
 export const asU8 = sized(1, (f, at) => f.view.getUint8(at));
 export const asU16 = sized(2, (f, at) => f.view.getUint16(at, f.dialect.little));
 export const asU32 = sized(4, (f, at) => f.view.getUint32(at, f.dialect.little));
-export const asI32 = sized(4, (f, at) => f.view.getInt32(at, f.dialect.little));
 export const asU64 = sized(8, (f, at) => f.view.getBigUint64(at, f.dialect.little));
 export const asU32be = sized(4, (f, at) => f.view.getUint32(at));
 export const asU64be = sized(8, (f, at) => f.view.getBigUint64(at));
