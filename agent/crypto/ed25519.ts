@@ -14,8 +14,7 @@ const order = Point.CURVE().n;
 /** The secret: 32 bytes from the kernel's generator. It is expanded once, for as long as the signer lives. */
 export function signer(secret: SecretKey, sha512: Hash): Signer {
   const expanded = sha512(secret);
-  const clamped = expanded.slice(0, 32).map((byte, i) => (i === 0 ? byte & 248 : i === 31 ? (byte & 127) | 64 : byte));
-  const scalar = numberOf(clamped) % order;
+  const scalar = scalarOf(expanded.subarray(0, 32));
   const prefix = expanded.slice(32);
   const key = timesBase(scalar).toBytes() as Uint8Array as PublicKey;
   return {
@@ -43,6 +42,10 @@ export function verify(signature: Uint8Array, message: Uint8Array, key: PublicKe
   const found = sumOfProducts(s, k, A.negate()).toBytes();
   return found.every((byte, i) => byte === R[i]);
 }
+
+/** RFC 8032 §5.1.5 and RFC 7748 §5 clamp alike. Of the base point, multiples of the order are none. */
+export const scalarOf = (bytes: Uint8Array): bigint =>
+  numberOf(bytes.map((byte, i) => (i === 0 ? byte & 248 : i === 31 ? (byte & 127) | 64 : byte))) % order;
 
 /** Could anything be verified by these bytes? */
 export const isKey = (bytes: Uint8Array): boolean => pointOf(bytes) !== null;
@@ -72,7 +75,7 @@ function makeComb(): readonly Point[] {
   return table;
 }
 
-function timesBase(n: bigint): Point {
+export function timesBase(n: bigint): Point {
   comb ??= makeComb();
   const bits = n.toString(2).padStart(teeth * gap, '0');
   let sum = Point.ZERO;
@@ -127,7 +130,7 @@ function digitsOf(n: bigint, width: number): readonly number[] {
 const hex = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 /** Both little-endian. */
 const numberOf = (bytes: Uint8Array): bigint => BigInt(`0x${hex(bytes.toReversed())}`);
-function bytesOf(n: bigint): Uint8Array {
+export function bytesOf(n: bigint): Uint8Array {
   const text = n.toString(16).padStart(64, '0');
   return Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(text.slice(62 - 2 * i, 64 - 2 * i), 16));
 }
