@@ -78,10 +78,11 @@ export function faultsOf({ due, counted, sequence, witnessed }: Receipt): readon
 
 /** Does it stand at the beginning of the session that this grant opened? */
 export function faultsOfFirst(anchor: Link, grant: Grant, first: Receipt): readonly Fault[] {
-  const faults = [...faultsOfLink(anchor, first), ...faultsOf(first)];
-  if (!isSamePrice(grant.price, first.due?.price ?? null)) faults.push(fault('denied', 'due.price', 'is not the price granted'));
-  return faults;
+  return [...faultsOfLink(anchor, first), ...faultsOf(first), ...faultsOfPrice(grant, first)];
 }
+
+export const faultsOfPrice = ({ price }: Grant, { due }: Receipt): readonly Fault[] =>
+  isSamePrice(price, due?.price ?? null) ? [] : [fault('denied', 'due.price', 'is not the price granted')];
 
 /** Does `after` follow `before`? A missing receipt in between is a Fault of its own: nothing else can be said then. */
 export function faultsBetween(before: Receipt, digest: Digest, after: Receipt): readonly Fault[] {

@@ -7,7 +7,7 @@ import type { Grant } from './grant.ts';
 import type { Dispute, Link, Receipt } from './receipt.ts';
 import * as receipts from './receipt.ts';
 import type { Pair } from './seat.ts';
-import type { Digest } from './signed.ts';
+import type { Digest, GrantId } from './signed.ts';
 
 // ── The router ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -50,7 +50,7 @@ const share = 50n;
 
 const isWithin = (billed: ByteCount, own: ByteCount): boolean => billed <= own + own / share + slack;
 
-/** What the consumer saw before: the last receipt it agreed with, or the grant's beginning. */
+/** What the consumer saw before: the last receipt of the chain, or the grant's beginning. */
 export type Before = Readonly<{ receipt: Receipt; digest: Digest }> | null;
 export type Opinion =
   | Readonly<{ kind: 'agreed' }>
@@ -58,14 +58,19 @@ export type Opinion =
   /** Nothing can be said before this receipt is there. */
   | Readonly<{ kind: 'wanting'; from: number }>;
 
+/** What was granted: the first grant, its anchor, and the names of those that came after it. */
+export type Agreement = Readonly<{ anchor: Link; grant: Grant; later: ReadonlySet<GrantId> }>;
+
 /** Of a receipt whose signature holds. `own`: the inner packets' bytes by the consumer's tunnel interface, in the whole session. Less than
  *  passed may be billed: that is the router's to give. */
-export function judge(anchor: Link, grant: Grant, before: Before, receipt: Receipt, own: Pair<ByteCount>): Opinion {
+export function judge({ anchor, grant, later }: Agreement, before: Before, receipt: Receipt, own: Pair<ByteCount>): Opinion {
   const faults =
     before === null ? receipts.faultsOfFirst(anchor, grant, receipt) : receipts.faultsBetween(before.receipt, before.digest, receipt);
-  const [wrong] = faults;
+  // The price is the grant's in every receipt: a chain that was taken up again behind a gap has no other witness of it.
+  const [wrong] = [...faults, ...receipts.faultsOfPrice(grant, receipt)];
   if (wrong?.code === 'missing') return { kind: 'wanting', from: (before?.receipt.sequence ?? 0) + 1 };
   if (wrong !== undefined) return { kind: 'disputed', reason: wrong.path.startsWith('due') ? 'price' : 'chain' };
+  if (receipt.terms !== null && !later.has(receipt.terms)) return { kind: 'disputed', reason: 'terms' };
   const { up, down } = receipt.counted;
   return isWithin(up, own.up) && isWithin(down, own.down) ? { kind: 'agreed' } : { kind: 'disputed', reason: 'bytes' };
 }

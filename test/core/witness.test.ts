@@ -40,6 +40,7 @@ const judging = suite('witness: judges');
 const [one, two, three] = story.chain;
 if (one === undefined || two === undefined || three === undefined) throw new Error('story: no chain');
 const anchor = { session: story.session, sequence: 0, digest: story.anchor };
+const agreement: witness.Agreement = { anchor, grant: story.first, later: new Set([story.topped]) };
 const both = (up: bigint, down: bigint): Pair<ByteCount> => ({ up: up as ByteCount, down: down as ByteCount });
 const exact = ({ counted }: Receipt): Pair<ByteCount> => counted;
 const before = { receipt: one.value, digest: cose.digestOf(one.signed, hashes) };
@@ -50,33 +51,43 @@ const claims = (up: bigint, down: bigint): Receipt => ({ ...one.value, counted: 
 const free = { ...story.first, price: null };
 const dear: Receipt = { ...one.value, due: one.value.due && { ...one.value.due, amount: (one.value.due.amount + 1n) as Micro } };
 const cases: readonly Readonly<{ name: string; got: witness.Opinion; want: string }>[] = [
-  { name: 'the first', got: witness.judge(anchor, story.first, null, one.value, exact(one.value)), want: 'agreed' },
-  { name: 'the next', got: witness.judge(anchor, story.first, before, two.value, exact(two.value)), want: 'agreed' },
-  { name: 'less than passed', got: witness.judge(anchor, story.first, before, two.value, both(1n << 40n, 1n << 40n)), want: 'agreed' },
+  { name: 'the first', got: witness.judge(agreement, null, one.value, exact(one.value)), want: 'agreed' },
+  { name: 'the next', got: witness.judge(agreement, before, two.value, exact(two.value)), want: 'agreed' },
+  { name: 'less than passed', got: witness.judge(agreement, before, two.value, both(1n << 40n, 1n << 40n)), want: 'agreed' },
   {
     name: 'the edge',
-    got: witness.judge(anchor, free, null, claims(band(5000n), band(1n << 30n)), both(5000n, 1n << 30n)),
+    got: witness.judge({ ...agreement, grant: free }, null, claims(band(5000n), band(1n << 30n)), both(5000n, 1n << 30n)),
     want: 'agreed',
   },
   {
     name: 'a byte up beyond it',
-    got: witness.judge(anchor, free, null, claims(band(5000n) + 1n, 0n), both(5000n, 1n << 30n)),
+    got: witness.judge({ ...agreement, grant: free }, null, claims(band(5000n) + 1n, 0n), both(5000n, 1n << 30n)),
     want: 'disputed bytes',
   },
   {
     name: 'a byte down beyond it',
-    got: witness.judge(anchor, free, null, claims(0n, band(1n << 30n) + 1n), both(5000n, 1n << 30n)),
+    got: witness.judge({ ...agreement, grant: free }, null, claims(0n, band(1n << 30n) + 1n), both(5000n, 1n << 30n)),
     want: 'disputed bytes',
   },
-  { name: 'one that is missing', got: witness.judge(anchor, story.first, before, three.value, exact(three.value)), want: 'wanting 2' },
-  { name: 'the first that is missing', got: witness.judge(anchor, story.first, null, two.value, exact(two.value)), want: 'wanting 1' },
+  { name: 'one that is missing', got: witness.judge(agreement, before, three.value, exact(three.value)), want: 'wanting 2' },
+  { name: 'the first that is missing', got: witness.judge(agreement, null, two.value, exact(two.value)), want: 'wanting 1' },
   {
     name: 'another chain',
-    got: witness.judge(anchor, story.first, { ...before, digest: story.anchor }, two.value, exact(two.value)),
+    got: witness.judge(agreement, { ...before, digest: story.anchor }, two.value, exact(two.value)),
     want: 'disputed chain',
   },
-  { name: 'more money than bytes', got: witness.judge(anchor, story.first, null, dear, exact(one.value)), want: 'disputed price' },
-  { name: 'another price', got: witness.judge(anchor, free, null, one.value, exact(one.value)), want: 'disputed price' },
+  {
+    name: 'terms that nobody agreed to',
+    got: witness.judge({ ...agreement, later: new Set() }, before, two.value, exact(two.value)),
+    want: 'disputed terms',
+  },
+  {
+    name: 'a price that the receipt before had, too',
+    got: witness.judge({ ...agreement, grant: free }, before, two.value, exact(two.value)),
+    want: 'disputed price',
+  },
+  { name: 'more money than bytes', got: witness.judge(agreement, null, dear, exact(one.value)), want: 'disputed price' },
+  { name: 'another price', got: witness.judge({ ...agreement, grant: free }, null, one.value, exact(one.value)), want: 'disputed price' },
 ];
 for (const { name, got, want } of cases)
   judging(name, () =>
