@@ -78,11 +78,13 @@ export function offsetAt({ standard, summer }: Zone, wall: Seconds): Seconds {
 const momentOf = ({ day: on, at }: Change, year: number): number => dateOf(on, year) / 1000 + at;
 
 function dateOf(on: Day, year: number): number {
+  if (on.kind === 'weekly') {
+    const first = 1 + ((on.weekday - new Date(Date.UTC(year, on.month - 1, 1)).getUTCDay() + 7) % 7);
+    const days = new Date(Date.UTC(year, on.month, 0)).getUTCDate();
+    const nth = first + 7 * (on.week - 1);
+    return Date.UTC(year, on.month - 1, nth > days ? nth - 7 : nth);
+  }
   if (on.kind === 'plain') return Date.UTC(year, 0, 1 + on.day);
   const isLeap = new Date(Date.UTC(year, 1, 29)).getUTCMonth() === 1;
-  if (on.kind === 'julian') return Date.UTC(year, 0, on.day + (isLeap && on.day > 59 ? 1 : 0));
-  const first = 1 + ((on.weekday - new Date(Date.UTC(year, on.month - 1, 1)).getUTCDay() + 7) % 7);
-  const days = new Date(Date.UTC(year, on.month, 0)).getUTCDate();
-  const nth = first + 7 * (on.week - 1);
-  return Date.UTC(year, on.month - 1, nth > days ? nth - 7 : nth);
+  return Date.UTC(year, 0, on.day + (isLeap && on.day > 59 ? 1 : 0));
 }
