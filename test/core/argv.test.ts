@@ -1,0 +1,42 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as argv from '../../agent/core/argv.ts';
+
+const shape = { json: 'flag', quota: 'text' } as const;
+
+const parse = suite('argv.parse');
+const good = [
+  { name: 'nothing', in: [], options: {}, words: [] },
+  {
+    name: 'a word, an option and a flag in any order',
+    in: ['--json', 'ann', '--quota', '5G'],
+    options: { json: true, quota: '5G' },
+    words: ['ann'],
+  },
+  { name: 'with a sign between', in: ['--quota=5G=6'], options: { quota: '5G=6' }, words: [] },
+  { name: 'an empty value is a value', in: ['--quota='], options: { quota: '' }, words: [] },
+  { name: 'a value may look like an option', in: ['--quota', '--json'], options: { quota: '--json' }, words: [] },
+  { name: 'after -- all are words', in: ['--', '--json'], options: {}, words: ['--json'] },
+];
+for (const c of good)
+  parse(c.name, () => assert.equal(argv.parse(c.in, shape, [0, 1]), { ok: true, value: { options: c.options, words: c.words } }));
+
+const bad = [
+  { name: 'an unknown option', in: ['--qouta', '5G'], want: 'unsupported --qouta' },
+  { name: 'one that every object has', in: ['--toString', '5G'], want: 'unsupported --toString' },
+  { name: 'what is no name is not repeated', in: ['--se cret'], want: 'unsupported ' },
+  { name: 'twice', in: ['--json', '--json'], want: 'malformed --json' },
+  { name: 'a flag with a value', in: ['--json=1'], want: 'malformed --json' },
+  { name: 'no value', in: ['--quota'], want: 'missing --quota' },
+  { name: 'too many words', in: ['a', 'b'], want: 'malformed ' },
+];
+for (const c of bad)
+  parse(c.name, () => {
+    const parsed = argv.parse(c.in, shape, [0, 1]);
+    assert.is(!parsed.ok && `${parsed.fault.code} ${parsed.fault.path}`, c.want);
+  });
+parse('a word too few', () => {
+  const parsed = argv.parse([], {}, [1, 1]);
+  assert.is(!parsed.ok && parsed.fault.code, 'missing');
+});
+parse.run();
