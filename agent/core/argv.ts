@@ -1,17 +1,42 @@
 // The arguments of a command: options by name, each once, and words. `--name VALUE` and `--name=VALUE`; a flag has no value; after `--` all
 // are words. Knows no command, and repeats no value: it may be a secret in the wrong place.
 
-import { fail, ok, type Result } from './result.ts';
+import { fail, ok, type Result, under } from './result.ts';
 
-export type Shape = Readonly<Record<string, 'flag' | 'text'>>;
-export type Arguments<S extends Shape> = Readonly<{
-  options: { readonly [K in keyof S]?: S[K] extends 'flag' ? true : string };
+type Read<T> = (text: string) => Result<T>;
+export type Shape = Readonly<Record<string, 'flag' | Read<unknown>>>;
+type ValueOf<K> = K extends Read<infer T> ? T : true;
+export type Arguments<S extends Shape, W extends keyof S = never> = Readonly<{
+  options: { readonly [K in keyof S]?: ValueOf<S[K]> } & { readonly [K in W]: ValueOf<S[K]> };
   words: readonly string[];
 }>;
 
-/** `words`: the least and the most of them. */
-export function parse<S extends Shape>(args: readonly string[], shape: S, words: readonly [number, number]): Result<Arguments<S>> {
-  const options: Record<string, string | true> = {};
+export const text: Read<string> = ok;
+export const matching =
+  (pattern: RegExp, want: string): Read<string> =>
+  (given) =>
+    pattern.test(given) ? ok(given) : fail('malformed', '', `expected ${want}`);
+/** Without spaces, joined by commas. */
+export const list =
+  <T>(each: Read<T>): Read<readonly T[]> =>
+  (given) => {
+    const items: T[] = [];
+    for (const part of given.split(',')) {
+      const item = each(part);
+      if (!item.ok) return item;
+      items.push(item.value);
+    }
+    return ok(items);
+  };
+
+/** `words`: the least and the most of them. `wanted`: options that must be there. */
+export function parse<S extends Shape, W extends keyof S & string = never>(
+  args: readonly string[],
+  shape: S,
+  words: readonly [number, number],
+  wanted: readonly W[] = [],
+): Result<Arguments<S, W>> {
+  const options = new Map<string, unknown>();
   const rest: string[] = [];
   const left = [...args];
   for (let arg = left.shift(); arg !== undefined; arg = left.shift()) {
@@ -19,20 +44,29 @@ export function parse<S extends Shape>(args: readonly string[], shape: S, words:
     else if (!arg.startsWith('--')) rest.push(arg);
     else {
       const [name = '', given] = arg.slice(2).split(/=(.*)/s);
+      const path = `--${name}`;
       const kind = Object.hasOwn(shape, name) ? shape[name] : undefined;
-      if (kind === undefined) return fail('unsupported', /^[\w-]+$/.test(name) ? `--${name}` : '', `no such option${listOf(shape)}`);
-      if (options[name] !== undefined) return fail('malformed', `--${name}`, 'given twice');
-      if (kind === 'flag' && given !== undefined) return fail('malformed', `--${name}`, 'takes no value');
-      const value = kind === 'flag' ? true : (given ?? left.shift());
-      if (value === undefined) return fail('missing', `--${name}`, 'wants a value');
-      options[name] = value;
+      if (kind === undefined) return fail('unsupported', /^--[\w-]+$/.test(path) ? path : '', `no such option${listOf(shape)}`);
+      if (options.has(name)) return fail('malformed', path, 'given twice');
+      if (kind === 'flag') {
+        if (given !== undefined) return fail('malformed', path, 'takes no value');
+        options.set(name, true);
+        continue;
+      }
+      const value = given ?? left.shift();
+      if (value === undefined) return fail('missing', path, 'wants a value');
+      const read = kind(value);
+      if (!read.ok) return { ok: false, fault: under(path, read.fault) };
+      options.set(name, read.value);
     }
   }
   const [least, most] = words;
-  if (rest.length < least) return fail('missing', '', 'one more word is wanted');
+  if (rest.length < least) return fail('missing', '', 'a word is missing');
   if (rest.length > most)
-    return fail('malformed', '', most === 0 ? 'takes options only' : `takes ${most} word${most === 1 ? '' : 's'}, not ${rest.length}`);
-  return ok({ options: options as Arguments<S>['options'], words: rest });
+    return fail('malformed', '', `${rest.length} words, where ${most === 0 ? 'none is' : `${most} at most are`} taken`);
+  const absent = wanted.find((name) => !options.has(name));
+  if (absent !== undefined) return fail('missing', `--${absent}`, 'has to be said');
+  return ok({ options: Object.fromEntries(options) as Arguments<S, W>['options'], words: rest });
 }
 
 const listOf = (shape: Shape): string => {

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as argv from '../../agent/core/argv.ts';
 
-const shape = { json: 'flag', quota: 'text' } as const;
+const shape = { json: 'flag', quota: argv.text, port: argv.list(argv.matching(/^\d+$/, 'a number')) } as const;
 
 const parse = suite('argv.parse');
 const good = [
@@ -16,6 +16,7 @@ const good = [
   { name: 'with a sign between', in: ['--quota=5G=6'], options: { quota: '5G=6' }, words: [] },
   { name: 'an empty value is a value', in: ['--quota='], options: { quota: '' }, words: [] },
   { name: 'a value may look like an option', in: ['--quota', '--json'], options: { quota: '--json' }, words: [] },
+  { name: 'a list', in: ['--port', '1,22'], options: { port: ['1', '22'] }, words: [] },
   { name: 'after -- all are words', in: ['--', '--json'], options: {}, words: ['--json'] },
 ];
 for (const c of good)
@@ -28,6 +29,7 @@ const bad = [
   { name: 'twice', in: ['--json', '--json'], want: 'malformed --json' },
   { name: 'a flag with a value', in: ['--json=1'], want: 'malformed --json' },
   { name: 'no value', in: ['--quota'], want: 'missing --quota' },
+  { name: 'a value that cannot be read', in: ['--port', '1,x'], want: 'malformed --port' },
   { name: 'too many words', in: ['a', 'b'], want: 'malformed ' },
 ];
 for (const c of bad)
@@ -38,5 +40,9 @@ for (const c of bad)
 parse('a word too few', () => {
   const parsed = argv.parse([], {}, [1, 1]);
   assert.is(!parsed.ok && parsed.fault.code, 'missing');
+});
+parse('an option that has to be there', () => {
+  const parsed = argv.parse(['--json'], shape, [0, 0], ['quota']);
+  assert.equal(parsed.ok || [parsed.fault.code, parsed.fault.path], ['missing', '--quota']);
 });
 parse.run();
