@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import ts from 'typescript';
 
-type Room = 'core' | 'wire' | 'crypto' | 'ports' | 'adapters' | 'host' | 'loop' | 'roots';
+type Room = 'core' | 'wire' | 'crypto' | 'ports' | 'adapters' | 'consumer' | 'host' | 'loop' | 'roots';
 type Rule = Readonly<{ rooms: readonly Room[]; packages: readonly string[]; why: string }>;
 
 const rules: Readonly<Record<Exclude<Room, 'roots'>, Rule>> = {
@@ -25,6 +25,11 @@ const rules: Readonly<Record<Exclude<Room, 'roots'>, Rule>> = {
     rooms: ['ports', 'wire', 'core'],
     packages: ['mqtt'],
     why: 'each adapter knows one foreign system; a composition root hands one adapter to another',
+  },
+  consumer: {
+    rooms: ['consumer', 'ports', 'wire', 'crypto', 'core'],
+    packages: [],
+    why: "the other end of the tunnel: it runs beside no router, and shares nothing with one but the messages' formats",
   },
   host: {
     rooms: ['ports', 'core', 'host'],

@@ -29,6 +29,7 @@ const suites: Readonly<Record<string, Suite>> = {
     needs: [...native, 'openssl:openssl', 'qemu-mips-static:qemu-user-static'],
   },
   link: { what: 'MQTT against Mosquitto on three hosts, the demo', needs: [...native, 'mosquitto:mosquitto', 'openssl:openssl'] },
+  consumer: { what: 'the other end of the tunnel: what it is granted, countersigns and disputes', needs: [] },
   loop: { what: 'the warden over a model of its ports', needs: [] },
   system: {
     what: 'package files; the real procd, ujail and fw4 when on PATH',

@@ -1,0 +1,136 @@
+// The consumer's end of UDP 4720: answers each receipt as the book says, and writes the book down before the answer leaves, so that no
+// restart answers the same receipt twice in two ways. Knows the router by its signature alone; WireGuard vouches for the way.
+
+import type { ByteCount } from '../core/brand.ts';
+import { millis } from '../core/brand.ts';
+import type { Receipt } from '../core/receipt.ts';
+import { type Fault, fail, ok, type Result, under } from '../core/result.ts';
+import type { Pair } from '../core/seat.ts';
+import type { Signer } from '../crypto/ed25519.ts';
+import type { Datagram, Endpoint, Host } from '../ports/host.ts';
+import * as wire from '../wire/receipt.ts';
+import * as books from './book.ts';
+import type { Terms } from './terms.ts';
+
+type Ground = Pick<Host, 'net' | 'files' | 'clock' | 'sha256' | 'sha512'>;
+
+export type Options = Readonly<{
+  terms(): Terms;
+  signer: Signer;
+  /** The consumer's own in the tunnel. */
+  addresses: readonly string[];
+  /** Of the book. */
+  path: string;
+  /** What passed since this program began. */
+  count(): Result<Pair<ByteCount>>;
+}>;
+
+export type Events = Readonly<{
+  /** `message`: the receipt as the router signed it. */
+  heard(receipt: Receipt, opinion: books.Heard['opinion'], message: Uint8Array): void;
+  /** Something that had to work did not: a socket, the file, a counter. What came from outside and is no receipt is passed over. */
+  failed(why: Fault): void;
+}>;
+
+export type Client = Readonly<{
+  book(): books.Book;
+  /** Asks the router for its last receipt, as far as one was heard already. */
+  want(): void;
+  close(): void;
+}>;
+
+export const port = 4720;
+/** A book of 32 disputes, and room. */
+const mostBook = 64 << 10;
+const mode = 0o600;
+/** A crash loses what was counted since: less than the band forgives, at most speeds. */
+const betweenWrites = millis(1000);
+
+/** `at`: the port, another one than ours for tests only. */
+export function start(ground: Ground, options: Options, events: Events, at = port): Result<Client> {
+  const { files, clock } = ground;
+  const { session } = options.terms().anchor;
+  const opened = open(ground, options);
+  if (!opened.ok) return opened;
+  if (opened.value.session !== session) return fail('denied', 'book', `${options.path} is of session ${opened.value.session}`);
+  let book = opened.value;
+  const before = book.own;
+  let router: { socket: Datagram; from: Endpoint } | null = null;
+
+  const sockets: Datagram[] = [];
+  for (const address of options.addresses) {
+    const bound: Result<Datagram> = ground.net.bindUdp(
+      { address, port: at },
+      {
+        received(bytes, from) {
+          if (bound.ok) receive(bound.value, bytes, from);
+        },
+        closed: (why) => events.failed(under('socket', why)),
+      },
+    );
+    if (!bound.ok) {
+      for (const socket of sockets) socket.close();
+      return { ok: false, fault: under('socket', bound.fault) };
+    }
+    sockets.push(bound.value);
+  }
+
+  function receive(socket: Datagram, bytes: Uint8Array, from: Endpoint): void {
+    const datagram = wire.decodeDatagram(bytes);
+    if (!datagram.ok || datagram.value.kind !== 'sealed') return;
+    if (!count()) return;
+    const message = datagram.value.receipt;
+    const heard = books.hear(options.terms(), book, message, options.signer, ground);
+    if (!heard.ok) return;
+    const { opinion, receipt, reply } = heard.value;
+    if (heard.value.book !== book && !keep(heard.value.book)) return;
+    router = { socket, from };
+    // What cannot leave now is said again when the receipt comes again.
+    socket.send(reply, from);
+    events.heard(receipt, opinion, message);
+  }
+
+  function count(): boolean {
+    const since = options.count();
+    if (since.ok) {
+      const { up, down } = since.value;
+      book = { ...book, own: { up: (before.up + up) as ByteCount, down: (before.down + down) as ByteCount } };
+    } else events.failed(under('counters', since.fault));
+    return since.ok;
+  }
+
+  function keep(next: books.Book): boolean {
+    const written = files.replace(options.path, books.encode(next), mode);
+    if (written.ok) book = next;
+    else events.failed(under('book', written.fault));
+    return written.ok;
+  }
+
+  let written = book.own;
+  let timer = clock.after(betweenWrites, tick);
+  function tick(): void {
+    count();
+    if ((book.own.up !== written.up || book.own.down !== written.down) && keep(book)) written = book.own;
+    timer = clock.after(betweenWrites, tick);
+  }
+
+  return ok({
+    book: () => book,
+    want: () => void router?.socket.send(wire.encodeDatagram({ kind: 'wanted', from: null }), router.from),
+    close() {
+      timer.cancel();
+      for (const socket of sockets) socket.close();
+      count();
+      keep(book);
+    },
+  });
+}
+
+function open({ files }: Ground, { path, terms }: Options): Result<books.Book> {
+  const read = files.read(path, mostBook);
+  if (!read.ok)
+    return read.fault.code === 'ENOENT' ? ok(books.begin(terms().anchor.session)) : { ok: false, fault: under('book', read.fault) };
+  const book = books.decode(read.value);
+  // Begun anew, its own figures would begin at 0 and every honest receipt look like a lie.
+  return book.ok ? book : { ok: false, fault: under(`book ${path}`, book.fault) };
+}

@@ -1,0 +1,28 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Kind } from '../../agent/consumer/counters.ts';
+import * as counters from '../../agent/consumer/counters.ts';
+
+const head = `Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+`;
+const text = `${head}    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0
+ weirc: 14520000   10000    0    0    0     0          0         0   860000   10000    0    0    0     0       0          0
+weirc2:      10       1    0    0    0     0          0         0        5       1    0    0    0     0       0          0
+`;
+const cases: readonly Readonly<{ name: string; text: string; device: string; kind: Kind; want: string }>[] = [
+  { name: 'a TUN device', text, device: 'weirc', kind: 'user', want: '860000 14520000' },
+  { name: 'the kernel’s: less 16 up and 32 down for each packet', text, device: 'weirc', kind: 'kernel', want: '700000 14200000' },
+  { name: 'never below nothing', text, device: 'weirc2', kind: 'kernel', want: '0 0' },
+  { name: 'the beginning of a name is no name', text, device: 'weir', kind: 'user', want: 'missing weir' },
+  { name: 'no device', text: head, device: 'weirc', kind: 'user', want: 'missing weirc' },
+  { name: 'a counter less', text: text.replace(' 14520000', ''), device: 'weirc', kind: 'user', want: 'malformed weirc' },
+  { name: 'a word', text: text.replace('14520000', 'many'), device: 'weirc', kind: 'user', want: 'malformed weirc' },
+];
+const parse = suite('consumer: counters');
+for (const { name, text: dev, device, kind, want } of cases)
+  parse(name, () => {
+    const got = counters.parse(dev, device, kind);
+    assert.is(got.ok ? `${got.value.up} ${got.value.down}` : `${got.fault.code} ${got.fault.path}`, want);
+  });
+parse.run();
