@@ -55,6 +55,7 @@ const warden = start({
   }),
   estate: {
     settings: () => uci.read(bus.call, 'weir'),
+    system: () => uci.read(bus.call, 'system'),
     set: (section, options) => uci.set(rpcd, 'weir', section, new Map(Object.entries(options))),
     state: (plan) => uci.state(rpcd, plan),
     setup: (plan) => uci.setup(rpcd, plan),
@@ -70,7 +71,7 @@ const warden = start({
 // ubusd's ACL has let them through already; another user's mistake in it must not be ours.
 const guests = ['root', 'weir'];
 const owners = ['root'];
-const watched = ['weir', 'network', 'firewall'];
+const watched = ['weir', 'network', 'firewall', 'system'];
 
 const method = (users: readonly string[], args: Readonly<Record<string, Kind>>, run: (args: Table) => Promise<Result<Table>>): Method => ({
   args,

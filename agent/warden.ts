@@ -4,7 +4,7 @@
 
 import type { Decision, Have } from './core/admission.ts';
 import * as admission from './core/admission.ts';
-import type { ByteCount } from './core/brand.ts';
+import type { ByteCount, Millis } from './core/brand.ts';
 import { millis } from './core/brand.ts';
 import * as claim from './core/claim.ts';
 import type { Lack } from './core/doctor.ts';
@@ -18,6 +18,7 @@ import * as pools from './core/pool.ts';
 import type { Step } from './core/reconcile.ts';
 import * as reconcile from './core/reconcile.ts';
 import { type Fault, fail, fault, ok, type Result, text, under } from './core/result.ts';
+import * as schedule from './core/schedule.ts';
 import type { PeerKey, Seat } from './core/seat.ts';
 import type { Gone, Row, Seated } from './core/session.ts';
 import type { Section } from './core/settings.ts';
@@ -27,6 +28,8 @@ import * as sights from './core/sight.ts';
 import type { Situation, Stand } from './core/standing.ts';
 import * as standings from './core/standing.ts';
 import type { Uplink } from './core/uplink.ts';
+import type { Zone } from './core/zone.ts';
+import * as zones from './core/zone.ts';
 import type { Files, Host } from './ports/host.ts';
 import type { Estate, Hold, PeerFound, PeerStep, Reading, Routes, RuleStep, Rules, Tunnel, TunnelReady, Uplinks } from './ports/router.ts';
 
@@ -81,13 +84,15 @@ export type Warden = Readonly<{
 
 /** What a command has to know of the kernel. */
 type Found = Pick<Reading, 'held' | 'strays' | 'line' | 'node' | 'debris'>;
-type Standing = Readonly<{ kind: 'closed'; why: Fault }> | (Stand & Readonly<{ kind: 'open'; rules: admission.Rules }>);
+type Place = Stand & Readonly<{ zone: Zone }>;
+type Standing = Readonly<{ kind: 'closed'; why: Fault }> | (Place & Readonly<{ kind: 'open'; rules: admission.Rules }>);
 type Raised = Readonly<{ shape: string; index: number; hold: Hold; ready: TunnelReady; canCountConnections: boolean }>;
 
 /** How often is counted, and tried again what did not work. */
 const period = millis(10_000);
 /** When what may pass until the next time is little. */
 const hurry = millis(1000);
+const minute = 60_000;
 /** Every so many times everything is read. */
 const thorough = 30;
 const done = ok(undefined);
@@ -115,6 +120,8 @@ export function start(world: World): Warden {
   let isAnew = true;
   let isSettling = false;
   let isHurried = false;
+  /** By the owner's hours, when it was last settled. */
+  let shut: Fault | null = null;
   let troubles: readonly Fault[] = [];
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -158,20 +165,37 @@ export function start(world: World): Warden {
     if (!up.ok) return close(up.fault, false);
     if (standing.kind === 'closed') isAnew = true;
     standing = { kind: 'open', ...stand.value, rules: admission.rules(stand.value.owner, stand.value.pool, ownKey(up.value)) };
+    shut = hoursOf(standing);
     const settled = await carryOut((r, have) => admission.adopt(r, have));
     if (!settled.ok) return close(settled.fault, false);
     if (isAnew) host.log(`warden: shares on ${claim.device} (${up.value.ready.by}), rules ${up.value.hold}, ${sight.size} sessions`);
     isAnew = false;
   }
 
-  async function standOn(sections: readonly Section[]): Promise<Result<Stand>> {
+  async function standOn(sections: readonly Section[]): Promise<Result<Place>> {
     const stand = standings.parse(sections);
     if (!stand.ok) return stand;
+    const zone = await zoneOf(stand.value);
+    if (!zone.ok) return zone;
+    const place = ok({ ...stand.value, zone: zone.value });
     const state = await estate.state(planOf(stand.value));
-    if (!state.ok) return standing.kind === 'open' ? stand : state;
+    if (!state.ok) return standing.kind === 'open' ? place : state;
     const gone = standings.unclaimed(state.value);
-    return gone === null ? stand : { ok: false, fault: gone };
+    return gone === null ? place : { ok: false, fault: gone };
   }
+
+  /** Who shares at all hours need not know what the time is. */
+  async function zoneOf({ owner }: Stand): Promise<Result<Zone>> {
+    if (owner.limits.schedule.spans.length === 0) return ok(zones.utc);
+    const sections = await estate.system();
+    return sections.ok ? zones.parseSystem(sections.value) : sections;
+  }
+
+  function minuteIn({ zone }: Place): number | null {
+    const now = standings.today(clock.wall());
+    return now === null ? null : schedule.minuteOf(now, zones.offsetAt(zone, now));
+  }
+  const hoursOf = (place: Place): Fault | null => admission.hours(place.owner.limits, minuteIn(place));
 
   const planOf = ({ owner: { tunnel: t }, pool }: Stand): claim.Plan => ({
     pool,
@@ -446,7 +470,7 @@ export function start(world: World): Warden {
     return reading;
   }
 
-  async function look(stand: Stand): Promise<Result<Look>> {
+  async function look(stand: Place): Promise<Result<Look>> {
     const peers = await tunnel.read();
     if (!peers.ok) return peers;
     const reading = await find(peers.value, stand);
@@ -460,7 +484,8 @@ export function start(world: World): Warden {
     if (!accounted.ok) trouble(accounted.fault);
     const isMonthSpent = book !== null && ledger.isSpent(book.now, stand.owner.limits.month.cap);
     const kernel = sights.whole(reading.value, sight, now);
-    return ok({ reading: reading.value, peers: peers.value, have: { kernel, ended: sights.ended(sight, now), now, isMonthSpent } });
+    const have = { kernel, ended: sights.ended(sight, now), now, minute: minuteIn(stand), isMonthSpent };
+    return ok({ reading: reading.value, peers: peers.value, have });
   }
 
   type Carried = Readonly<{ decision: Decision; gone: ReadonlyMap<PeerKey, Gone>; after: Look }>;
@@ -631,11 +656,23 @@ export function start(world: World): Warden {
       return result;
     });
 
+  /** Hours begin and end with a minute. */
+  function untilNext(): Millis {
+    const wait = isHurried ? hurry : period;
+    const isTimed = standing.kind === 'open' && standing.owner.limits.schedule.spans.length > 0;
+    return isTimed ? millis(Math.min(wait, minute - (clock.wall() % minute))) : wait;
+  }
+
   let ticks = 0;
   function tick(): void {
     void inTurn(async () => {
-      clock.after(isHurried ? hurry : period, tick);
+      clock.after(untilNext(), tick);
       if (standing.kind === 'closed') return settleSoon();
+      const hours = hoursOf(standing);
+      if ((hours === null) !== (shut === null)) {
+        host.log(`warden: ${hours === null ? 'the owner shares at this hour' : `shares nothing: ${text(hours)}`}`);
+        return settleSoon();
+      }
       ticks++;
       if (ticks % thorough === 0) known = null;
       const looked = await look(standing);
@@ -658,7 +695,7 @@ export function start(world: World): Warden {
     state() {
       const cap = standing.kind === 'open' ? standing.owner.limits.month.cap : null;
       return {
-        why: standing.kind === 'closed' ? standing.why : null,
+        why: standing.kind === 'closed' ? standing.why : hoursOf(standing),
         hold: raised?.hold ?? null,
         tunnel: raised?.ready ?? null,
         port: standing.kind === 'open' ? standing.owner.tunnel.port : null,

@@ -9,6 +9,7 @@ import type { Blocked } from './reach.ts';
 import * as reach from './reach.ts';
 import { isSameTerms } from './reconcile.ts';
 import { type Fault, fail, fault, ok, type Result } from './result.ts';
+import * as schedule from './schedule.ts';
 import type { Held, Kernel, Pair, PeerKey, Seat, Slot } from './seat.ts';
 import type { Owner, Share } from './settings.ts';
 
@@ -19,8 +20,14 @@ export type Eviction = Readonly<{ key: string }>;
 export type Request = Renewal & Wish & Readonly<{ used: Pair<bigint> }>;
 
 export type Rules = Readonly<{ share: Share; limits: Limits; blocked: Blocked; pool: Pool; own: PeerKey }>;
-/** `ended`: when an expired session was first seen so; the kernel does not say. */
-export type Have = Readonly<{ kernel: Kernel; ended: ReadonlyMap<PeerKey, Millis>; now: Millis; isMonthSpent: boolean }>;
+/** `ended`: when an expired session was first seen so; the kernel does not say. `minute`: of the week; null: the clock is not trusted. */
+export type Have = Readonly<{
+  kernel: Kernel;
+  ended: ReadonlyMap<PeerKey, Millis>;
+  now: Millis;
+  minute: number | null;
+  isMonthSpent: boolean;
+}>;
 
 /** `evicted`: what was held and is no longer wanted. A session changing slots is evicted and wanted. */
 export type Decision = Readonly<{
@@ -105,7 +112,7 @@ function decide<T>(r: Rules, have: Have, asked: readonly Result<T>[], answer: (w
 
 function staying({ share, limits: l, blocked, pool, own }: Rules, have: Have): Draft {
   const want: Draft = new Map();
-  if (!share.accepted || share.paused) return want;
+  if (!share.accepted || share.paused || hours(l, have.minute) !== null) return want;
   for (const { key, slot, terms, counted, left } of have.kernel.held.values())
     if (key !== null && key !== own && slot <= pool.slots && limits.isWithin(terms, l, blocked))
       want.set(key, { key, slot, terms, used: counted, ends: millis(have.now + left) });
@@ -113,12 +120,20 @@ function staying({ share, limits: l, blocked, pool, own }: Rules, have: Have): D
   return want;
 }
 
-function refusal({ share, limits: { month } }: Rules, { isMonthSpent }: Have): Fault | null {
+/** What is in the way by the owner's schedule. Whoever is in then has to go, and may ask again when it opens. */
+export function hours({ schedule: { spans, whenUnknown } }: Limits, minute: number | null): Fault | null {
+  if (schedule.isOpen(spans, minute, whenUnknown)) return null;
+  const why = minute === null ? 'the clock is not set yet' : 'the owner shares at other hours';
+  return fault('denied', 'weir.limits.schedule', why);
+}
+
+function refusal({ share, limits: l }: Rules, { isMonthSpent, minute }: Have): Fault | null {
   if (!share.accepted) return fault('denied', 'weir.share.accepted', 'the owner shares nothing yet');
   if (share.paused) return fault('denied', 'weir.share.paused', 'the owner has paused sharing');
+  const { cap } = l.month;
   if (isMonthSpent)
-    return fault('denied', 'weir.limits.monthly_cap', `the month is spent${month.cap === null ? '' : `: at most ${month.cap} line bytes`}`);
-  return null;
+    return fault('denied', 'weir.limits.monthly_cap', `the month is spent${cap === null ? '' : `: at most ${cap} line bytes`}`);
+  return hours(l, minute);
 }
 
 const isExpired = ({ ends }: Seat, { now }: Have): boolean => ends <= now;

@@ -45,7 +45,11 @@ export function examine(s: Symptoms): readonly Finding[] {
     ...s.uplinks.flatMap(uplinkOf),
     s.isClockSet
       ? good('clock', 'is set')
-      : note('clock', 'not set since the start: no month begins or ends', 'let the router reach an NTP server: /etc/init.d/sysntpd enable'),
+      : note(
+          'clock',
+          'not set since the start: no month begins or ends, and hours of sharing are those of weir.limits.when_unknown',
+          'let the router reach an NTP server: /etc/init.d/sysntpd enable',
+        ),
     ...flashOf(s),
   ];
 }
@@ -57,7 +61,7 @@ const bad = (about: string, says: string, mend: string): Finding => ({ grade: 'b
 function sharing(why: Fault | null): Finding {
   if (why === null) return good('sharing', 'this router shares');
   // The owner's own wish is no illness.
-  return why.path.startsWith('weir.share.')
+  return why.path.startsWith('weir.share.') || why.path === 'weir.limits.schedule'
     ? note('sharing', text(why), 'if you want to share')
     : bad('sharing', text(why), 'as said there');
 }

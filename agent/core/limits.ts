@@ -2,11 +2,13 @@
 // and its limit. Nothing is trimmed: who asked for more must hear it. Knows no slot and no other session.
 
 import type { BitRate, ByteCount, Seconds } from './brand.ts';
+import type { Line } from './home.ts';
 import type { Prefix } from './ip.ts';
 import * as ip from './ip.ts';
 import type { Blocked } from './reach.ts';
 import * as reach from './reach.ts';
 import { type Fault, fail, fault, ok, type Result, under } from './result.ts';
+import type { Span } from './schedule.ts';
 import type { ByteRate, Egress, Flow, Pair, Quota, Terms } from './seat.ts';
 
 export type Limits = Readonly<{
@@ -21,6 +23,10 @@ export type Limits = Readonly<{
   flows: Readonly<{ session: number; all: number }>;
   connections: Readonly<{ session: number; all: number }>;
   lowerEffort: boolean;
+  /** No span: at all times. */
+  schedule: Readonly<{ spans: readonly Span[]; whenUnknown: boolean }>;
+  /** null: the household does not come first. */
+  home: Line | null;
 }>;
 
 /** Terms as they were asked for: bits in a second, places as text; nothing is checked but the shape. */

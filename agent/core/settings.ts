@@ -2,11 +2,14 @@
 // and what is set wrongly is a Fault that says where and how to mend it. Knows nothing of where the sections come from.
 
 import { type BitRate, type ByteCount, type Seconds, seconds } from './brand.ts';
+import type { Line } from './home.ts';
 import type { Prefix } from './ip.ts';
 import * as ip from './ip.ts';
 import type { Limits } from './limits.ts';
 import { type Fault, fault } from './result.ts';
-import type { ByteRate } from './seat.ts';
+import type { Span } from './schedule.ts';
+import * as schedule from './schedule.ts';
+import type { ByteRate, Pair } from './seat.ts';
 
 /** A section of a UCI config: options are text, or a list of texts. */
 export type Section = Readonly<{ name: string; type: string; options: ReadonlyMap<string, string | readonly string[]> }>;
@@ -23,8 +26,10 @@ export type Broker = Readonly<{
   /** Over how long its nodes come, and come back. */
   spread: Seconds;
 }>;
-/** Brokers: the preferred one first. */
-export type Settings = Readonly<{ node: Readonly<{ id: string; prefix: string }>; brokers: readonly [Broker, ...Broker[]] }>;
+/** Brokers: the preferred one first; none: nobody but the owner is served. `id` null: the node's key names it. */
+export type Settings = Readonly<{ node: Readonly<{ id: string | null; prefix: string }>; brokers: readonly Broker[] }>;
+/** The owner's, for one session: what the agent has to respect before it signs anything. */
+export type Ceilings = Limits['session'];
 /** `auto`: drawn at setup and then written down. */
 export type Tunnel = Readonly<{ port: number; pool4: Prefix; pool6: Prefix | 'auto'; uplinks: readonly string[]; mtu: number }>;
 export type Share = Readonly<{ accepted: boolean; paused: boolean }>;
@@ -63,13 +68,18 @@ const orWord =
     text === word ? word : read(text);
 
 const rate = { read: whole(8, 100_000_000), want: 'kbit/s, 8 to 100000000', standard: 10_000 };
+const spans: Read<readonly Span[]> = (text) => {
+  const parsed = schedule.parse(text);
+  return parsed.ok ? parsed.value : null;
+};
+const link = { read: whole(64, 100_000_000), want: 'kbit/s, 64 to 100000000', standard: null };
 const flows = (standard: number) => ({ read: whole(1, 1_000_000), want: '1 to 1000000', standard });
 const places = { each: prefix(), want: 'an address or a prefix, such as 203.0.113.0/24', standard: [] as readonly Prefix[] };
 const credential = { read: matching(/^[^\0]{1,256}$/), want: '1 to 256 characters', standard: null };
 const options = {
   node: {
     // It is a level of a topic: no separator, no wildcard.
-    id: { read: matching(/^[A-Za-z0-9._-]{1,64}$/), want: '1 to 64 letters, digits, dots, dashes or underscores' },
+    id: { read: matching(/^[A-Za-z0-9._-]{1,64}$/), want: '1 to 64 letters, digits, dots, dashes or underscores', standard: null },
     prefix: { read: matching(/^[A-Za-z0-9._-]{1,32}(\/[A-Za-z0-9._-]{1,32}){0,7}$/), want: 'topic levels joined by /', standard: 'weir' },
   },
   broker: {
@@ -115,6 +125,12 @@ const options = {
     connections_session: flows(512),
     connections_all: flows(4096),
     lower_effort: { read: truth, want: '1 or 0', standard: true },
+    schedule: { each: spans, want: 'hours such as mon-fri 22:00-06:00', standard: [] as readonly (readonly Span[])[] },
+    when_unknown: { read: matching<'open' | 'closed'>(/^(open|closed)$/), want: 'open or closed', standard: 'closed' },
+    home_first: { read: truth, want: '1 or 0', standard: true },
+    link_up: link,
+    link_down: link,
+    headroom: { read: whole(2, 50), want: 'percent, 2 to 50', standard: 10 },
   },
 } satisfies Record<string, Record<string, Option<unknown>>>;
 
@@ -150,10 +166,10 @@ const mostBrokers = 8;
 export function parse(sections: readonly Section[]): Parsed {
   const faults: Fault[] = [];
   const node = take('node', sections, faults);
-  const named = sections.filter((section) => kindOf(section) === 'broker').map(({ name }) => name);
+  // As it is shipped the config has a broker's section without an option.
+  const named = sections.filter((section) => kindOf(section) === 'broker' && section.options.size > 0).map(({ name }) => name);
   if (named.length > mostBrokers) faults.push(fault('limit', 'weir.broker', `at most ${mostBrokers} of them`));
-  const [first = 'broker', ...others] = named.slice(0, mostBrokers);
-  const brokers = [brokerOf(first, sections, faults), ...others.map((name) => brokerOf(name, sections, faults))] as const;
+  const brokers = named.slice(0, mostBrokers).map((name) => brokerOf(name, sections, faults));
   return faults.length > 0 ? { ok: false, faults } : { ok: true, value: { node, brokers } };
 }
 
@@ -166,21 +182,31 @@ function brokerOf(name: string, sections: readonly Section[], faults: Fault[]): 
 }
 
 const kilo = (kbit: number): BitRate => (BigInt(kbit) * 1000n) as BitRate;
+const bytesOf = ({ up, down }: Pair<number>): Pair<ByteRate> => ({ up: (kilo(up) / 8n) as ByteRate, down: (kilo(down) / 8n) as ByteRate });
 const mebi = (mib: number): ByteCount => (BigInt(mib) << 20n) as ByteCount;
+
+export function parseCeilings(sections: readonly Section[]): Parsed<Ceilings> {
+  const faults: Fault[] = [];
+  const l = take('limits', ours(sections), faults);
+  return faults.length > 0 ? { ok: false, faults } : { ok: true, value: ceilingsOf(l) };
+}
+
+const ceilingsOf = (l: Values<'limits'>): Ceilings => ({
+  rate: { up: kilo(l.session_rate_up), down: kilo(l.session_rate_down) },
+  quota: mebi(l.session_quota),
+  lifetime: seconds(l.session_seconds),
+});
 
 export function parseOwner(sections: readonly Section[]): Parsed<Owner> {
   const faults: Fault[] = [];
   const share = take('share', sections, faults);
   const { uplink, ...tunnel } = take('tunnel', sections, faults);
   const l = take('limits', sections, faults);
+  const home = faults.length > 0 ? null : lineOf(l, faults);
   if (faults.length > 0) return { ok: false, faults };
   const limits: Limits = {
-    line: { up: (kilo(l.rate_up) / 8n) as ByteRate, down: (kilo(l.rate_down) / 8n) as ByteRate },
-    session: {
-      rate: { up: kilo(l.session_rate_up), down: kilo(l.session_rate_down) },
-      quota: mebi(l.session_quota),
-      lifetime: seconds(l.session_seconds),
-    },
+    line: bytesOf({ up: l.rate_up, down: l.rate_down }),
+    session: ceilingsOf(l),
     sessions: l.sessions,
     month: { cap: l.monthly_cap === 'none' ? null : mebi(l.monthly_cap), resetDay: l.reset_day, household: l.household },
     blockSmtp: l.block_smtp,
@@ -189,8 +215,18 @@ export function parseOwner(sections: readonly Section[]): Parsed<Owner> {
     flows: { session: l.flows_session, all: l.flows_all },
     connections: { session: l.connections_session, all: l.connections_all },
     lowerEffort: l.lower_effort,
+    schedule: { spans: l.schedule.flat(), whenUnknown: l.when_unknown === 'open' },
+    home,
   };
   return { ok: true, value: { share, tunnel: { ...tunnel, uplinks: uplink }, limits } };
+}
+
+/** null: nobody can tell what the household leaves over of a line whose speed is not known. */
+function lineOf({ home_first, link_up: up, link_down: down, headroom }: Values<'limits'>, faults: Fault[]): Line | null {
+  if (up !== null && down !== null) return home_first ? { link: bytesOf({ up, down }), headroom } : null;
+  const lacking = up === null ? 'link_up' : 'link_down';
+  if (up !== down) faults.push(fault('missing', `weir.limits.${lacking}`, `set it to ${link.want}; one is of no use without the other`));
+  return null;
 }
 
 const mostItems = 256;

@@ -20,7 +20,7 @@ export type Statics = Readonly<{ text: string; device: string; uplinks: readonly
 /** owned: nobody but us can change the tables, and they outlive us. watched (kernels before 6.9): anybody can, and we are told. */
 export type Hold = 'owned' | 'watched';
 
-export type Metered = Readonly<{ generation: Generation; counted: Pair<ByteCount> }>;
+export type Metered = Readonly<{ generation: Generation; counted: Pair<ByteCount>; packets: Pair<bigint> }>;
 export type Meter = Readonly<{
   sessions: ReadonlyMap<Slot, Metered>;
   /** Guests' bytes on the uplinks, outside of the tunnel: with the household's, where that counts. */
@@ -133,7 +133,9 @@ export type Routes = Readonly<{
 export type Estate = Readonly<{
   /** The config `weir` as it is now. */
   settings(): Promise<Result<readonly Section[]>>;
-  /** Writes options of one section of it, and nothing else; the section is made where it is not there. */
+  /** The config `system`. */
+  system(): Promise<Result<readonly Section[]>>;
+  /** Writes options of one section of `weir`, and nothing else; the section is made where it is not there. */
   set(section: string, options: Readonly<Record<string, string>>): Promise<Result<void>>;
   /** The network and the firewall zone that are ours. */
   state(plan: Plan): Promise<Result<State>>;

@@ -38,6 +38,8 @@ const owner: Limits = {
   flows: { session: 1, all: 1 },
   connections: { session: 1, all: 1 },
   lowerEffort: true,
+  schedule: { spans: [], whenUnknown: false },
+  home: null,
 };
 const rulesOf = (more: Partial<Limits> = {}, share = { accepted: true, paused: false }, four = '10.213.0.0/28'): Rules =>
   admission.rules(
@@ -77,6 +79,7 @@ const haveOf = (all: readonly Held[] = [], more: Partial<Have> = {}): Have => ({
   kernel: { held: new Map(all.map((h) => [h.slot, h])), strays: [] },
   ended: new Map<PeerKey, Millis>(),
   now,
+  minute: 0,
   isMonthSpent: false,
   ...more,
 });
@@ -255,6 +258,22 @@ gate('has no month left: who is there stays, and gets nothing more', () => {
   for (const d of all) assert.equal([outcome(d), names(d)], [['denied weir.limits.monthly_cap'], ['x']]);
   assert.equal(outcome(admission.evict(rules, have, [ok({ key: key('x') })])), ['ok']);
 });
+const mondays = { spans: [{ first: 0, last: 60 }], whenUnknown: false };
+const hours: readonly Readonly<{ name: string; schedule: Limits['schedule']; minute: number | null; open: boolean }>[] = [
+  { name: 'within them', schedule: mondays, minute: 59, open: true },
+  { name: 'outside', schedule: mondays, minute: 60, open: false },
+  { name: 'no clock', schedule: mondays, minute: null, open: false },
+  { name: 'no clock, and the owner takes the risk', schedule: { ...mondays, whenUnknown: true }, minute: null, open: true },
+  { name: 'none, and no clock', schedule: { spans: [], whenUnknown: false }, minute: null, open: true },
+];
+for (const { name, schedule, minute, open } of hours)
+  gate(`has hours: ${name}`, () => {
+    const have = haveOf([held('x', 1)], { minute });
+    const r = rulesOf({ schedule });
+    const all = [admission.admit(r, have, [ok(request('x'))]), admission.renew(r, have, [ok({ key: key('x'), seconds: 1n })])];
+    const want = open ? [['ok'], ['x'], []] : [['denied weir.limits.schedule'], [], ['x']];
+    for (const d of all) assert.equal([outcome(d), names(d), evicted(d)], want);
+  });
 gate('has changed nothing', () => {
   const have = haveOf([held('x', 1), held('y', 2, 0)]);
   assert.equal(plan(admission.adopt(rules, have).want, have.kernel, now), []);

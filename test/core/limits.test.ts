@@ -26,6 +26,8 @@ const owner: Limits = {
   flows: { session: 1, all: 1 },
   connections: { session: 1, all: 1 },
   lowerEffort: true,
+  schedule: { spans: [], whenUnknown: false },
+  home: null,
 };
 const blocked = reach.blocked(owner.deny, owner.allow);
 const wish: Wish = {

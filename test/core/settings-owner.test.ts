@@ -30,6 +30,8 @@ accepted('what is not set takes the safe default', () => {
     flows: { session: 50, all: 500 },
     connections: { session: 512, all: 4096 },
     lowerEffort: true,
+    schedule: { spans: [], whenUnknown: false },
+    home: null,
   });
 });
 accepted('lists, and a list of one that is an option', () => {
@@ -45,6 +47,24 @@ accepted('lists, and a list of one that is an option', () => {
   assert.equal(prefixes(limits.deny), ['8.8.8.8', '2001:db8::/32']);
   assert.equal(prefixes(limits.allow), ['10.0.0.0/8']);
   assert.is(limits.month.cap, null);
+});
+accepted('hours, and a line whose speed is known', () => {
+  const hours = { schedule: ['mon-tue 08:00-09:00', 'sun 22:00-06:00'], when_unknown: 'open' };
+  const parsed = parse('limits', { ...hours, link_up: '8000', link_down: '16000', headroom: '20' });
+  assert.ok(parsed.ok);
+  if (!parsed.ok) return;
+  const { schedule, home } = parsed.value.limits;
+  assert.equal(schedule, {
+    spans: [
+      { first: 480, last: 540 },
+      { first: 1920, last: 1980 },
+      { first: 9960, last: 360 },
+    ],
+    whenUnknown: true,
+  });
+  assert.equal(home, { link: { up: 1_000_000n, down: 2_000_000n }, headroom: 20 });
+  const without = parse('limits', { link_up: '8000', link_down: '16000', home_first: '0' });
+  assert.is(without.ok && without.value.limits.home, null);
 });
 accepted("the agent's sections are not read here, and the agent reads none of these", () => {
   assert.ok(settings.parseOwner([section('broker', { port: 'x' })]).ok);
@@ -96,6 +116,9 @@ const edges: readonly (readonly [section: string, option: string, taken: readonl
   ['limits', 'connections_session', ['1'], ['0']],
   ['limits', 'connections_all', ['1'], ['0']],
   ['limits', 'lower_effort', ['0', '1'], ['low']],
+  ['limits', 'when_unknown', ['open', 'closed'], ['', '0', 'Open']],
+  ['limits', 'home_first', ['0', '1'], ['yes']],
+  ['limits', 'headroom', ['2', '50'], ['1', '51', '10%']],
 ];
 for (const [name, option, taken, refused] of edges)
   bounds(`${name}.${option}`, () => {
@@ -116,6 +139,10 @@ const cases: readonly (readonly [name: string, section: string, options: Options
   ['a list where one is wanted', 'limits', { sessions: ['1', '2'] }, 'malformed', 'weir.limits.sessions'],
   ['one of a list', 'limits', { deny: ['8.8.8.8', '8.8.8.8/4'] }, 'malformed', 'weir.limits.deny.1'],
   ['an uplink that is no name', 'tunnel', { uplink: ['wan', 'a b'] }, 'malformed', 'weir.tunnel.uplink.1'],
+  ['an hour that is none', 'limits', { schedule: ['mon 08:00-09:00', 'mon 8-9'] }, 'malformed', 'weir.limits.schedule.1'],
+  ['a link with one direction', 'limits', { link_up: '1000' }, 'missing', 'weir.limits.link_down'],
+  ['a link with the other', 'limits', { link_down: '1000' }, 'missing', 'weir.limits.link_up'],
+  ['a link that is too slow', 'limits', { link_up: '63', link_down: '64' }, 'malformed', 'weir.limits.link_up'],
   ['a list without end', 'limits', { deny: many }, 'limit', 'weir.limits.deny'],
 ];
 for (const [name, s, options, code, path] of cases)

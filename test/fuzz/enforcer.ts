@@ -44,12 +44,18 @@ const held = ((): readonly Held[] => {
     seconds: 60n,
     used: { up: 0n, down: 0n },
   };
-  const none: Have = { kernel: { held: new Map(), strays: [] }, ended: new Map(), now, isMonthSpent: false };
+  const none: Have = { kernel: { held: new Map(), strays: [] }, ended: new Map(), now, minute: 0, isMonthSpent: false };
   return [...admission.admit(rules, none, [{ ok: true, value: request }]).want.values()].map(
     ({ key, slot, terms, used: counted }): Held => ({ key, slot, terms, counted, generation: 1 as Generation, left: millis(5) }),
   );
 })();
-const have: Have = { kernel: { held: new Map(held.map((h) => [h.slot, h])), strays: [] }, ended: new Map(), now, isMonthSpent: false };
+const have: Have = {
+  kernel: { held: new Map(held.map((h) => [h.slot, h])), strays: [] },
+  ended: new Map(),
+  now,
+  minute: 0,
+  isMonthSpent: false,
+};
 
 function isTyped(item: Result<unknown>): boolean {
   return item.ok || (/^[A-Za-z-]+$/.test(item.fault.code) && item.fault.path.length < 100 && item.fault.reason !== '');

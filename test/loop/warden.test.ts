@@ -13,12 +13,12 @@ import type { Warden, World } from '../../agent/warden.ts';
 import * as warden from '../../agent/warden.ts';
 import { manual } from '../fakes/clock.ts';
 
-const section = (name: string, options: Readonly<Record<string, string>>): Section => ({
+const section = (name: string, options: Readonly<Record<string, string | readonly string[]>>): Section => ({
   name,
   type: name,
   options: new Map(Object.entries(options)),
 });
-const shared = (more: Readonly<Record<string, string>> = {}): readonly Section[] => [
+const shared = (more: Readonly<Record<string, string | readonly string[]>> = {}): readonly Section[] => [
   section('share', { accepted: '1' }),
   section('tunnel', { pool6: 'fd00:64::/64' }),
   section('limits', more),
@@ -44,7 +44,7 @@ type Model = Readonly<{
   peers: Map<PeerKey, PeerFound>;
   /** The next call of this name fails so. */
   failing: Map<string, Fault>;
-  settings: { sections: readonly Section[] };
+  settings: { sections: readonly Section[]; timezone: string };
   files: Map<string, string>;
   lines: readonly string[];
   passing(ms: number): Promise<void>;
@@ -59,7 +59,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
   const held = new Map<Slot, Held>();
   const peers = new Map<PeerKey, PeerFound>();
   const failing = new Map<string, Fault>();
-  const settings = { sections: shared() };
+  const settings: Model['settings'] = { sections: shared(), timezone: 'CET-1' };
   const files = new Map([['/etc/passwd', 'weir:x:453:453::/:/bin/false\n']]);
   const lines: string[] = [];
   let events: RuleEvents | null = null;
@@ -165,6 +165,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
     },
     estate: {
       settings: async () => ok(settings.sections),
+      system: async () => ok([{ name: 'cfg', type: 'system', options: new Map([['timezone', settings.timezone]]) }]),
       set: async () => done,
       state: async () => ok({ kind: 'present' }),
       setup: async () => ok(true),
@@ -292,6 +293,32 @@ order('all is read once; then only what cannot be known, until somebody else has
   const before = reads();
   for (let n = 0; n < 30; n++) await m.passing(10_000);
   assert.ok(reads() > before);
+});
+order('the hours of the owner: out with the minute, and in again when it opens', async () => {
+  // It is Wednesday, 12:06:40 in Central Europe.
+  const m = await begin();
+  m.settings.sections = shared({ schedule: ['wed 12:00-12:10', 'wed 12:15-12:20'] });
+  m.it.changed();
+  await m.calm();
+  await m.it.admit([request(0)]);
+  await m.passing(199_000);
+  assert.equal([m.it.state().why, m.peers.size], [null, 1]);
+  anew(m);
+  await m.passing(1000);
+  assert.equal([m.it.state().why?.path, actions(m)], ['weir.limits.schedule', ['expel', 'clear']]);
+  assert.is(faultOf(await m.it.admit([request(0)])), 'denied');
+  await m.passing(300_000);
+  assert.equal([m.it.state().why, faultOf(await m.it.admit([request(0)]))], [null, undefined]);
+  // Further east it is later.
+  m.settings.timezone = 'EET-2';
+  m.it.changed();
+  await m.calm();
+  assert.equal([m.it.state().why?.path, m.peers.size], ['weir.limits.schedule', 0]);
+  m.settings.timezone = 'Europe/Berlin';
+  m.settings.sections = shared({ schedule: 'wed 12:00-13:00' });
+  m.it.changed();
+  await m.calm();
+  assert.ok(m.it.state().faults.some((f) => f.path === 'system.timezone'));
 });
 order('the same settings again change nothing', async () => {
   const m = await begin();
