@@ -1,13 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Finding } from '../../agent/core/doctor.ts';
-import * as ip from '../../agent/core/ip.ts';
 import { fault } from '../../agent/core/result.ts';
 import type * as blobmsg from '../../agent/wire/blobmsg.ts';
 import { capabilities } from '../../agent/wire/capabilities.ts';
 import type { Facts } from '../../agent/wire/report.ts';
 import * as report from '../../agent/wire/report.ts';
-import type { Fields } from '../fakes/plain.ts';
 import * as plain from '../fakes/plain.ts';
 
 const idle: Facts = {
@@ -101,37 +99,6 @@ facts('what is known is', () => {
   assert.equal(load, { uptime: 12n, load: [50, 25, 0], memory: room, flash: room });
 });
 facts.run();
-
-const door = suite('report.decodeDoor');
-const wan: Fields = { name: 'wan', up: true, addresses: ['11.1.0.2/24', 'fe80::1/64'], hints: ['carrier-nat'], dns: ['11.9.0.1'] };
-const address = (text: string): ip.Address => {
-  const parsed = ip.parseAddress(text);
-  if (!parsed.ok) throw new Error(text);
-  return parsed.value;
-};
-door('the key and the uplinks that are up', () =>
-  assert.equal(report.decodeDoor(plain.table({ key: 'K', uplinks: [{ ...wan, up: false }, wan] })), {
-    ok: true,
-    value: {
-      key: 'K',
-      ways: [{ name: 'wan', addresses: [address('11.1.0.2'), address('fe80::1')], hints: ['carrier-nat'], dns: [address('11.9.0.1')] }],
-    },
-  }),
-);
-door('as it is encoded', () => assert.equal(report.decodeDoor(report.encodeFacts(idle)), { ok: true, value: { key: null, ways: [] } }));
-for (const [name, t, want] of [
-  ['no uplinks', {}, 'uplinks'],
-  ['an uplink that is no table', { uplinks: ['wan'] }, 'uplinks.name'],
-  ['an address that is none', { uplinks: [{ ...wan, addresses: ['11.1.0'] }] }, 'uplinks.addresses'],
-  ['a hint that is no text', { uplinks: [{ ...wan, hints: [1] }] }, 'uplinks.hints'],
-  ['no name servers', { uplinks: [{ ...wan, dns: null }] }, 'uplinks.dns'],
-  ['a key that is no text', { key: 1, uplinks: [] }, 'key'],
-] as readonly (readonly [string, Fields, string])[])
-  door(name, () => {
-    const got = report.decodeDoor(plain.table(t));
-    assert.is(got.ok ? 'ok' : got.fault.path, want);
-  });
-door.run();
 
 const findings = suite('findings');
 const all: readonly Finding[] = [
