@@ -2,6 +2,8 @@
 // and what is set wrongly is a Fault that says where and how to mend it. Knows nothing of where the sections come from.
 
 import { type BitRate, type ByteCount, type Seconds, seconds } from './brand.ts';
+import type { Endpoint } from './endpoint.ts';
+import * as endpoint from './endpoint.ts';
 import type { Line } from './home.ts';
 import type { Prefix } from './ip.ts';
 import * as ip from './ip.ts';
@@ -31,7 +33,15 @@ export type Settings = Readonly<{ node: Readonly<{ id: string | null; prefix: st
 /** The owner's, for one session: what the agent has to respect before it signs anything. */
 export type Ceilings = Limits['session'];
 /** `auto`: drawn at setup and then written down. */
-export type Tunnel = Readonly<{ port: number; pool4: Prefix; pool6: Prefix | 'auto'; uplinks: readonly string[]; mtu: number }>;
+export type Tunnel = Readonly<{
+  port: number;
+  pool4: Prefix;
+  pool6: Prefix | 'auto';
+  uplinks: readonly string[];
+  mtu: number;
+  /** Where consumers call; null: at an uplink's address. */
+  endpoint: Endpoint | null;
+}>;
 export type Share = Readonly<{ accepted: boolean; paused: boolean }>;
 /** What is the enforcer's alone. */
 export type Owner = Readonly<{ share: Share; tunnel: Tunnel; limits: Limits }>;
@@ -104,6 +114,7 @@ const options = {
     pool6: { read: orWord(prefix(16), 'auto'), want: 'an IPv6 prefix, or auto', standard: 'auto' },
     uplink: { each: matching(/^[A-Za-z0-9_-]{1,32}$/), want: 'the name of an interface', standard: ['wan'] },
     mtu: { read: whole(1280, 1500), want: 'bytes, 1280 to 1500', standard: 1420 },
+    endpoint: { read: endpoint.parse, want: 'HOST or HOST:PORT, with an IPv6 address in brackets', standard: null },
   },
   limits: {
     rate_up: rate,

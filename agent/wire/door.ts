@@ -1,6 +1,6 @@
 // The enforcer's `facts` as who makes a consumer's configuration needs them. Apart from report.ts, so that the enforcer does not carry it.
 
-import type { Way } from '../core/endpoint.ts';
+import type { Way } from '../core/doorway.ts';
 import * as ip from '../core/ip.ts';
 import { fail, ok, type Result, under } from '../core/result.ts';
 import type { Hint } from '../core/uplink.ts';

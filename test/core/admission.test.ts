@@ -43,7 +43,11 @@ const owner: Limits = {
 };
 const rulesOf = (more: Partial<Limits> = {}, share = { accepted: true, paused: false }, four = '10.213.0.0/28'): Rules =>
   admission.rules(
-    { share, tunnel: { port: 1, pool4: prefix(four), pool6: 'auto', uplinks: ['wan'], mtu: 1420 }, limits: { ...owner, ...more } },
+    {
+      share,
+      tunnel: { port: 1, pool4: prefix(four), pool6: 'auto', uplinks: ['wan'], mtu: 1420, endpoint: null },
+      limits: { ...owner, ...more },
+    },
     poolOf(four),
     own,
   );

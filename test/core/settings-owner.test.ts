@@ -17,7 +17,7 @@ accepted('what is not set takes the safe default', () => {
   assert.equal(share, { accepted: false, paused: false });
   assert.equal(
     { ...tunnel, pool4: ip.renderPrefix(tunnel.pool4) },
-    { port: 51820, pool4: '10.213.0.0/22', pool6: 'auto', uplinks: ['wan'], mtu: 1420 },
+    { port: 51820, pool4: '10.213.0.0/22', pool6: 'auto', uplinks: ['wan'], mtu: 1420, endpoint: null },
   );
   assert.equal(limits, {
     line: { up: 1_250_000n, down: 1_250_000n },
@@ -98,6 +98,7 @@ const edges: readonly (readonly [section: string, option: string, taken: readonl
   ['share', 'paused', ['0', '1'], ['on']],
   ['tunnel', 'port', ['1', '4719', '4721', '65535'], ['0', '4720', '65536', '0x10', '-1']],
   ['tunnel', 'mtu', ['1280', '1500'], ['1279', '1501']],
+  ['tunnel', 'endpoint', ['home.example', 'home.example:443', '[2a11::1]:443'], ['', 'home.example:', 'https://home.example']],
   ['tunnel', 'pool4', ['10.0.0.0/8', '192.168.77.0/24'], ['10.0.0.1/8', 'fd00::/64', '10.0.0.0/33', 'auto']],
   ['tunnel', 'pool6', ['auto', 'fd00::/64'], ['10.0.0.0/8', 'Auto', 'fd00::1/64']],
   ['limits', 'rate_up', ['8', '100000000'], ['7', '100000001', '1e3', '10mbit']],
