@@ -35,6 +35,7 @@ const suites: Readonly<Record<string, Suite>> = {
     what: 'package files; the real procd, ujail and fw4 when on PATH',
     needs: [...native, 'mosquitto:mosquitto', 'openssl:openssl'],
   },
+  package: { what: '.apk and .ipk; the real apk, opkg and usign when on PATH', needs: [] },
   net: {
     what: 'sessions on a real kernel, in network namespaces',
     needs: [...native, 'ip:iproute2', 'nft:nftables', 'wireguard-go:wireguard-go', 'wg:wireguard-tools', 'ping:iputils-ping'],

@@ -1,0 +1,69 @@
+// Makes the packages without an SDK: `npm run package -- [--out FOLDER] [--key FILE] [--usign FILE] [ARCH…]`. For each architecture a folder
+// with an .apk and an .ipk and an index for each, so that one line of a feed installs and upgrades.
+
+import { execFileSync } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { version } from '../agent/core/version.ts';
+import { native, type Target, targets } from './native.ts';
+import * as apk from './package/apk.ts';
+import * as ipk from './package/ipk.ts';
+import { fullVersion } from './package/payload.ts';
+import { weir } from './package/weir.ts';
+
+const archs = targets.filter((target) => target !== 'host' && target !== 'asan');
+const help = `npm run package -- [--out FOLDER] [--key FILE] [--usign FILE] [ARCH…]
+
+Without an ARCH, all of them: ${archs.join(' ')}
+  --out FOLDER  default build/out/package
+  --key FILE    signs .apk and its index: openssl ecparam -name prime256v1 -genkey -noout -out FILE
+  --usign FILE  signs the index of the .ipk: usign -G -s FILE -p FILE.pub
+The time inside is SOURCE_DATE_EPOCH, or that of the last commit.
+`;
+
+const { values, positionals } = parseArgs({
+  options: {
+    out: { type: 'string', default: 'build/out/package' },
+    key: { type: 'string' },
+    usign: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
+  allowPositionals: true,
+});
+
+const wrong = positionals.find((name) => !archs.some((arch) => arch === name));
+if (values.help || wrong !== undefined) {
+  if (wrong !== undefined) process.stderr.write(`package: no architecture ${wrong}\n\n`);
+  process.stderr.write(help);
+  process.exit(wrong === undefined ? 0 : 2);
+}
+
+const time = Number(process.env['SOURCE_DATE_EPOCH'] ?? execFileSync('git', ['log', '-1', '--format=%ct'], { encoding: 'utf8' }).trim());
+const key = values.key === undefined ? null : createPrivateKey(readFileSync(values.key));
+const usign = values.usign === undefined ? null : ipk.secretKey(readFileSync(values.usign, 'utf8'));
+
+for (const arch of positionals.length === 0 ? archs : (positionals as Target[])) {
+  const binary = readFileSync(await native(arch));
+  const folder = join(values.out, arch);
+  mkdirSync(folder, { recursive: true });
+  const put = (name: string, bytes: string | Buffer): void => {
+    writeFileSync(join(folder, name), bytes);
+    process.stdout.write(`${join(folder, name)}  ${Math.ceil(bytes.length / 1024)} KB\n`);
+  };
+
+  const asApk = weir('apk', arch, binary, version, time);
+  const apkBytes = apk.write(asApk, key);
+  put(`weir-${fullVersion(asApk)}.apk`, apkBytes);
+  put('packages.adb', apk.writeIndex('weir', [apkBytes], key));
+
+  const asIpk = weir('ipk', arch, binary, version, time);
+  const file = `weir_${fullVersion(asIpk)}_${arch}.ipk`;
+  const bytes = ipk.write(asIpk);
+  put(file, bytes);
+  const index = ipk.writeIndex([{ file, bytes }]);
+  put('Packages', index);
+  put('Packages.gz', ipk.zipIndex(index));
+  if (usign !== null) put('Packages.sig', ipk.signIndex(index, usign));
+}

@@ -1,0 +1,76 @@
+// The package weir: which file of the project goes where on a router, and what is run when it comes and goes.
+
+import { readFileSync } from 'node:fs';
+import type { Entry, Payload, Script } from './payload.ts';
+
+const folder = 'openwrt/weir/files';
+const files: readonly (readonly [from: string, path: string, mode: number])[] = [
+  ['weir.init', '/etc/init.d/weir', 0o755],
+  // A broker's password may stand there.
+  ['weir.config', '/etc/config/weir', 0o600],
+  ['weir.defaults', '/etc/uci-defaults/95-weir', 0o755],
+  ['weir.acl.json', '/usr/share/acl.d/weir.json', 0o644],
+  ['weir.keep', '/lib/upgrade/keep.d/weir', 0o644],
+  ['capabilities-agent.json', '/etc/capabilities/weir-agent.json', 0o644],
+  ['capabilities-enforcer.json', '/etc/capabilities/weir-enforcer.json', 0o644],
+  ['seccomp-agent.json', '/etc/seccomp/weir-agent.json', 0o644],
+];
+
+export const depends = [
+  'libc',
+  'firewall4',
+  'rpcd',
+  'procd-ujail',
+  'procd-seccomp',
+  'kmod-wireguard',
+  'kmod-nft-core',
+  'kmod-nft-netdev',
+  'kmod-nft-connlimit',
+];
+
+/** OpenWrt's own functions: they make the user, run the defaults, enable and start the service; before a removal they stop it. */
+const script = (...lines: readonly string[]): string =>
+  ['#!/bin/sh', '[ -s "$IPKG_INSTROOT/lib/functions.sh" ] || exit 0', '. "$IPKG_INSTROOT/lib/functions.sh"', ...lines, ''].join('\n');
+const onRouter = (command: string, ...unless: readonly string[]): string =>
+  `${['[ -n "$IPKG_INSTROOT" ]', ...unless, command].join(' || ')} || true`;
+const named = 'export root="$IPKG_INSTROOT" pkgname=weir';
+const teardown = '/usr/sbin/weir teardown';
+
+// An upgrade ends no session: the kernel holds them, and the new processes take them over.
+const scripts: Readonly<Record<'apk' | 'ipk', Readonly<Partial<Record<Script, string>>>>> = {
+  ipk: {
+    postinst: script('default_postinst "$0" "$@"'),
+    // opkg runs it before an upgrade, too.
+    prerm: script(onRouter(teardown, '[ "$PKG_UPGRADE" = 1 ]'), 'default_prerm "$0" "$@"'),
+  },
+  apk: {
+    postinst: script(named, 'add_group_and_user', 'default_postinst'),
+    prerm: script(named, onRouter(teardown), 'default_prerm'),
+    // apk stops nobody before it.
+    postupgrade: script(named, 'export PKG_UPGRADE=1', 'add_group_and_user', 'default_postinst', onRouter('/etc/init.d/weir restart')),
+  },
+};
+
+export function weir(kind: 'apk' | 'ipk', arch: string, binary: Uint8Array, version: string, time: number): Payload {
+  const entries: readonly Entry[] = [
+    { path: '/usr/sbin/weir', mode: 0o755, bytes: binary },
+    ...files.map(([from, path, mode]) => ({ path, mode, bytes: readFileSync(`${folder}/${from}`) })),
+  ];
+  return {
+    name: 'weir',
+    version,
+    release: 1,
+    arch,
+    description: "Shares this router's spare bandwidth within its owner's limits, and proves what it shared",
+    license: 'Apache-2.0',
+    url: 'https://weir.example/',
+    maintainer: 'The Weir founders <founders@weir.example>',
+    section: 'net',
+    depends,
+    conffiles: ['/etc/config/weir'],
+    user: 'weir',
+    scripts: scripts[kind],
+    entries,
+    time,
+  };
+}
