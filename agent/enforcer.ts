@@ -1,34 +1,22 @@
-// The enforcer: the process with power and without a network. Here it is put together.
+// The enforcer: the process with power and without a network. Here it begins: on the bus, with what may be asked of it. Until the owner says
+// yes, what it takes to share (awake.ts) and to answer (service.ts) stays out of memory, which routers have little of.
 
 import './host/globals.ts';
-import * as netifd from './adapters/netifd.ts';
-import * as netlink from './adapters/netlink.ts';
-import * as nftables from './adapters/nftables.ts';
-import * as route from './adapters/route.ts';
 import type { Method } from './adapters/ubus-client.ts';
 import * as ubus from './adapters/ubus-client.ts';
 import * as uci from './adapters/uci.ts';
-import * as wireguard from './adapters/wireguard.ts';
-import * as doctor from './core/doctor.ts';
-import { fail, ok, type Result, text } from './core/result.ts';
-import * as settings from './core/settings.ts';
+import { asleep } from './asleep.ts';
+import { millis } from './core/brand.ts';
+import { device } from './core/claim.ts';
+import { type Fault, fail, fault, ok, text } from './core/result.ts';
 import * as standing from './core/standing.ts';
 import { host } from './host/quickjs.ts';
 import { busOf, die, note } from './role.ts';
-import * as survey from './survey.ts';
-import { start } from './warden.ts';
-import type { Kind, Table } from './wire/blobmsg.ts';
-import * as blobmsg from './wire/blobmsg.ts';
-import { capabilities } from './wire/capabilities.ts';
-import * as wire from './wire/enforcer.ts';
 import * as fields from './wire/fields.ts';
-import * as nftWire from './wire/nftables.ts';
-import * as report from './wire/report.ts';
-import * as rtnetlink from './wire/rtnetlink.ts';
-import { countersignPort } from './wire/ruleset.ts';
 import * as sections from './wire/sections.ts';
-import * as statics from './wire/statics.ts';
-import * as wireguardWire from './wire/wireguard.ts';
+
+type Service = typeof import('./service.ts');
+type Args = Method['args'];
 
 const opened = await ubus.open(host, {
   ...busOf(host),
@@ -38,114 +26,70 @@ const opened = await ubus.open(host, {
 });
 if (!opened.ok) die(host, opened.fault);
 const bus = opened.value;
-const links = netlink.open(host, rtnetlink.protocol);
-const rpcd = { call: bus.call, clock: host.clock };
+const settings = () => uci.read(bus.call, 'weir');
 
-const warden = start({
-  host,
-  rules: nftables.open(host, {
-    nft: '/usr/sbin/nft',
-    connect: () => netlink.open(host, nftWire.protocol),
-    listen: (heard) => netlink.listen(host, nftWire.protocol, [nftWire.group], heard),
-  }),
-  tunnel: wireguard.open(host, () => netlink.open(host, wireguardWire.protocol)),
-  routes: route.open({
-    socket: links.ok ? links.value : netlink.absent(links.fault),
-    listen: (heard) => netlink.listen(host, rtnetlink.protocol, route.groups, heard),
-  }),
-  estate: {
-    settings: () => uci.read(bus.call, 'weir'),
-    system: () => uci.read(bus.call, 'system'),
-    set: (section, options) => uci.set(rpcd, 'weir', section, new Map(Object.entries(options))),
-    state: (plan) => uci.state(rpcd, plan),
-    setup: (plan) => uci.setup(rpcd, plan),
-    teardown: () => uci.teardown(rpcd),
-  },
-  uplinks: { watch: (names, told) => netifd.watch(bus, host.clock, names, told) },
-  render: statics.render,
-  countersignPort,
-  capabilities,
-  folder: host.process.env('WEIR_FOLDER') ?? '/etc/weir/enforcer',
-});
+/** As often as the warden tries again. */
+const period = millis(10_000);
+let why: Fault = fault('missing', '', 'has only begun');
+let isAsleep = true;
+let warden = asleep({ why: () => why, wake, changed: () => void look() });
 
-// ubusd's ACL has let them through already; another user's mistake in it must not be ours.
-const guests = ['root', 'weir'];
-const owners = ['root'];
-const watched = ['weir', 'network', 'firewall', 'system'];
-
-const method = (users: readonly string[], args: Readonly<Record<string, Kind>>, run: (args: Table) => Promise<Result<Table>>): Method => ({
-  args,
-  run: async (call) => (users.includes(call.user) ? run(call.args) : fail('denied', '', `not for ${call.user}`)),
-});
-
-const asked = <M extends wire.Method>(
-  name: M,
-  args: Readonly<Record<string, Kind>>,
-  run: (items: readonly Result<wire.Asked[M]>[]) => Promise<readonly Result<wire.Answers[M]>[]>,
-): Method =>
-  method(guests, { sessions: 'array', key: 'string', ...args }, async (t) => {
-    const batch = wire.decodeAsked(name, t);
-    if (!batch.ok) return ok(wire.encodeRefusal(batch.fault));
-    const items = await run(batch.value.items);
-    return ok(wire.encodeAnswers(name, { isBatch: batch.value.isBatch, items }));
-  });
-
-const command = <T>(run: () => Promise<Result<T>>): Method =>
-  method(owners, {}, async (t) => {
-    const result = t.length === 0 ? await run() : fail('malformed', '', 'takes nothing');
-    return ok(result.ok ? blobmsg.table({ changed: blobmsg.boolean(result.value !== false) }) : wire.encodeRefusal(result.fault));
-  });
-
-async function symptoms(): Promise<doctor.Symptoms> {
-  const { why, faults, hold, tunnel, uplinks } = warden.state();
-  const sections = await uci.read(bus.call, 'weir');
-  const parsed = sections.ok ? [settings.parse(sections.value), settings.parseOwner(sections.value)] : [];
-  const owner = sections.ok ? settings.parseOwner(sections.value) : null;
-  const port = owner?.ok ? owner.value.tunnel.port : null;
-  return {
-    settings: sections.ok ? parsed.flatMap((p) => (p.ok ? [] : p.faults)) : [sections.fault],
-    why,
-    troubles: faults,
-    lacks: await warden.lacks(),
-    hold,
-    tunnel: tunnel === null ? null : tunnel.by,
-    offload: await survey.offload(bus),
-    takenPort: tunnel === null && port !== null && survey.isPortTaken(host, port) ? port : null,
-    uplinks,
-    isClockSet: standing.today(host.clock.wall()) !== null,
-    flash: await survey.flash(bus),
-  };
+async function wake(): Promise<typeof warden> {
+  const { start } = await import('./awake.ts');
+  // Two may have waited for it.
+  if (isAsleep) warden = start(bus);
+  isAsleep = false;
+  return warden;
 }
 
-const wish: Readonly<Record<string, Kind>> = { rate_up: 'int64', rate_down: 'int64', throttle_up: 'int64', throttle_down: 'int64' };
+/** Only a plain no lets it sleep, and only when nobody was left in: who is in goes by the device. */
+async function look(): Promise<void> {
+  const read = await settings();
+  const no = read.ok ? standing.refusal(read.value) : read.fault;
+  if (no === null || host.files.stat(`/proc/sys/net/ipv4/conf/${device}`).ok) await wake();
+  if (no === null || !isAsleep) return;
+  if (text(no) !== text(why)) note(host, `warden: shares nothing: ${text(no)}`);
+  why = no;
+}
+
+async function tick(): Promise<void> {
+  await look();
+  if (isAsleep) host.clock.after(period, () => void tick());
+}
+
+// ubusd's ACL has let them through already; another user's mistake in it must not be ours.
+const allow = (users: readonly string[], args: Args, run: Method['run']): Method => ({
+  args,
+  run: (call) => (users.includes(call.user) ? run(call) : fail('denied', '', `not for ${call.user}`)),
+});
+const served = (users: readonly string[], name: keyof Service, args: Args): Method =>
+  allow(users, args, async (call) => (await import('./service.ts'))[name]({ host, bus, warden }, call.args));
+const guests = (name: keyof Service, args: Args): Method => served(['root', 'weir'], name, args);
+const owners = (name: keyof Service): Method => served(['root'], name, {});
+
+await tick();
+
+const named: Args = { sessions: 'array', key: 'string' };
+const wish: Args = { rate_up: 'int64', rate_down: 'int64', throttle_up: 'int64', throttle_down: 'int64' };
 const published = await bus.publish('weir.enforcer', {
-  admit: asked('admit', { ...wish, seconds: 'int64', used_up: 'int64', used_down: 'int64' }, warden.admit),
-  renew: asked('renew', { seconds: 'int64' }, warden.renew),
-  change: asked('change', wish, warden.change),
-  evict: asked('evict', {}, warden.evict),
-  read: method(guests, { from: 'int32', most: 'int32' }, async (t) => {
-    const span = wire.decodeSpan(t);
-    if (!span.ok) return ok(wire.encodeRefusal(span.fault));
-    const rows = await warden.rows();
-    const { why, faults } = warden.state();
-    const all = [...(why === null ? [] : [why]), ...faults];
-    return rows.ok ? ok(wire.encodePage(wire.pageOf(rows.value, span.value, all))) : ok(wire.encodeRefusal(rows.fault));
-  }),
-  settings: method(guests, {}, async () => ok(sections.answer(await uci.read(bus.call, 'weir')))),
-  facts: method(guests, {}, async () => {
-    const state = warden.state();
-    return ok(report.encodeFacts({ ...state, ...(await survey.around(host, bus, state.uplinks)) }));
-  }),
-  doctor: method(owners, {}, async () => ok(report.encodeFindings(doctor.examine(await symptoms())))),
-  setup: command(warden.setup),
-  teardown: command(warden.teardown),
-  share: command(warden.share),
-  pause: command(warden.pause),
-  resume: command(warden.resume),
+  admit: guests('admit', { ...named, ...wish, seconds: 'int64', used_up: 'int64', used_down: 'int64' }),
+  renew: guests('renew', { ...named, seconds: 'int64' }),
+  change: guests('change', { ...named, ...wish }),
+  evict: guests('evict', named),
+  read: guests('read', { from: 'int32', most: 'int32' }),
+  facts: guests('facts', {}),
+  settings: allow(['root', 'weir'], {}, async () => ok(sections.answer(await settings()))),
+  doctor: owners('doctor'),
+  setup: owners('setup'),
+  teardown: owners('teardown'),
+  share: owners('share'),
+  pause: owners('pause'),
+  resume: owners('resume'),
 });
 if (!published.ok) die(host, published.fault);
 note(host, 'bus: weir.enforcer is there');
 
+const watched = ['weir', 'network', 'firewall', 'system'];
 // procd tells of every commit; of ours, too.
 const told = await bus.subscribe('service', {
   notified(event, body) {
@@ -155,5 +99,5 @@ const told = await bus.subscribe('service', {
   gone: () => note(host, 'bus: procd is gone'),
 });
 if (!told.ok) note(host, text(told.fault));
-host.process.onSignal('SIGHUP', warden.changed);
+host.process.onSignal('SIGHUP', () => warden.changed());
 host.process.onSignal('SIGTERM', () => host.process.exit(0));

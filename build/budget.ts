@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { bundle } from './bundle.ts';
+import { bundle, closure, type Module } from './bundle.ts';
 import { native } from './native.ts';
 
 export type Weights = Readonly<Record<string, number>>;
@@ -16,19 +16,15 @@ const limits: Weights = { 'mipsel_24kc static, gzip': 850 * 1024 };
 const slack = 1.1;
 
 export async function weigh(): Promise<Weights> {
-  const { entries, modules } = await bundle();
-  const all = new Map(modules.map((m) => [m.name, m]));
-  const reached = (name: string, seen = new Set<string>()): Set<string> => {
-    if (seen.has(name)) return seen;
-    seen.add(name);
-    for (const next of all.get(name)?.imports ?? []) reached(next, seen);
-    return seen;
-  };
-  const sizeOf = (names: Iterable<string>): number => [...names].reduce((sum, name) => sum + (all.get(name)?.source.length ?? 0), 0);
-  const roles = Object.entries(entries).map(([role, entry]) => [`bundle ${role}`, sizeOf(reached(entry))] as const);
+  const made = await bundle();
+  const sizeOf = (modules: readonly Module[]): number => modules.reduce((sum, { source }) => sum + source.length, 0);
+  const roles = Object.entries(made.entries).flatMap(([role, entry]) => {
+    const [begin, whole] = [sizeOf(closure(made, entry)), sizeOf(closure(made, entry, ['imports', 'demands']))];
+    return [[`bundle ${role}`, begin] as const, ...(whole > begin ? [[`bundle ${role}, all of it`, whole] as const] : [])];
+  });
   return {
     ...Object.fromEntries(roles),
-    'bundle all': sizeOf(all.keys()),
+    'bundle all': sizeOf(made.modules),
     'mipsel_24kc static, gzip': gzipSync(readFileSync(await native('mipsel_24kc')), { level: 9 }).length,
   };
 }

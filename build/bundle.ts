@@ -5,7 +5,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type BuildOptions, build, type Metafile, type OutputFile, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type ImportKind, type Metafile, type OutputFile, type Plugin } from 'esbuild';
 
 const root = process.cwd();
 const outdir = join(root, 'build/out/bundle/quickjs');
@@ -13,8 +13,9 @@ const outdir = join(root, 'build/out/bundle/quickjs');
 export const roles = ['agent', 'enforcer', 'cli'] as const;
 export type Role = (typeof roles)[number];
 
-/** A module of the bundle: `name` is what the others import it by, './name' among themselves. */
-export type Module = Readonly<{ name: string; source: string; imports: readonly string[] }>;
+/** A module of the bundle: `name` is what the others import it by, './name' among themselves; `demands` are those it loads when it needs
+ *  them, and not before. */
+export type Module = Readonly<{ name: string; source: string; imports: readonly string[]; demands: readonly string[] }>;
 export type Bundle = Readonly<{ entries: Readonly<Record<Role, string>>; modules: readonly Module[]; metafile: Metafile }>;
 
 /** What a package asks for, and what it gets of build/shims (a name with a dot) or from among the installed packages. Measured on the
@@ -66,7 +67,7 @@ export async function bundle(): Promise<Bundle> {
     entryPoints: roles.map((role) => `agent/${role}.ts`),
     outdir,
     splitting: true,
-    chunkNames: 'shared-[hash]',
+    chunkNames: '[name]-[hash]',
     minify: true,
     // A stack trace from a router names its functions, for 2 KB of gzip and 18 KB of heap.
     keepNames: true,
@@ -80,11 +81,26 @@ export async function bundleProgram(entry: string): Promise<{ entry: string; mod
   return { entry: basename(entry).replace(/\.ts$/, '.js'), modules: new Map(modulesOf(result).map((m) => [m.name, m.source])) };
 }
 
+/** What is in memory when `name` runs; with `demands`, once all was asked for. */
+export function closure(
+  { modules }: Pick<Bundle, 'modules'>,
+  name: string,
+  edges: readonly ('imports' | 'demands')[] = ['imports'],
+): Module[] {
+  const seen = new Set([name]);
+  for (const one of seen) {
+    const module = modules.find((m) => m.name === one);
+    for (const edge of edges) for (const next of module?.[edge] ?? []) seen.add(next);
+  }
+  return modules.filter((m) => seen.has(m.name));
+}
+
 function modulesOf(result: Readonly<{ outputFiles: readonly OutputFile[]; metafile: Metafile }>): Module[] {
   return result.outputFiles.map((file) => {
     const output = result.metafile.outputs[relative(root, file.path)];
-    const imports = output === undefined ? [] : output.imports.filter((i) => i.external !== true).map((i) => basename(i.path));
-    return { name: basename(file.path), source: file.text, imports };
+    const named = (kind: ImportKind): string[] =>
+      (output?.imports ?? []).filter((i) => i.external !== true && i.kind === kind).map((i) => basename(i.path));
+    return { name: basename(file.path), source: file.text, imports: named('import-statement'), demands: named('dynamic-import') };
   });
 }
 

@@ -26,8 +26,17 @@ export function bytecode(compiler: string, programs: readonly Program[]): string
   }
 }
 
+/** All bytecode in one piece, so that the host can let go of it. */
 function table(modules: readonly Readonly<{ name: string; isEntry: boolean; bytes: Buffer }>[]): string {
-  const arrays = modules.map((m, i) => `static const uint8_t m${i}[] = {${m.bytes.join(',')}};\n`);
-  const rows = modules.map((m, i) => `  {"${m.name}", m${i}, sizeof m${i}, ${m.isEntry}},\n`);
-  return `#include "modules.h"\n${arrays.join('')}const struct module modules[] = {\n${rows.join('')}  {NULL, NULL, 0, false}};\n`;
+  let at = 0;
+  const rows = modules.map(({ name, bytes, isEntry }) => {
+    const row = `  {"${name}", bytecode + ${at}, ${bytes.length}, ${isEntry}},\n`;
+    at += bytes.length;
+    return row;
+  });
+  const all = Buffer.concat(modules.map(({ bytes }) => bytes));
+  return [
+    `#include "modules.h"\nconst uint8_t bytecode[] = {${all.join(',')}};\nconst size_t bytecode_length = sizeof bytecode;\n`,
+    `const struct module modules[] = {\n${rows.join('')}  {NULL, NULL, 0, false}};\n`,
+  ].join('');
 }

@@ -143,6 +143,21 @@ owner('pauses, with and without the enforcer; who was in stays out', () =>
   }),
 );
 
+owner('says no while no enforcer runs: the next one loads what it takes to put everybody out', () =>
+  within(async (it) => {
+    await it.begin();
+    await admit(it, session('c'));
+    await it.kill();
+    assert.ok(await echoes(it, 'c'));
+    await uci(it, 'set', { config: 'weir', section: 'share', values: { accepted: '0' } });
+    await commit(it, 'weir');
+    const from = it.lines.length;
+    await it.start();
+    await it.says(/shares nothing: weir\.share\.accepted/, from);
+    assert.not.match(await links(it), 'weir0');
+  }),
+);
+
 owner('takes a section away and means it; tears down and leaves nothing', () =>
   within(async (it) => {
     const before = { network: it.fakes.files.get('network'), firewall: it.fakes.files.get('firewall') };

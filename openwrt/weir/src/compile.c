@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <quickjs.h>
 
@@ -31,8 +32,9 @@ int main(int argc, char **argv) {
   JSRuntime *runtime = JS_NewRuntime();
   JSContext *ctx = JS_NewContext(runtime);
   JS_SetModuleLoaderFunc(runtime, NULL, promise_module, NULL);
-  /* Neither lines nor source: each process of a router would hold 200 KB more. Functions keep their names, for stacks. */
-  JS_SetStripInfo(runtime, JS_STRIP_DEBUG);
+  /* Neither lines nor source: each process of a router would hold 200 KB more. Functions keep their names, for stacks. Where a module is
+     loaded on demand the engine learns from the lines who asks. */
+  JS_SetStripInfo(runtime, strstr(source, "import(") == NULL ? JS_STRIP_DEBUG : JS_STRIP_SOURCE);
   JSValue module = JS_Eval(ctx, source, length, argv[1], JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
   if (JS_IsException(module)) {
     fprintf(stderr, "%s: %s\n", argv[2], JS_ToCString(ctx, JS_GetException(ctx)));

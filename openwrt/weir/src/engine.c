@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "modules.h"
@@ -207,17 +208,25 @@ static JSValue compile_file(JSContext *ctx, const char *path) {
   return module;
 }
 
+/* What was read is on the heap now. The kernel may have the pages of the file back; whole ones, since what stands beside may be written. */
+static void let_go_of_bytecode(void) {
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  const uintptr_t from = ((uintptr_t)bytecode + page - 1) / page * page, to = ((uintptr_t)bytecode + bytecode_length) / page * page;
+  if (from < to && madvise((void *)from, to - from, MADV_DONTNEED) != 0) abort();
+}
+
+static JSValue read_module(JSContext *ctx, const char *name) {
+  const struct module *module = find_module(name);
+  if (module == NULL) return JS_ThrowReferenceError(ctx, "no module %s inside", name);
+  JSValue value = JS_ReadObject(ctx, module->bytes, module->length, JS_READ_OBJ_BYTECODE);
+  let_go_of_bytecode();
+  return value;
+}
+
 static JSModuleDef *load_module(JSContext *ctx, const char *name, void *opaque) {
   const struct options *options = opaque;
   if (strcmp(name, "weir-host") == 0) return open_module(ctx, options->argc, options->argv);
-  JSValue value;
-  if (options->is_file) {
-    value = compile_file(ctx, name);
-  } else {
-    const struct module *module = find_module(name);
-    value = module == NULL ? JS_ThrowReferenceError(ctx, "no module %s inside", name)
-                           : JS_ReadObject(ctx, module->bytes, module->length, JS_READ_OBJ_BYTECODE);
-  }
+  JSValue value = options->is_file ? compile_file(ctx, name) : read_module(ctx, name);
   if (JS_IsException(value)) return NULL;
   /* The context owns its modules; the value is only a way to point at one. */
   JSModuleDef *definition = JS_VALUE_GET_PTR(value);

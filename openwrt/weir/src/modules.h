@@ -15,5 +15,8 @@ struct module {
 };
 
 extern const struct module modules[];
+/* That of all of them. */
+extern const uint8_t bytecode[];
+extern const size_t bytecode_length;
 
 #endif

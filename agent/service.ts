@@ -1,0 +1,87 @@
+// What the enforcer answers on the bus: tables to values, the warden, values to tables. Part of the enforcer's root, loaded with the first
+// question. Each export is a method; who may call it is decided before.
+
+import './host/globals.ts';
+import type { Bus } from './adapters/ubus-client.ts';
+import * as uci from './adapters/uci.ts';
+import * as examination from './core/doctor.ts';
+import { fail, ok, type Result } from './core/result.ts';
+import * as config from './core/settings.ts';
+import * as standing from './core/standing.ts';
+import type { Host } from './ports/host.ts';
+import * as survey from './survey.ts';
+import type { Warden } from './warden.ts';
+import type { Table } from './wire/blobmsg.ts';
+import * as blobmsg from './wire/blobmsg.ts';
+import * as wire from './wire/enforcer.ts';
+import * as report from './wire/report.ts';
+
+type Here = Readonly<{ host: Host; bus: Bus; warden: Warden }>;
+type Method = (here: Here, args: Table) => Promise<Result<Table>>;
+
+const asked =
+  <M extends wire.Method>(
+    name: M,
+    run: (warden: Warden, items: readonly Result<wire.Asked[M]>[]) => Promise<readonly Result<wire.Answers[M]>[]>,
+  ): Method =>
+  async ({ warden }, args) => {
+    const batch = wire.decodeAsked(name, args);
+    if (!batch.ok) return ok(wire.encodeRefusal(batch.fault));
+    const items = await run(warden, batch.value.items);
+    return ok(wire.encodeAnswers(name, { isBatch: batch.value.isBatch, items }));
+  };
+
+const command =
+  (run: (warden: Warden) => Promise<Result<unknown>>): Method =>
+  async ({ warden }, args) => {
+    const result = args.length === 0 ? await run(warden) : fail('malformed', '', 'takes nothing');
+    return ok(result.ok ? blobmsg.table({ changed: blobmsg.boolean(result.value !== false) }) : wire.encodeRefusal(result.fault));
+  };
+
+export const admit = asked('admit', (warden, items) => warden.admit(items));
+export const renew = asked('renew', (warden, items) => warden.renew(items));
+export const change = asked('change', (warden, items) => warden.change(items));
+export const evict = asked('evict', (warden, items) => warden.evict(items));
+
+export const setup = command((warden) => warden.setup());
+export const teardown = command((warden) => warden.teardown());
+export const share = command((warden) => warden.share());
+export const pause = command((warden) => warden.pause());
+export const resume = command((warden) => warden.resume());
+
+export const read: Method = async ({ warden }, args) => {
+  const span = wire.decodeSpan(args);
+  if (!span.ok) return ok(wire.encodeRefusal(span.fault));
+  const rows = await warden.rows();
+  const { why, faults } = warden.state();
+  const all = [...(why === null ? [] : [why]), ...faults];
+  return ok(rows.ok ? wire.encodePage(wire.pageOf(rows.value, span.value, all)) : wire.encodeRefusal(rows.fault));
+};
+
+export const facts: Method = async ({ host, bus, warden }) => {
+  const state = warden.state();
+  return ok(report.encodeFacts({ ...state, ...(await survey.around(host, bus, state.uplinks)) }));
+};
+
+export const doctor: Method = async (here) => ok(report.encodeFindings(examination.examine(await symptoms(here))));
+
+async function symptoms({ host, bus, warden }: Here): Promise<examination.Symptoms> {
+  const { why, faults, hold, tunnel, uplinks } = warden.state();
+  const sections = await uci.read(bus.call, 'weir');
+  const parsed = sections.ok ? [config.parse(sections.value), config.parseOwner(sections.value)] : [];
+  const owner = sections.ok ? config.parseOwner(sections.value) : null;
+  const port = owner?.ok ? owner.value.tunnel.port : null;
+  return {
+    settings: sections.ok ? parsed.flatMap((p) => (p.ok ? [] : p.faults)) : [sections.fault],
+    why,
+    troubles: faults,
+    lacks: await warden.lacks(),
+    hold,
+    tunnel: tunnel === null ? null : tunnel.by,
+    offload: await survey.offload(bus),
+    takenPort: tunnel === null && port !== null && survey.isPortTaken(host, port) ? port : null,
+    uplinks,
+    isClockSet: standing.today(host.clock.wall()) !== null,
+    flash: await survey.flash(bus),
+  };
+}
