@@ -1,0 +1,127 @@
+// What a node tells of itself, small: what holds is told when it changes, what goes up and down as the most of a span, what is counted as
+// what came to it. Reports that cannot be sent are merged, never dropped: the span grows, and nothing that was counted is lost. Knows no
+// clock and no bytes.
+
+import type { Seconds } from './brand.ts';
+
+/** state: told when it changes. level: the most within the span. sum: counted since the boot; told is what came to it. */
+export type Kind = 'state' | 'level' | 'sum';
+/** What the owner may leave out, each by its name. */
+export const groups = ['system', 'network', 'sharing', 'health'] as const;
+export type Group = (typeof groups)[number];
+
+type Field = Readonly<{ id: number; kind: Kind; group: Group; unit: string }>;
+const field = (id: number, kind: Kind, group: Group, unit: string): Field => ({ id, kind, group, unit });
+
+/** Numbers are for good: a field that goes leaves its number behind. */
+export const fields = {
+  version: field(1, 'state', 'system', 'text'),
+  release: field(2, 'state', 'system', 'text'),
+  kernel: field(3, 'state', 'system', 'text'),
+  load: field(4, 'level', 'system', 'hundredths'),
+  memory: field(5, 'level', 'system', 'thousandths in use'),
+  temperature: field(6, 'level', 'system', '°C'),
+  flash: field(7, 'level', 'system', 'thousandths in use'),
+  uplink: field(10, 'state', 'network', '0 down, 1 up'),
+  speed: field(11, 'state', 'network', 'Mbit/s'),
+  latency: field(12, 'level', 'network', 'ms, of the probes'),
+  probes: field(13, 'sum', 'network', 'sent'),
+  lost: field(14, 'sum', 'network', 'probes without an answer'),
+  open: field(20, 'level', 'sharing', 'sessions'),
+  waiting: field(21, 'level', 'sharing', 'sessions'),
+  throttled: field(22, 'level', 'sharing', 'sessions'),
+  draining: field(23, 'level', 'sharing', 'sessions'),
+  up: field(24, 'sum', 'sharing', 'bytes, of all sessions'),
+  down: field(25, 'sum', 'sharing', 'bytes, of all sessions'),
+  month: field(26, 'state', 'sharing', 'MiB left of the monthly cap'),
+  refused: field(27, 'sum', 'sharing', 'grants'),
+  clock: field(30, 'state', 'health', '0 unknown, 1 network, 2 signed'),
+  writes: field(31, 'sum', 'health', 'to flash'),
+  written: field(32, 'sum', 'health', 'bytes to flash'),
+  gap: field(33, 'sum', 'health', 'bytes that passed uncounted'),
+  troubles: field(34, 'state', 'health', 'faults of the enforcer'),
+} as const satisfies Record<string, Field>;
+export type Name = keyof typeof fields;
+const names = Object.keys(fields) as readonly Name[];
+
+export type Value = number | string;
+/** What was found; what is not known is not in it. */
+export type Sample = Readonly<Partial<Record<Name, Value>>>;
+
+export type Report = Readonly<{
+  /** Powered-on time at its end. */
+  at: Seconds;
+  span: Seconds;
+  /** Nothing before it has to be known. */
+  isWhole: boolean;
+  values: Sample;
+}>;
+
+/** `last`: the sample before, for what has changed and what came to it. */
+export type Teller = Readonly<{ last: Sample; at: Seconds; isNew: boolean }>;
+export const begin = (at: Seconds): Teller => ({ last: {}, at, isNew: true });
+
+type Told = readonly (readonly [Name, Value])[];
+
+/** What is told of a value, by its kind: null when nothing is. */
+const news: Readonly<Record<Kind, (value: Value, before: Value | undefined, isNew: boolean) => Value | null>> = {
+  state: (value, before, isNew) => (isNew || value !== before ? value : null),
+  level: (value) => value,
+  sum(value, before) {
+    // A smaller count has begun anew.
+    const [is, was] = [Number(value), Number(before ?? 0)];
+    const came = is >= was ? is - was : is;
+    return came === 0 ? null : came;
+  },
+};
+
+/** `without`: groups that the owner keeps to himself. */
+export function tell(t: Teller, sample: Sample, at: Seconds, without: readonly Group[]): Readonly<{ teller: Teller; report: Report }> {
+  const told = names.flatMap((name): Told => {
+    const { kind, group } = fields[name];
+    const value = sample[name];
+    if (value === undefined || without.includes(group)) return [];
+    const its = news[kind](value, t.last[name], t.isNew);
+    return its === null ? [] : [[name, its]];
+  });
+  const report = { at, span: (at - t.at) as Seconds, isWhole: t.isNew, values: Object.fromEntries(told) };
+  return { teller: { last: { ...t.last, ...sample }, at, isNew: false }, report };
+}
+
+const together: Readonly<Record<Kind, (first: Value, second: Value) => Value>> = {
+  state: (_, second) => second,
+  level: (first, second) => Math.max(Number(first), Number(second)),
+  sum: (first, second) => Number(first) + Number(second),
+};
+
+/** Two reports that follow one another as the one that both would have been. */
+export function merge(first: Report, second: Report): Report {
+  const values = names.flatMap((name): Told => {
+    const [a, b] = [first.values[name], second.values[name]];
+    if (a === undefined) return b === undefined ? [] : [[name, b]];
+    return [[name, b === undefined ? a : together[fields[name].kind](a, b)]];
+  });
+  const span = (first.span + second.span) as Seconds;
+  return { at: second.at, span, isWhole: first.isWhole, values: Object.fromEntries(values) };
+}
+
+// ── What waits for a broker ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Oldest first. */
+export type Backlog = readonly Report[];
+/** An hour by the minute is fine; two weeks take hours each. */
+export const most = 60;
+
+/** Of the older half, the two neighbours that together span the least become one: the past fades, and its sums stay. */
+export function add(backlog: Backlog, report: Report): Backlog {
+  const all = [...backlog, report];
+  if (all.length <= most) return all;
+  let [least, at] = [Number.POSITIVE_INFINITY, 0];
+  for (let i = 0; i < most / 2; i++) {
+    const span = (all[i]?.span ?? 0) + (all[i + 1]?.span ?? 0);
+    if (span < least) [least, at] = [span, i];
+  }
+  const [one, other] = [all[at], all[at + 1]];
+  if (one === undefined || other === undefined) throw new Error('telemetry: a backlog without neighbours');
+  return [...all.slice(0, at), merge(one, other), ...all.slice(at + 2)];
+}
