@@ -31,16 +31,3 @@ export async function ask(bus: Bus, of: Name, method: string, args: Table = [], 
 }
 
 export const isAbsent = ({ code, path }: Fault, of: Name): boolean => code === 'missing' && path === of;
-
-/** Not done: status 1. */
-export function refuse(host: Host, command: string, why: Fault, mend = ''): number {
-  host.log(`weir ${command}: ${text(why)}`);
-  if (mend !== '') host.log(`  mend: ${mend}`);
-  return 1;
-}
-
-/** Not understood: status 2. */
-export function misread(host: Host, command: string, why: Fault): number {
-  host.log(`weir ${command}: ${text(why)}\nweir ${command.split(' ')[0]} --help says more`);
-  return 2;
-}

@@ -2,7 +2,8 @@
 
 import * as alone from './cli-alone.ts';
 import type { Bus } from './cli-bus.ts';
-import { ask, isAbsent, misread, open, refuse } from './cli-bus.ts';
+import { ask, isAbsent, open } from './cli-bus.ts';
+import { misread, refuse } from './cli-say.ts';
 import * as argv from './core/argv.ts';
 import { millis } from './core/brand.ts';
 import type { Host } from './ports/host.ts';
@@ -41,7 +42,7 @@ Everybody out, and network, zone, rules and routes of ours are gone.
 const long = millis(150_000);
 
 export async function run(host: Host, name: string, args: readonly string[]): Promise<number> {
-  const parsed = argv.parse(args, {}, [0, 0]);
+  const parsed = argv.parse(args, {}, []);
   if (!parsed.ok) return misread(host, name, parsed.fault);
   const bus = await open(host);
   if (bus !== null) return order(host, bus, name);

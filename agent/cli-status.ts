@@ -1,7 +1,8 @@
 // `weir status` and `weir doctor`: asks enforcer and agent, and says it in words. Part of the command line's root; mends nothing.
 
 import type { Bus } from './cli-bus.ts';
-import { ask, isAbsent, misread, open } from './cli-bus.ts';
+import { ask, isAbsent, open } from './cli-bus.ts';
+import { misread } from './cli-say.ts';
 import * as amount from './core/amount.ts';
 import * as argv from './core/argv.ts';
 import { millis, seconds } from './core/brand.ts';
@@ -31,7 +32,7 @@ something does not work.
 };
 
 export async function run(host: Host, name: string, args: readonly string[]): Promise<number> {
-  const parsed = argv.parse(args, { json: 'flag' }, [0, 0]);
+  const parsed = argv.parse(args, { json: 'flag' }, []);
   if (!parsed.ok) return misread(host, name, parsed.fault);
   const bus = await open(host);
   if (bus === null) return 1;

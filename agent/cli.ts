@@ -4,6 +4,7 @@
 import './host/globals.ts';
 import * as orders from './cli-owner.ts';
 import * as statuses from './cli-status.ts';
+import * as verifier from './cli-verify.ts';
 import { version } from './core/version.ts';
 import { host } from './host/quickjs.ts';
 import type { Host } from './ports/host.ts';
@@ -12,6 +13,7 @@ const help = `usage: weir COMMAND
 
   status      what enforcer and agent do
   doctor      what is wrong, and how to mend it
+  verify      checks receipts and whatever else was signed
   setup       makes the tunnel's network and firewall zone
   share       begins to share, within the limits of /etc/config/weir
   pause       everybody out, and nobody in
@@ -34,6 +36,7 @@ const owner = (): Promise<Group> => Promise.resolve(orders);
 const groups: ReadonlyMap<string, () => Promise<Group>> = new Map([
   ...['status', 'doctor'].map((name) => [name, status] as const),
   ...['setup', 'share', 'pause', 'resume', 'teardown'].map((name) => [name, owner] as const),
+  ['verify', (): Promise<Group> => Promise.resolve(verifier)],
 ]);
 
 async function run(name: string, args: readonly string[]): Promise<number> {

@@ -29,11 +29,11 @@ export const list =
     return ok(items);
   };
 
-/** `words`: the least and the most of them. `wanted`: options that must be there. */
+/** `words`: what they are called; `?` behind the last that may be left out, `...` behind one that may be many. `wanted`: options that must be there. */
 export function parse<S extends Shape, W extends keyof S & string = never>(
   args: readonly string[],
   shape: S,
-  words: readonly [number, number],
+  words: readonly string[],
   wanted: readonly W[] = [],
 ): Result<Arguments<S, W>> {
   const options = new Map<string, unknown>();
@@ -60,10 +60,10 @@ export function parse<S extends Shape, W extends keyof S & string = never>(
       options.set(name, read.value);
     }
   }
-  const [least, most] = words;
-  if (rest.length < least) return fail('missing', '', 'a word is missing');
-  if (rest.length > most)
-    return fail('malformed', '', `${rest.length} words, where ${most === 0 ? 'none is' : `${most} at most are`} taken`);
+  const missing = words[rest.length];
+  if (missing !== undefined && !missing.endsWith('?')) return fail('missing', missing, 'has to be said');
+  if (rest.length > words.length && words.at(-1)?.endsWith('...') !== true)
+    return fail('malformed', '', `takes ${words.length === 0 ? 'no words' : words.join(' ')}`);
   const absent = wanted.find((name) => !options.has(name));
   if (absent !== undefined) return fail('missing', `--${absent}`, 'has to be said');
   return ok({ options: Object.fromEntries(options) as Arguments<S, W>['options'], words: rest });
