@@ -6,6 +6,7 @@ import * as ip from '../core/ip.ts';
 import { type Fault, fail, fault, ok, type Result, under } from '../core/result.ts';
 import type { Endpoint, Host } from '../ports/host.ts';
 import * as dns from '../wire/dns.ts';
+import * as writer from '../wire/writer.ts';
 
 export type Options = Readonly<{
   /** Empty: nothing can be resolved. */
@@ -103,7 +104,7 @@ function byTcp(
   isOurs: (r: dns.Response) => boolean,
   done: Done,
 ): void {
-  let held = new Uint8Array(0);
+  const held = writer.open(512);
   const finish: Done = (response) => {
     timer.cancel();
     stream.close();
@@ -116,11 +117,11 @@ function byTcp(
       stream.write(Uint8Array.from([query.length >> 8, query.length & 0xff, ...query]));
     },
     received(bytes) {
-      held = Uint8Array.from([...held, ...bytes]);
-      const [high = 0, low = 0] = held;
-      const size = (high << 8) | low;
-      if (held.length < 2 + size || held.length < 2) return;
-      const response = dns.decodeResponse(held.subarray(2, 2 + size));
+      writer.bytes(held, bytes);
+      if (held.at < 2) return;
+      const end = 2 + held.view.getUint16(0);
+      if (held.at < end) return;
+      const response = dns.decodeResponse(writer.done(held).subarray(2, end));
       if (response.ok && !(isOurs(response.value) && !response.value.truncated))
         finish(fail('malformed', server.address, 'an answer by TCP to something else'));
       else finish(response);
