@@ -79,5 +79,26 @@ export function conformNatively(target: 'host' | 'asan'): void {
       rmSync(folder, { recursive: true });
     }
   });
+  test('a child that ended in time was in time, however late we look', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'weir-native-'));
+    const [program, pid] = [join(folder, 'program.js'), join(folder, 'pid')];
+    writeFileSync(
+      program,
+      `import { monotonic, onEvent, print, read, spawn } from 'weir-host';
+      const text = (path) => String.fromCharCode(...new Uint8Array(read(path, 4096)));
+      const isOver = () => { try { return text('/proc/' + text(${JSON.stringify(pid)}).trim() + '/stat').includes(') Z'); } catch { return false; } };
+      onEvent((handle, ...event) => print(event.slice(0, 3).join(' ')));
+      const deadline = 50, begun = monotonic();
+      spawn(JSON.stringify(['/bin/sh', '-c', 'echo $$ > ${pid}']), '[]', new ArrayBuffer(0), deadline, 100);
+      while (!isOver() || monotonic() < begun + 2 * deadline);`,
+    );
+    try {
+      const { status, output } = await run(await native(target, []), ['--script', program], 20_000);
+      assert.is(output, 'exited exited 0');
+      assert.is(status, 0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
   test.run();
 }

@@ -112,11 +112,13 @@ static void child_ready(JSContext *ctx, struct handle *handle, int64_t time) {
   struct child *child = (struct child *)handle;
   feed(child);
   for (int i = 0; i < 2; i++) collect(child, &child->outputs[i]);
-  if (time >= child->deadline) end_child(child, "timed-out");
-  /* A grandchild may hold the pipes open for ever: after the kill we no longer wait for their end. */
   const bool is_read = child->outputs[0].fd < 0 && child->outputs[1].fd < 0;
   siginfo_t status;
-  if ((!is_read && child->killed == NULL) || !has_exited(child, &status)) return;
+  const bool is_over = has_exited(child, &status);
+  /* Who has ended and said all was in time, however late we look. */
+  if (time >= child->deadline && !(is_read && is_over)) end_child(child, "timed-out");
+  /* A grandchild may hold the pipes open for ever: after the kill we no longer wait for their end. */
+  if (!is_over || !(is_read || child->killed != NULL)) return;
   const char *how = child->killed != NULL ? child->killed : status.si_code == CLD_EXITED ? "exited" : "signalled";
   JSValue values[] = {JS_NewString(ctx, how), JS_NewInt32(ctx, status.si_status), JS_UNDEFINED, JS_UNDEFINED};
   for (int i = 0; i < 2; i++) values[2 + i] = JS_NewArrayBufferCopy(ctx, child->outputs[i].bytes, child->outputs[i].length);
