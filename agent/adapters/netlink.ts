@@ -4,7 +4,7 @@
 import { type Millis, millis } from '../core/brand.ts';
 import { type Fault, fail, fault, ok, type Result } from '../core/result.ts';
 import type { Host, Timer } from '../ports/host.ts';
-import type { Encode, Exchange, Message, Socket } from '../wire/netlink.ts';
+import type { Encode, Exchange, Fold, Message, Socket } from '../wire/netlink.ts';
 import * as netlink from '../wire/netlink.ts';
 
 type Ground = Pick<Host, 'net' | 'clock'>;
@@ -13,7 +13,7 @@ const deadline = millis(5000);
 
 type Open = {
   exchange: Exchange;
-  readonly take: (m: Message) => Fault | null;
+  readonly fold: Fold;
   readonly timer: Timer;
   readonly done: (r: Result<void>) => void;
 };
@@ -21,7 +21,7 @@ type Open = {
 type Valued<D> = D extends (m: Message) => Result<infer T> ? T : never;
 
 export function open(host: Ground, protocol: number): Result<Socket> {
-  const d = netlink.hostDialect(host.net.splitAttributes);
+  const d = netlink.hostDialect({ split: host.net.splitAttributes, pick: host.net.pickMessages });
   let now: Open | null = null;
   let next = 1;
   let turn: Promise<unknown> = Promise.resolve();
@@ -33,18 +33,18 @@ export function open(host: Ground, protocol: number): Result<Socket> {
     ended?.timer.cancel();
     ended?.done(r);
   };
+  function answered(m: Message): void {
+    if (now === null || !netlink.isAnswer(now.exchange, m)) return;
+    const bad = m.kind === 'data' ? now.fold.take(m) : null;
+    if (bad !== null) now.exchange = { ...now.exchange, fault: now.exchange.fault ?? bad };
+    now.exchange = netlink.answer(now.exchange, m);
+    const { ended, fault: why } = now.exchange;
+    if (ended) settle(why === null ? ok(undefined) : { ok: false, fault: why });
+  }
   const opened = host.net.openNetlink(protocol, [], {
     received(bytes) {
-      const messages = netlink.decode(bytes, d);
-      if (!messages.ok) return settle(messages);
-      for (const m of messages.value) {
-        if (now === null || !netlink.isAnswer(now.exchange, m)) continue;
-        const bad = m.kind === 'data' ? now.take(m) : null;
-        if (bad !== null) now.exchange = { ...now.exchange, fault: now.exchange.fault ?? bad };
-        now.exchange = netlink.answer(now.exchange, m);
-        const { ended, fault: why } = now.exchange;
-        if (ended) settle(why === null ? ok(undefined) : { ok: false, fault: why });
-      }
+      const broken = netlink.walk(bytes, d, answered, now?.fold.picks);
+      if (broken !== null) settle({ ok: false, fault: broken });
     },
     // Whether the kernel did what it was asked is then unknown.
     overrun: () => settle(fail('ENOBUFS', '', 'the kernel lost messages')),
@@ -62,46 +62,60 @@ export function open(host: Ground, protocol: number): Result<Socket> {
     return mine;
   }
 
-  function exchange(encode: Encode, patience: Millis, take: (m: Message) => Fault | null): Promise<Result<void>> {
+  function exchange(encode: Encode, patience: Millis, fold: Fold): Promise<Result<void>> {
     if (gone !== null) return Promise.resolve({ ok: false, fault: gone });
     const request = encode(d, next);
     // The end of a batch has a number of its own, which nobody answers.
     next = request.exchange.last > 0x7fff_0000 ? 1 : request.exchange.last + 2;
     return new Promise((done) => {
       const timer = host.clock.after(patience, () => settle(fail('timeout', '', `no answer within ${patience} ms`)));
-      now = { exchange: request.exchange, take, timer, done };
+      now = { exchange: request.exchange, fold, timer, done };
       const sent = opened.ok ? opened.value.send(request.bytes) : opened;
       if (!sent.ok) settle(sent);
     });
   }
 
+  const fold = <T extends Fold>(encode: Encode, begin: () => T): Promise<Result<T>> =>
+    queue(async () => {
+      const until = host.clock.monotonic() + deadline;
+      for (;;) {
+        const folded = begin();
+        const patience = millis(Math.max(1, until - host.clock.monotonic()));
+        const ended = await exchange(encode, patience, folded);
+        if (ended.ok) return ok(folded);
+        const isTorn = ended.fault.code === 'EINTR' || ended.fault.code === 'ENOBUFS';
+        if (!isTorn || host.clock.monotonic() >= until) return ended;
+      }
+    });
+
   return ok({
     ask: (encode) =>
       queue(async () => {
         const messages: Message[] = [];
-        const ended = await exchange(encode, deadline, (m) => {
+        const take = (m: Message): null => {
           messages.push(m);
           return null;
-        });
+        };
+        const ended = await exchange(encode, deadline, { picks: null, take });
         return ended.ok ? ok(messages) : ended;
       }),
-    dump: (encode, decode) =>
-      queue(async () => {
-        const until = host.clock.monotonic() + deadline;
-        for (;;) {
-          const values: Valued<typeof decode>[] = [];
-          const patience = millis(Math.max(1, until - host.clock.monotonic()));
-          const ended = await exchange(encode, patience, (m) => {
+    fold,
+    async dump(encode, decode) {
+      const folded = await fold(encode, () => {
+        const values: Valued<typeof decode>[] = [];
+        return {
+          values,
+          picks: null,
+          take(m: Message) {
             const value = decode(m);
             if (!value.ok) return value.fault;
             values.push(value.value);
             return null;
-          });
-          if (ended.ok) return ok(values);
-          const isTorn = ended.fault.code === 'EINTR' || ended.fault.code === 'ENOBUFS';
-          if (!isTorn || host.clock.monotonic() >= until) return ended;
-        }
-      }),
+          },
+        };
+      });
+      return folded.ok ? ok(folded.value.values) : folded;
+    },
     close() {
       gone = fault('closed', '', 'we closed the socket');
       opened.value.close();
@@ -113,7 +127,7 @@ export function open(host: Ground, protocol: number): Result<Socket> {
 /** For who has to begin without. */
 export const absent = (why: Fault): Socket => {
   const refuse = async (): Promise<Result<never>> => ({ ok: false, fault: why });
-  return { ask: refuse, dump: refuse, close: () => undefined };
+  return { ask: refuse, dump: refuse, fold: refuse, close: () => undefined };
 };
 
 export type Heard = Readonly<{
@@ -125,7 +139,7 @@ export type Heard = Readonly<{
 
 /** Listens to multicast groups, until it is deaf or closed. */
 export function listen(host: Ground, protocol: number, groups: readonly number[], heard: Heard): Result<Readonly<{ close(): void }>> {
-  const d = netlink.hostDialect(host.net.splitAttributes);
+  const d = netlink.hostDialect({ split: host.net.splitAttributes, pick: host.net.pickMessages });
   return host.net.openNetlink(protocol, groups, {
     received(bytes) {
       const messages = netlink.decode(bytes, d);

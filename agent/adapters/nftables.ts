@@ -12,7 +12,7 @@ import type { Generation } from '../core/seat.ts';
 import type { Host } from '../ports/host.ts';
 import type { Hold, Meter, Rules, Statics } from '../ports/router.ts';
 import type { Message, Socket } from '../wire/netlink.ts';
-import type { Chain, Change, ElementFound, ObjectFound, Query, Table, TableFlags } from '../wire/nftables.ts';
+import type { Chain, Change, Content, ElementFound, ObjectFound, Query, Table, TableFlags } from '../wire/nftables.ts';
 import * as nftables from '../wire/nftables.ts';
 import { meter, policy } from '../wire/ruleset.ts';
 import * as seating from '../wire/seating.ts';
@@ -110,7 +110,7 @@ export function open(host: Ground, wiring: Wiring): Rules {
       if (pool === null) return fail('missing', 'rules', 'nothing is prepared yet');
       const objects = await readObjects(seating.kinds);
       if (!objects.ok) return objects;
-      const line = lineOf(objects.value);
+      const line = lineOf((name) => bytesOf(objects.value.find((o) => o.name === name)?.content));
       if (!line.ok) return line;
       const elements = new Map<string, readonly ElementFound[]>();
       for (const { table, set } of seating.sets) {
@@ -126,13 +126,14 @@ export function open(host: Ground, wiring: Wiring): Rules {
       return ok({ ...found, line: line.value, node: nodeOf(objects.value), debris: left.words });
     },
     async meter() {
-      const counters = await readObjects(['counter']);
-      if (!counters.ok) return counters;
-      const line = lineOf(counters.value);
+      const counters = { kind: 'objects', table: meter, of: 'counter' } as const;
+      const read = socket.ok ? await socket.value.fold((d, seq) => nftables.encodeQuery(d, seq, counters), seating.meters) : socket;
+      if (!read.ok) return at('counter', read);
+      const line = lineOf((name) => read.value.others.get(name));
       if (!line.ok) return line;
       const node = await query({ kind: 'object', table: meter, of: 'quota', name: 'node_q' }, nftables.decodeObject);
       if (!node.ok && node.fault.code !== 'ENOENT') return at('node_q', node);
-      return ok({ sessions: seating.readCounters(counters.value), line: line.value, node: node.ok ? nodeOf(node.value) : null });
+      return ok({ sessions: read.value.sessions(), line: line.value, node: node.ok ? nodeOf(node.value) : null });
     },
     async apply(step) {
       if (pool === null) return fail('missing', 'rules', 'nothing is prepared yet');
@@ -198,11 +199,13 @@ const hooks = (device: string, uplinks: readonly string[]): readonly Readonly<{ 
 ];
 
 /** A dump of a table that is gone is empty and no error; these two counters are always there. */
-function lineOf(objects: readonly ObjectFound[]): Result<Meter['line']> {
-  const [down, up] = ['line_in', 'line_out'].map((name) => objects.find((o) => o.name === name)?.content);
-  if (up?.kind !== 'counter' || down?.kind !== 'counter') return fail('missing', meter.name, 'the rules are not there');
-  return ok({ up: up.bytes as ByteCount, down: down.bytes as ByteCount });
+function lineOf(named: (name: string) => ByteCount | undefined): Result<Meter['line']> {
+  const [down, up] = ['line_in', 'line_out'].map(named);
+  if (up === undefined || down === undefined) return fail('missing', meter.name, 'the rules are not there');
+  return ok({ up, down });
 }
+
+const bytesOf = (c: Content | undefined): ByteCount | undefined => (c?.kind === 'counter' ? (c.bytes as ByteCount) : undefined);
 
 function nodeOf(objects: readonly ObjectFound[]): ByteCount | null {
   const content = objects.find((o) => o.name === 'node_q')?.content;

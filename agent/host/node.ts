@@ -9,6 +9,7 @@ import { constants, endianness, uptime } from 'node:os';
 import { dirname } from 'node:path';
 import { Duplex } from 'node:stream';
 import { checkServerIdentity, connect as connectSecure, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { walk } from '../core/attributes.ts';
 import { type Millis, millis } from '../core/brand.ts';
 import { type Code, type Fault, fail, fault, ok, type Result } from '../core/result.ts';
 import type { Clock, Ended, Endpoint, Files, Host, Net, Process, SpawnRequest, Stream, StreamEvents, TlsOptions } from '../ports/host.ts';
@@ -229,19 +230,7 @@ const bindUdp: Net['bindUdp'] = (at, events) => {
   });
 };
 
-/** Netlink attributes (struct nlattr: u16 length, u16 type with two flag bits, value, padded to 4). */
-export function splitAttributes(bytes: Uint8Array, offset: number, end: number): Int32Array | null {
-  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const little = endianness() === 'LE';
-  const triples: number[] = [];
-  for (let at = offset; at < end; ) {
-    const length = at + 4 <= end ? words.getUint16(at, little) : 0;
-    if (length < 4 || at + length > end) return null;
-    triples.push(words.getUint16(at + 2, little) & 0x3fff, at + 4, at + length);
-    at += (length + 3) & ~3;
-  }
-  return Int32Array.from(triples);
-}
+const { split, pick } = walk(endianness() === 'LE');
 
 const net: Net = {
   connectUnix: (path, events) => stream(path, connect({ path, allowHalfOpen: true }), 'connect', events, proven),
@@ -249,7 +238,8 @@ const net: Net = {
   connectTls,
   bindUdp,
   openNetlink: () => fail('unsupported', 'netlink', 'Node has no netlink sockets'),
-  splitAttributes,
+  splitAttributes: split,
+  pickMessages: pick,
 };
 
 // Files

@@ -148,6 +148,13 @@ const net: Net = {
     // The host counts from the start of the buffer, the caller from the start of the view.
     return base === 0 ? triples : triples.map((value, i) => (i % 3 === 0 ? value : value - base));
   },
+  pickMessages(bytes, offset, end, head, paths) {
+    const base = bytes.byteOffset;
+    const picked = flat.pickMessages(bufferOf(bytes), base + offset, base + end, head, paths.buffer as ArrayBuffer);
+    if (picked === null) return null;
+    const rows = new Int32Array(picked);
+    return base === 0 ? rows : rows.map((value) => (value < 0 ? value : value - base));
+  },
 };
 
 const files: Files = {

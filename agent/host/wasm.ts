@@ -140,6 +140,10 @@ function callsOf(program: Program, handles: Map<number, Handle>, deliver: Delive
       const triples = host.net.splitAttributes(bytes, offset, end);
       return triples === null ? null : new Uint8Array(triples.buffer);
     },
+    pickMessages(bytes: Uint8Array, offset: number, end: number, head: number, paths: Uint8Array) {
+      const rows = host.net.pickMessages(bytes, offset, end, head, new Int32Array(paths.slice().buffer));
+      return rows === null ? null : new Uint8Array(rows.buffer);
+    },
 
     startTimer(delay: number) {
       const number = ++last;

@@ -59,6 +59,7 @@ declare module 'weir-host' {
   export function openNetlink(protocol: number, groups: string): number;
   export function sendNetlink(handle: number, bytes: ArrayBuffer, offset: number, length: number): void;
   export function splitAttributes(bytes: ArrayBuffer, offset: number, end: number): ArrayBuffer | null;
+  export function pickMessages(bytes: ArrayBuffer, offset: number, end: number, head: number, paths: ArrayBuffer): ArrayBuffer | null;
 
   export function startTimer(delay: number): number;
   export function monotonic(): number;

@@ -112,6 +112,10 @@ export type Net = Readonly<{
   /** The attributes of a netlink payload from `offset` on, as [type, start, end] triples of the value; type without its flag bits.
    *  null when a length does not fit. Native code on a router, where parsing dumps in the engine is the cost. */
   splitAttributes(bytes: Uint8Array, offset: number, end: number): Int32Array | null;
+  /** Of the message at `offset`, and of those behind it that have its type, its flags and its number: [start, end] of the attribute at each
+   *  of up to 16 `paths`, -1, -1 where it is not there; and last where the messages end. `head`: bytes before the attributes of each. A path
+   *  is a type; in the nest of another it is inner << 16 | outer. null when a length does not fit. */
+  pickMessages(bytes: Uint8Array, offset: number, end: number, head: number, paths: Int32Array): Int32Array | null;
 }>;
 
 export type FileStat = Readonly<{ kind: 'file' | 'directory' | 'other'; size: number; mode: number; uid: number }>;

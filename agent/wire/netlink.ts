@@ -1,35 +1,20 @@
 // Netlink: messages, attributes, batches, and what the kernel says about a request (acknowledgement, error, end of a dump). Knows neither
 // routes nor rules nor sockets. Headers and lengths are in the order of the host's bytes, so every codec is told that order.
 
+import { type Walk, walk as walkOf } from '../core/attributes.ts';
 import { type Errno, type Fault, fail, fault, ok, type Result, under } from '../core/result.ts';
 import type { Writer } from './writer.ts';
 import * as writer from './writer.ts';
 
-/** ports/host.ts Net.splitAttributes; native code on a router. */
-export type Split = (bytes: Uint8Array, offset: number, end: number) => Int32Array | null;
-export type Dialect = Readonly<{ little: boolean; split: Split }>;
+export type Dialect = Walk & Readonly<{ little: boolean }>;
 
 const hostIsLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
-export const dialect = (little: boolean): Dialect => ({
-  little,
-  split(bytes, offset, end) {
-    const view = viewOf(bytes);
-    const triples: number[] = [];
-    for (let at = offset; at < end; ) {
-      const length = at + 4 <= end ? view.getUint16(at, little) : 0;
-      if (length < 4 || at + length > end) return null;
-      // The two highest bits of a type say "nested" and "network byte order".
-      triples.push(view.getUint16(at + 2, little) & 0x3fff, at + 4, at + length);
-      at += (length + 3) & ~3;
-    }
-    return Int32Array.from(triples);
-  },
-});
+export const dialect = (little: boolean): Dialect => ({ little, ...walkOf(little) });
 /** Of the host we run on, in TypeScript alone. */
 export const here: Dialect = dialect(hostIsLittle);
-/** Of the host we run on, with its own splitter. */
-export const hostDialect = (split: Split): Dialect => ({ little: hostIsLittle, split });
+/** Of the host we run on, with its own walk: native code on a router. */
+export const hostDialect = (walk: Walk): Dialect => ({ little: hostIsLittle, ...walk });
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 
@@ -175,32 +160,50 @@ export function after<H extends Readonly<Record<string, unknown>>, Must extends 
 
 type Header = Readonly<{ type: number; flags: number; seq: number; frame: Frame; start: number; end: number }>;
 /** `data` is the family's to read; `end` closes a request: its acknowledgement, its error, or the end of its dump. */
-export type Message = Header & (Readonly<{ kind: 'data' }> | Readonly<{ kind: 'end'; fault: Fault | null }>);
+export type Message = Header & (Readonly<{ kind: 'data'; rows: Int32Array | null }> | Readonly<{ kind: 'end'; fault: Fault | null }>);
 
 /** Reads the payload of a `data` message. */
 export const read = <T>(m: Message, field: Field<T>): Result<T> => field(m.frame, m.start, m.end);
 
 export function decode(bytes: Uint8Array, d: Dialect): Result<readonly Message[]> {
+  const messages: Message[] = [];
+  const broken = walk(bytes, d, (m) => void messages.push(m));
+  return broken === null ? ok(messages) : { ok: false, fault: broken };
+}
+
+/** What is wanted of messages of which there are thousands: `rows` of pickMessages (ports/host.ts), and one message for all of a run. */
+export type Picks = Readonly<{ head: number; paths: Int32Array }>;
+
+/** Each message as it comes, and what ends the walk before the datagram does. */
+export function walk(bytes: Uint8Array, d: Dialect, take: (m: Message) => void, picks: Picks | null = null): Fault | null {
   const view = viewOf(bytes);
   const frame: Frame = { bytes, view, dialect: d };
-  const messages: Message[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const length = at + 16 <= bytes.length ? view.getUint32(at, d.little) : 0;
-    if (length < 16 || at + length > bytes.length) return fail('malformed', `byte ${at}`, 'the length of the message does not fit');
-    const type = view.getUint16(at + 4, d.little);
-    const flags = view.getUint16(at + 6, d.little);
-    const seq = view.getUint32(at + 8, d.little);
-    const start = at + 16;
+  const { little } = d;
+  const { length: whole } = bytes;
+  for (let at = 0; at < whole; ) {
+    const length = at + 16 <= whole ? view.getUint32(at, little) : 0;
     const end = at + length;
+    if (length < 16 || end > whole) return fault('malformed', `byte ${at}`, 'the length of the message does not fit');
+    const type = view.getUint16(at + 4, little);
+    const flags = view.getUint16(at + 6, little);
+    const seq = view.getUint32(at + 8, little);
+    const start = at + 16;
     if (type === typeError || type === typeDone) {
-      const fault = decodeEnd(frame, type, flags, start, end);
-      if (!fault.ok) return fault;
-      messages.push({ kind: 'end', type, flags, seq, frame, start, end, fault: fault.value });
-    } else if (type === typeOverrun) return fail('ENOBUFS', `byte ${at}`, 'the kernel lost messages');
-    else if (type !== typeNoop) messages.push({ kind: 'data', type, flags, seq, frame, start, end });
+      const said = decodeEnd(frame, type, flags, start, end);
+      if (!said.ok) return said.fault;
+      take({ kind: 'end', type, flags, seq, frame, start, end, fault: said.value });
+    } else if (type === typeOverrun) return fault('ENOBUFS', `byte ${at}`, 'the kernel lost messages');
+    else if (type !== typeNoop && picks === null) take({ kind: 'data', type, flags, seq, frame, start, end, rows: null });
+    else if (type !== typeNoop && picks !== null) {
+      const rows = d.pick(bytes, at, whole, picks.head, picks.paths);
+      if (rows === null) return fault('malformed', `byte ${at}`, 'the lengths of the attributes do not fit');
+      at = rows[rows.length - 1] as number;
+      take({ kind: 'data', type, flags, seq, frame, start, end: at, rows });
+      continue;
+    }
     at += (length + 3) & ~3;
   }
-  return ok(messages);
+  return null;
 }
 
 const typeNoop = 1;
@@ -279,6 +282,8 @@ export const expect = (first: number, last: number): Exchange => ({ first, last,
 export const isAnswer = (x: Exchange, m: Message): boolean => !x.ended && m.seq >= x.first && m.seq <= x.last;
 
 export function answer(x: Exchange, m: Message): Exchange {
+  // Nearly every message of a dump.
+  if (m.kind === 'data' && (m.flags & dumpInterrupted) === 0) return x;
   const refused = m.kind === 'end' && m.fault !== null ? under(`message ${m.seq - x.first}`, m.fault) : null;
   // Said once, on the first message after the change: what was collected before and after does not belong together.
   const torn = m.flags & dumpInterrupted ? fault('EINTR', '', 'the table changed while it was read') : null;
@@ -292,10 +297,13 @@ const dumpInterrupted = 0x10;
 export type Sent = Readonly<{ bytes: Uint8Array; exchange: Exchange }>;
 /** A request, told the socket's dialect and its first number. */
 export type Encode = (d: Dialect, seq: number) => Sent;
+export type Fold = Readonly<{ picks: Picks | null; take(m: Message): Fault | null }>;
 /** What a socket does for who speaks a family: one request after the other, each to its end. */
 export type Socket = Readonly<{
   ask(encode: Encode): Promise<Result<readonly Message[]>>;
   /** Once more when the table changed meanwhile. */
   dump<T>(encode: Encode, decode: (m: Message) => Result<T>): Promise<Result<readonly T[]>>;
+  /** The same, of which no more is kept than what `begin` makes: each message is taken as it comes, and each time from the beginning. */
+  fold<T extends Fold>(encode: Encode, begin: () => T): Promise<Result<T>>;
   close(): void;
 }>;

@@ -257,7 +257,7 @@ const refusals: readonly { name: string; read: (m: Message) => Result<unknown>; 
       type: 0x0a12,
       body: `05000000${named}060002007800000008000300000000010c0004000800010000000001`,
       code: 'malformed',
-      path: 'byte 52',
+      path: 'bytes.byte 56',
     },
     {
       name: 'an element without a key',

@@ -7,6 +7,7 @@ import * as pools from '../../agent/core/pool.ts';
 import { type Change, plan, type Step } from '../../agent/core/reconcile.ts';
 import type { ByteRate, Egress, Generation, Held, Kernel, PeerKey, Quota, Seat, Slot, Terms } from '../../agent/core/seat.ts';
 import * as seating from '../../agent/wire/seating.ts';
+import { orders } from './kernel.ts';
 import * as tables from './tables.ts';
 
 const prefix = (text: string): Prefix => {
@@ -345,19 +346,38 @@ tampering('a second peer for the same slot', () => {
 });
 tampering.run();
 
-const counting = suite('readCounters');
-counting('pairs of them, by slot', () => {
-  const t = seat(seat(tables.empty(), seatOf(1, {}, { up: bytes(3), down: bytes(4) })), seatOf(2));
-  t.objects.set('s7_00000001_cu', { kind: 'counter', packets: 0n, bytes: 9n });
-  t.objects.set('refused', { kind: 'counter', packets: 0n, bytes: 9n });
-  assert.equal(
-    [...seating.readCounters(tables.dump(t).objects)],
-    [
-      [1, { generation: drawn, counted: { up: 3n, down: 4n } }],
-      [2, { generation: drawn, counted: { up: 0n, down: 0n } }],
-    ],
-  );
-});
+const counting = suite('meters');
+const counters: readonly { name: string; more: Readonly<Record<string, number>>; want: readonly number[]; others?: readonly string[] }[] = [
+  { name: 'pairs of them, by slot', more: {}, want: [1, 2] },
+  { name: 'the largest slot and generation', more: { s4294967295_ffffffff_cd: 1, s4294967295_ffffffff_cu: 1 }, want: [1, 2, 4294967295] },
+  { name: 'half a session', more: { s7_00000001_cu: 9 }, want: [1, 2] },
+  { name: 'halves of two generations', more: { s7_00000001_cu: 9, s7_00000002_cd: 9 }, want: [1, 2] },
+  { name: 'one counter more', more: { s1_00000001_cu: 9 }, want: [2] },
+  { name: 'two generations', more: { s1_00000001_cu: 9, s1_00000001_cd: 9 }, want: [2] },
+  ...['refused', 's', 's1_cu', 's01_0000beef_cu', 's0_0000beef_cu', 's_0000beef_cu', 's1_0000BEEF_cu', 's1_beef_cu', 'x1_0000beef_cu'].map(
+    (name) => ({ name: `not ${name}`, more: { [name]: 9 }, want: [1, 2], others: [name] }),
+  ),
+  ...['s1_0000beef_c', 's1_0000beef_qu', 's1-0000beef_cu', 's1_0000beef_cux', 's1_0000beef-cu', 's1_0000beefcu'].map((name) => ({
+    name: `not ${name}`,
+    more: { [name]: 9 },
+    want: [1, 2],
+    others: [name],
+  })),
+];
+for (const [order, dialect] of orders)
+  for (const { name, more, want, others = [] } of counters)
+    counting(`${name}, ${order}-endian`, () => {
+      const t = seat(seat(tables.empty(), seatOf(1, {}, { up: bytes(3), down: bytes(4) })), seatOf(2));
+      for (const [object, n] of Object.entries(more)) t.objects.set(object, { kind: 'counter', packets: 1n, bytes: BigInt(n) });
+      const found = tables.meter(t, dialect);
+      assert.equal([...found.sessions().keys()], want);
+      assert.equal(
+        [...found.others],
+        others.map((object) => [object, 9n]),
+      );
+      assert.equal(found.sessions().get(slot(2)), { generation: drawn, counted: { up: 0n, down: 0n }, packets: { up: 0n, down: 0n } });
+      if (want.includes(1)) assert.equal(found.sessions().get(slot(1))?.counted, { up: 3n, down: 4n });
+    });
 counting.run();
 
 // Where it is known that the tables were written by us, every plan is carried out and reads as it was wanted.

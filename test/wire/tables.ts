@@ -1,8 +1,11 @@
 // A model of nf_tables: objects, elements, references, timeouts, and what the kernel refuses. All of a batch happens or nothing.
 
 import { type Millis, millis } from '../../agent/core/brand.ts';
+import type { Dialect } from '../../agent/wire/netlink.ts';
+import * as netlink from '../../agent/wire/netlink.ts';
 import type { Change, Content, ElementFound, Table } from '../../agent/wire/nftables.ts';
-import { meter } from '../../agent/wire/ruleset.ts';
+import * as nftables from '../../agent/wire/nftables.ts';
+import { meter as metering } from '../../agent/wire/ruleset.ts';
 import type { Dumps } from '../../agent/wire/seating.ts';
 import * as seating from '../../agent/wire/seating.ts';
 import { hexOf } from './hex.ts';
@@ -79,7 +82,7 @@ export function apply(before: Tables, changes: readonly Change[]): Tables {
 }
 
 export const dump = (t: Tables): Dumps => ({
-  objects: [...t.objects].map(([name, content]) => ({ table: meter, name, of: content.kind, content })),
+  objects: [...t.objects].map(([name, content]) => ({ table: metering, name, of: content.kind, content })),
   elements: new Map(
     seating.sets.map(({ table, set }) => [
       set,
@@ -90,3 +93,22 @@ export const dump = (t: Tables): Dumps => ({
     ]),
   ),
 });
+
+/** The counters as the kernel would say them. */
+export function meter(t: Tables, d: Dialect): seating.Meters {
+  const counters = [...t.objects].filter(([, { kind }]) => kind === 'counter');
+  const changes = counters.map(([name, content]): Change => ({ kind: 'add-object', table: metering, name, content }));
+  const meters = seating.meters();
+  const broken = netlink.walk(
+    nftables.encodeBatch(d, 1, changes).bytes,
+    d,
+    (m) => {
+      // The batch has a beginning and an end.
+      const refused = m.type === 0x0a12 ? meters.take(m) : null;
+      if (refused !== null) throw new Error(refused.reason);
+    },
+    meters.picks,
+  );
+  if (broken !== null) throw new Error(broken.reason);
+  return meters;
+}

@@ -58,6 +58,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("openNetlink", 2, host_open_netlink),
     JS_CFUNC_DEF("sendNetlink", 4, host_send_netlink),
     JS_CFUNC_DEF("splitAttributes", 3, host_split_attributes),
+    JS_CFUNC_DEF("pickMessages", 5, host_pick_messages),
     JS_CFUNC_DEF("startTimer", 1, host_start_timer),
     JS_CFUNC_DEF("monotonic", 0, host_monotonic),
     JS_CFUNC_DEF("wall", 0, host_wall),

@@ -1,4 +1,4 @@
-// Netlink sockets, and the splitting of attributes, which is what a dump costs in an engine. Knows no message.
+// Netlink sockets, and the walk through attributes, which is what a dump costs in an engine. Knows no message.
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -95,28 +95,118 @@ JSValue host_send_netlink(JSContext *ctx, JSValueConst self, int argc, JSValueCo
   return JS_UNDEFINED;
 }
 
-JSValue host_split_attributes(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+/* A list of attributes as far as it was walked. */
+struct walk {
+  const uint8_t *bytes;
+  int64_t at, end;
+};
+
+/* One of them; false at the end, and where a length does not fit, which is then not at the end. */
+static bool step(struct walk *walk, int *type, struct walk *value) {
+  struct nlattr attribute;
+  if (walk->end - walk->at < (int64_t)sizeof attribute) return false;
+  memcpy(&attribute, walk->bytes + walk->at, sizeof attribute);
+  if (attribute.nla_len < sizeof attribute || attribute.nla_len > walk->end - walk->at) return false;
+  *type = attribute.nla_type & NLA_TYPE_MASK;
+  *value = (struct walk){walk->bytes, walk->at + (int64_t)sizeof attribute, walk->at + attribute.nla_len};
+  /* The last one may lack its padding. */
+  walk->at += NLA_ALIGN(attribute.nla_len);
+  return true;
+}
+
+static bool take_walk(JSContext *ctx, JSValueConst *argv, struct walk *walk) {
   size_t size;
-  const uint8_t *bytes = JS_GetArrayBuffer(ctx, &size, argv[0]);
-  if (bytes == NULL && JS_HasException(ctx)) return JS_EXCEPTION;
-  int64_t offset, end;
-  if (JS_ToInt64(ctx, &offset, argv[1]) != 0 || JS_ToInt64(ctx, &end, argv[2]) != 0) return JS_EXCEPTION;
-  if (offset < 0 || end < offset || (uint64_t)end > size) return JS_ThrowRangeError(ctx, "no bytes from %lld to %lld", (long long)offset, (long long)end);
+  walk->bytes = JS_GetArrayBuffer(ctx, &size, argv[0]);
+  if (walk->bytes == NULL && JS_HasException(ctx)) return false;
+  if (JS_ToInt64(ctx, &walk->at, argv[1]) != 0 || JS_ToInt64(ctx, &walk->end, argv[2]) != 0) return false;
+  if (walk->at >= 0 && walk->end >= walk->at && (uint64_t)walk->end <= size) return true;
+  JS_ThrowRangeError(ctx, "no bytes from %lld to %lld", (long long)walk->at, (long long)walk->end);
+  return false;
+}
+
+JSValue host_split_attributes(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  struct walk walk, value;
+  if (!take_walk(ctx, argv, &walk)) return JS_EXCEPTION;
   /* An attribute has a header of 4 bytes at least. */
-  int32_t *triples = allocate(((size_t)(end - offset) / 4 + 1) * 3 * sizeof *triples);
+  int32_t *triples = allocate(((size_t)(walk.end - walk.at) / 4 + 1) * 3 * sizeof *triples);
   size_t count = 0;
-  while (offset < end) {
-    struct nlattr attribute;
-    if (end - offset < (int64_t)sizeof attribute) break;
-    memcpy(&attribute, bytes + offset, sizeof attribute);
-    if (attribute.nla_len < sizeof attribute || attribute.nla_len > end - offset) break;
-    triples[count++] = attribute.nla_type & NLA_TYPE_MASK;
-    triples[count++] = (int32_t)offset + (int32_t)sizeof attribute;
-    triples[count++] = (int32_t)offset + attribute.nla_len;
-    /* The last one may lack its padding. */
-    offset += NLA_ALIGN(attribute.nla_len);
+  for (int type; step(&walk, &type, &value);) {
+    triples[count++] = type;
+    triples[count++] = (int32_t)value.at;
+    triples[count++] = (int32_t)value.end;
   }
-  JSValue result = offset < end ? JS_NULL : JS_NewArrayBufferCopy(ctx, (uint8_t *)triples, count * sizeof *triples);
+  JSValue result = walk.at < walk.end ? JS_NULL : JS_NewArrayBufferCopy(ctx, (uint8_t *)triples, count * sizeof *triples);
   free(triples);
+  return result;
+}
+
+enum { MOST_PATHS = 16 };
+
+struct paths {
+  int32_t all[MOST_PATHS];
+  size_t count;
+};
+
+static bool take_paths(JSContext *ctx, JSValueConst value, struct paths *paths) {
+  size_t size;
+  const uint8_t *bytes = JS_GetArrayBuffer(ctx, &size, value);
+  if (bytes == NULL && JS_HasException(ctx)) return false;
+  paths->count = size / sizeof *paths->all;
+  if (size > sizeof paths->all) {
+    JS_ThrowRangeError(ctx, "at most %d paths", MOST_PATHS);
+    return false;
+  }
+  if (size > 0) memcpy(paths->all, bytes, size);
+  return true;
+}
+
+static void note(const struct paths *paths, int path, struct walk value, int32_t *found) {
+  for (size_t i = 0; i < paths->count; i++)
+    if (paths->all[i] == path) found[2 * i] = (int32_t)value.at, found[2 * i + 1] = (int32_t)value.end;
+}
+
+static bool is_nest(const struct paths *paths, int type) {
+  for (size_t i = 0; i < paths->count; i++)
+    if (paths->all[i] > 0xffff && (paths->all[i] & 0xffff) == type) return true;
+  return false;
+}
+
+/* False where a length does not fit. */
+static bool pick(struct walk walk, const struct paths *paths, int32_t *found) {
+  struct walk value, inner;
+  memset(found, 0xff, 2 * paths->count * sizeof *found);
+  for (int type, under; step(&walk, &type, &value);) {
+    note(paths, type, value, found);
+    if (!is_nest(paths, type)) continue;
+    while (step(&value, &under, &inner)) note(paths, under << 16 | type, inner, found);
+    if (value.at < value.end) return false;
+  }
+  return walk.at >= walk.end;
+}
+
+JSValue host_pick_messages(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  struct walk run;
+  struct paths paths;
+  struct nlmsghdr first = {0}, header;
+  uint32_t head;
+  if (!take_walk(ctx, argv, &run) || JS_ToUint32(ctx, &head, argv[3]) != 0 || !take_paths(ctx, argv[4], &paths)) return JS_EXCEPTION;
+  const int64_t begin = run.at, least = (int64_t)sizeof header + head;
+  /* No message is shorter than its headers, and behind the rows there is one number more. */
+  int32_t *rows = allocate(((size_t)((run.end - run.at) / least) * 2 * paths.count + 1) * sizeof *rows);
+  size_t count = 0;
+  bool good = true;
+  while (run.end - run.at >= (int64_t)sizeof header) {
+    memcpy(&header, run.bytes + run.at, sizeof header);
+    if (run.at == begin) first = header;
+    if (header.nlmsg_type != first.nlmsg_type || header.nlmsg_flags != first.nlmsg_flags || header.nlmsg_seq != first.nlmsg_seq) break;
+    good = header.nlmsg_len >= least && header.nlmsg_len <= run.end - run.at &&
+           pick((struct walk){run.bytes, run.at + least, run.at + header.nlmsg_len}, &paths, rows + count);
+    if (!good) break;
+    count += 2 * paths.count;
+    run.at += NLMSG_ALIGN(header.nlmsg_len);
+  }
+  rows[count++] = (int32_t)(run.at < run.end ? run.at : run.end);
+  JSValue result = good ? JS_NewArrayBufferCopy(ctx, (uint8_t *)rows, count * sizeof *rows) : JS_NULL;
+  free(rows);
   return result;
 }

@@ -150,7 +150,7 @@ JSCFunction host_on_event, host_close, host_start_timer, host_watch_signal;     
 JSCFunction host_connect_unix, host_connect_tcp, host_connect_tls, host_write, host_end;          /* stream.c */
 JSCFunction host_pause, host_resume;                                                              /* stream.c */
 JSCFunction host_bind_udp, host_local_port, host_send_to;                                         /* udp.c */
-JSCFunction host_open_netlink, host_send_netlink, host_split_attributes;                          /* netlink.c */
+JSCFunction host_open_netlink, host_send_netlink, host_split_attributes, host_pick_messages;      /* netlink.c */
 JSCFunction host_read, host_replace, host_create, host_append, host_list, host_remove;            /* files.c */
 JSCFunction host_make_directory, host_stat;                                                       /* files.c */
 JSCFunction host_spawn;                                                                           /* spawn.c */

@@ -123,6 +123,50 @@ function netlink(host: Host): void {
   for (const c of cases) both(c.name, c, 0);
   for (const c of cases) both(`${c.name}, in a view`, c, 4);
 
+  const long = (n: number): number[] => (little ? [n & 0xff, n >> 8, 0, 0] : [0, 0, n >> 8, n & 0xff]);
+  /** struct nlmsghdr with two bytes of a family's header behind it, and two of padding. */
+  const message = (type: number, flags: number, seq: number, ...body: number[]): number[] => [
+    ...[...long(20 + body.length), ...word(type), ...word(flags), ...long(seq), 0, 0, 0, 0, 7, 7, 0, 0],
+    ...body,
+    ...Array<number>(-body.length & 3).fill(0),
+  ];
+  const nest = attribute(4, ...attribute(1, 8, 8), 0, 0, ...attribute(2));
+  const one = message(18, 2, 9, ...attribute(2, 1, 1, 1, 1), ...nest);
+  const none = [-1, -1];
+  const runs: readonly { name: string; in: readonly number[]; paths: readonly number[]; want: readonly number[] | null }[] = [
+    { name: 'nothing', in: [], paths: [2], want: [0] },
+    { name: 'an attribute', in: one, paths: [2], want: [24, 28, 44] },
+    { name: 'no path', in: one, paths: [], want: [44] },
+    { name: 'what is not there', in: one, paths: [3, 2], want: [...none, 24, 28, 44] },
+    { name: 'in a nest, and the nest', in: one, paths: [(2 << 16) | 4, 4, (1 << 16) | 4], want: [44, 44, 32, 44, 36, 38, 44] },
+    { name: 'the inner type alone is another', in: one, paths: [1, (4 << 16) | 1], want: [...none, ...none, 44] },
+    { name: 'the last of two', in: message(1, 0, 1, ...attribute(2), ...attribute(2)), paths: [2], want: [28, 28, 28] },
+    { name: 'a run', in: [...one, ...one], paths: [2], want: [24, 28, 68, 72, 88] },
+    { name: 'up to another type', in: [...one, ...message(19, 2, 9)], paths: [2], want: [24, 28, 44] },
+    { name: 'up to other flags', in: [...one, ...message(18, 0, 9)], paths: [2], want: [24, 28, 44] },
+    { name: 'up to another number', in: [...one, ...message(18, 2, 8)], paths: [2], want: [24, 28, 44] },
+    { name: 'half a head behind it', in: [...one, ...one.slice(0, 15)], paths: [2], want: [24, 28, 44] },
+    { name: 'the last one not padded', in: message(1, 0, 1, ...attribute(2, 5)).slice(0, 25), paths: [2], want: [24, 25, 25] },
+    { name: 'a message beyond the end', in: one.slice(0, 43), paths: [2], want: null },
+    { name: 'a message without its head', in: [...long(16), ...one.slice(4, 16)], paths: [2], want: null },
+    { name: 'a length that does not fit', in: message(1, 0, 1, ...word(9), ...word(2), 0, 0, 0, 0), paths: [3], want: null },
+    {
+      name: 'one in a nest that is wanted',
+      in: message(1, 0, 1, ...attribute(4, ...word(9), ...word(1))),
+      paths: [(1 << 16) | 4],
+      want: null,
+    },
+    { name: 'one in a nest that is not', in: message(1, 0, 1, ...attribute(4, ...word(9), ...word(1))), paths: [4], want: [24, 28, 28] },
+  ];
+  for (const c of runs)
+    for (const padding of [0, 4])
+      test(`messages: ${c.name}, ${padding} bytes into a buffer`, () => {
+        const all = Uint8Array.from([...Array<number>(padding).fill(0xee), ...c.in, ...Array<number>(padding).fill(0xee)]);
+        const view = all.subarray(padding, padding + c.in.length);
+        const seen = host.net.pickMessages(view, 0, view.length, 4, Int32Array.from(c.paths));
+        assert.equal(seen === null ? null : [...seen], c.want);
+      });
+
   const silent = { received: () => undefined, overrun: () => undefined, closed: () => undefined };
 
   if (host.lacks.has('netlink')) {
