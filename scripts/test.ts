@@ -22,6 +22,14 @@ const suites: Readonly<Record<string, Suite>> = {
   core: { what: 'decisions; on Node and on QuickJS', needs: [...native], pure: true },
   crypto: { what: 'signatures and hashes; on Node and on QuickJS', needs: [...native], pure: true },
   wire: { what: 'codecs; on Node and on QuickJS', needs: [...native, 'nft:nftables', 'ip:iproute2'], pure: true },
+  twin: {
+    what: 'what is signed, against a second implementation in Python',
+    needs: [
+      '/usr/bin/python3:python3',
+      '/usr/lib/python3/dist-packages/cbor2:python3-cbor2',
+      '/usr/lib/python3/dist-packages/cryptography:python3-cryptography',
+    ],
+  },
   fuzz: { what: 'every decoder against mutated input', needs: [] },
   bus: { what: 'the ubus client against the fake ubusd, and the real one when on PATH', needs: [...native] },
   host: {
