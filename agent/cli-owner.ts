@@ -1,6 +1,5 @@
 // The owner's orders: setup, share, pause, resume, teardown. Passes them on; acts by itself only to pause when nobody else is there to do it.
 
-import * as alone from './cli-alone.ts';
 import type { Bus } from './cli-bus.ts';
 import { ask, isAbsent, open } from './cli-bus.ts';
 import { misread, refuse } from './cli-say.ts';
@@ -46,7 +45,7 @@ export async function run(host: Host, name: string, args: readonly string[]): Pr
   if (!parsed.ok) return misread(host, name, parsed.fault);
   const bus = await open(host);
   if (bus !== null) return order(host, bus, name);
-  return name === 'pause' ? alone.pause(host, null) : 1;
+  return name === 'pause' ? pauseAlone(host, null) : 1;
 }
 
 async function order(host: Host, bus: Bus, name: string): Promise<number> {
@@ -56,6 +55,11 @@ async function order(host: Host, bus: Bus, name: string): Promise<number> {
     host.print(changed.ok && !changed.value ? 'nothing to do\n' : 'done\n');
     return 0;
   }
-  if (name === 'pause' && (isAbsent(answer.fault, 'weir.enforcer') || answer.fault.code === 'timeout')) return alone.pause(host, bus);
+  if (name === 'pause' && (isAbsent(answer.fault, 'weir.enforcer') || answer.fault.code === 'timeout')) return pauseAlone(host, bus);
   return refuse(host, name, answer.fault);
+}
+
+async function pauseAlone(host: Host, bus: Bus | null): Promise<number> {
+  const alone = await import('./cli-alone.ts');
+  return alone.pause(host, bus);
 }

@@ -2,9 +2,6 @@
 // with 2 for what it does not understand.
 
 import './host/globals.ts';
-import * as orders from './cli-owner.ts';
-import * as statuses from './cli-status.ts';
-import * as verifier from './cli-verify.ts';
 import { version } from './core/version.ts';
 import { host } from './host/quickjs.ts';
 import type { Host } from './ports/host.ts';
@@ -31,12 +28,12 @@ type Group = Readonly<{
   run(host: Host, name: string, args: readonly string[]): Promise<number>;
 }>;
 
-const status = (): Promise<Group> => Promise.resolve(statuses);
-const owner = (): Promise<Group> => Promise.resolve(orders);
+const status = (): Promise<Group> => import('./cli-status.ts');
+const owner = (): Promise<Group> => import('./cli-owner.ts');
 const groups: ReadonlyMap<string, () => Promise<Group>> = new Map([
   ...['status', 'doctor'].map((name) => [name, status] as const),
   ...['setup', 'share', 'pause', 'resume', 'teardown'].map((name) => [name, owner] as const),
-  ['verify', (): Promise<Group> => Promise.resolve(verifier)],
+  ['verify', (): Promise<Group> => import('./cli-verify.ts')],
 ]);
 
 async function run(name: string, args: readonly string[]): Promise<number> {

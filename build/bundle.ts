@@ -72,7 +72,15 @@ export async function bundle(): Promise<Bundle> {
     // A stack trace from a router names its functions, for 2 KB of gzip and 18 KB of heap.
     keepNames: true,
   });
-  return { entries: { agent: 'agent.js', enforcer: 'enforcer.js', cli: 'cli.js' }, modules: modulesOf(result), metafile: result.metafile };
+  const entries = { agent: 'agent.js', enforcer: 'enforcer.js', cli: 'cli.js' } as const;
+  // esbuild keeps no order among modules of several files, and who begins with `new TextDecoder()` wants the globals to be there.
+  const [globals = ''] = Object.entries(result.metafile.outputs).flatMap(([path, { inputs }]) =>
+    'agent/host/globals.ts' in inputs ? [basename(path)] : [],
+  );
+  const modules = modulesOf(result).map((m) =>
+    Object.values(entries).some((entry) => entry === m.name) ? { ...m, source: `import"./${globals}";${m.source}` } : m,
+  );
+  return { entries, modules, metafile: result.metafile };
 }
 
 /** Any program of ours (a test, say) as one module for a QuickJS host. */
