@@ -244,7 +244,7 @@ const net: Net = {
 
 // Files
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants;
+const { O_APPEND, O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants;
 
 function withFile<T>(path: string, flags: number, mode: number, use: (fd: number) => T): T {
   const fd = fs.openSync(path, flags, mode);
@@ -276,8 +276,9 @@ function writeWhole(path: string, flags: number, bytes: Uint8Array, mode: number
 
 const files: Files = {
   read(path, most) {
+    // A fifo without a writer would hold us for ever.
     const read = attempt(path, () =>
-      withFile(path, O_RDONLY, 0, (fd) => {
+      withFile(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, (fd) => {
         // The files of /proc say that they are empty: read on until nothing comes.
         const chunks: Buffer[] = [];
         for (let left = most + 1; left > 0; ) {
