@@ -1,22 +1,28 @@
 // The agent: the process with a network and without power. Here it is put together.
 
 import './host/globals.ts';
+import * as enforcer from './adapters/enforcer-client.ts';
 import { connect } from './adapters/mqtt-link.ts';
 import * as resolver from './adapters/resolver.ts';
 import * as ubus from './adapters/ubus-client.ts';
-import { millis } from './core/brand.ts';
+import * as books from './book.ts';
+import { millis, seconds } from './core/brand.ts';
 import * as ip from './core/ip.ts';
 import { type Fault, ok, type Result, text } from './core/result.ts';
+import type { Clock } from './core/serving.ts';
+import type { Ceilings } from './core/settings.ts';
 import { version } from './core/version.ts';
+import { methods } from './desk.ts';
 import { host } from './host/quickjs.ts';
 import { type Loop, start } from './loop.ts';
 import { busOf, die } from './role.ts';
-import * as blobmsg from './wire/blobmsg.ts';
 import * as cbor from './wire/cbor.ts';
+import * as owner from './wire/owner.ts';
 import * as sections from './wire/sections.ts';
 
 let loop: Loop | null = null;
 let object: ubus.Published | null = null;
+let ceilings: Ceilings | null = null;
 const orphaned = (fault: Fault): void => (loop === null ? die(host, fault) : loop.happened({ kind: 'orphaned', fault }));
 
 const opened = await ubus.open(host, {
@@ -28,28 +34,44 @@ const opened = await ubus.open(host, {
 if (!opened.ok) die(host, opened.fault);
 const bus = opened.value;
 
+const clock = (): Clock => ({
+  at: host.clock.monotonic(),
+  wall: { at: seconds(Math.max(0, Math.floor(host.clock.wall() / 1000))), trust: 'unknown' },
+});
+const book = books.open(host, host.process.env('WEIR_FOLDER') ?? '/etc/weir/agent', clock);
+if (!book.ok) die(host, book.fault);
+
 loop = start({
+  ...book.value,
   host,
   version,
-  async settings() {
-    const answer = await bus.call('weir.enforcer', 'settings', [], millis(10_000));
-    return answer.ok ? sections.parse(answer.value) : { ok: false, faults: [answer.fault] };
+  wall: () => clock().wall,
+  async ask() {
+    const answer = await enforcer.ask(bus.call, 'settings', []);
+    const told = answer.ok ? sections.parse(answer.value) : { ok: false as const, faults: [answer.fault] };
+    if (!told.ok) return told;
+    const known = await book.value.identify(bus);
+    if (!known.ok) return { ok: false, faults: [known.fault] };
+    ceilings = told.value.ceilings;
+    return { ok: true, value: { ...told.value, id: known.value.id } };
   },
   resolve,
   connect: (options, events) => connect(host, options, events),
-  tell(link, broker) {
-    const told = object?.notify('link', blobmsg.table({ link: blobmsg.string(link), broker: blobmsg.string(broker) }));
+  tell(event, body) {
+    const told = object?.notify(event, owner.encodeText(body));
     if (told?.ok === false) host.log(text(told.fault));
   },
   encode: cbor.encode,
+  read: () => enforcer.read(bus.call),
+  order: (asked) => enforcer.order(bus.call, asked),
+  attend: () => undefined,
+  show: () => undefined,
 });
-const { happened, status } = loop;
+const { happened } = loop;
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) host.process.onSignal(signal, () => happened({ kind: 'stopped', signal }));
 
-const published = await bus.publish('weir', {
-  status: { args: {}, run: () => ok(Object.entries(status()).map(([name, value]) => ({ name, value: blobmsg.string(value) }))) },
-});
+const published = await bus.publish('weir', methods({ host, loop, book: book.value, clock, ceilings: () => ceilings }));
 if (!published.ok) die(host, published.fault);
 object = published.value;
 

@@ -52,7 +52,7 @@ async function status(host: Host, bus: Bus, isJson: boolean): Promise<number> {
   const rows = await allRows(bus);
   const agent = await ask(bus, 'weir', 'status');
   // No link is in order where no broker is set.
-  const isLinked = agent.ok && (word(agent.value, 'link') === 'connected' || (parsed?.ok === true && parsed.value.brokers.length === 0));
+  const isLinked = agent.ok && (word(agent.value, 'link') === 'connected' || (parsed?.ok === true && parsed.value.settings.brokers.length === 0));
   if (isJson) {
     const table = (r: Result<Table>): Value => (r.ok ? blobmsg.nested(r.value) : blobmsg.nothing);
     const all = blobmsg.table({ enforcer: table(facts), sessions: rows.json, agent: table(agent) });

@@ -2,45 +2,86 @@
 // wired, and is the only place that logs.
 
 import * as agent from './core/agent.ts';
-import { seconds } from './core/brand.ts';
-import type { Effect, Publication } from './core/effect.ts';
-import type { Event } from './core/event.ts';
+import { millis, seconds } from './core/brand.ts';
+import * as contact from './core/contact.ts';
+import type { Effect, Publication, Settled } from './core/effect.ts';
+import type { Answer, Event, Ticket } from './core/event.ts';
+import type { Granted } from './core/friend.ts';
+import type { Grant } from './core/grant.ts';
+import type { Mark } from './core/journal.ts';
 import * as way from './core/link.ts';
-import { absurd, type Fault, fault, ok, type Result } from './core/result.ts';
-import type { Broker, Parsed } from './core/settings.ts';
+import type { Link as Head, Receipt } from './core/receipt.ts';
+import { absurd, type Fault, fault, ok, type Result, text } from './core/result.ts';
+import type { Asked, Consumer, Recalled } from './core/serving.ts';
+import type { Row } from './core/session.ts';
+import type { Table } from './core/sessions.ts';
+import type { Broker, Ceilings, Parsed, Settings } from './core/settings.ts';
+import type { KeyId, SessionId, Wall } from './core/signed.ts';
 import * as standing from './core/standing.ts';
 import type { Host, Timer, TlsOptions } from './ports/host.ts';
 import type { Connect, Link, Message } from './ports/link.ts';
+import type { Store } from './ports/store.ts';
 
 /** What the agent can ask of the world. */
 export type World = Readonly<{
   host: Host;
   version: string;
-  settings(): Promise<Parsed>;
+  /** Of the enforcer; and who we are, which is known once it has said on which board. */
+  ask(): Promise<Parsed<Readonly<{ id: KeyId; settings: Settings; ceilings: Ceilings }>>>;
   resolve(name: string): Promise<Result<readonly string[]>>;
   connect: Connect;
   /** Subscribers of our object on the bus. */
-  tell(link: 'up' | 'down', broker: string): void;
+  tell(event: string, body: Readonly<Record<string, string>>): void;
   encode(fields: Publication['fields']): Uint8Array;
+  wall(): Wall;
+  store: Store;
+  recalled: readonly Recalled[];
+  /** By our own key. */
+  sign(grant: Grant): Pick<Granted, 'id' | 'digest' | 'bytes'>;
+  seal(receipts: readonly Receipt[], others: readonly Head[]): Readonly<{ marks: readonly Mark[]; links: readonly Head[] }>;
+  read(): Promise<Result<readonly Row[]>>;
+  order(asked: readonly Asked[]): Promise<readonly Answer[]>;
+  /** Consumers that are there by now are heard; all others no more. */
+  attend(consumers: readonly Consumer[]): void;
+  show(session: SessionId): void;
 }>;
 
-export type Loop = Readonly<{ happened(event: Event): void; status(): Readonly<Record<string, string>> }>;
+/** `request`: an event that is answered. */
+export type Loop = Readonly<{
+  happened(event: Event): void;
+  request(of: (ticket: Ticket) => Event): Promise<Result<Settled>>;
+  status(): Readonly<Record<string, string>>;
+  table(): Table;
+}>;
 
 const patience = seconds(30);
 const mostPem = 65_536;
 
 export function start(world: World): Loop {
-  const { host } = world;
-  const self = { version: world.version, host: host.kind, boot: host.clock.bootId() };
+  const { host, store } = world;
+  const { clock } = host;
+  const self = { version: world.version, host: host.kind, boot: clock.bootId() };
+  const timers: { rest: Timer | null; wait: Timer | null } = { rest: null, wait: null };
+  const asking = new Map<Ticket, (outcome: Result<Settled>) => void>();
   let link: Link | null = null;
-  let resting: Timer | null = null;
-  const { state: first, effects } = agent.begin();
+  let tickets = 0;
+  const { state: first, effects } = agent.begin(self, world.recalled, clock.monotonic());
   let state = first;
+  /** What an effect causes at once comes after the effects that were decided with it. */
+  let queue: Event[] | null = null;
 
   function happened(event: Event): void {
-    const step = agent.update(self, state, event, { at: host.clock.monotonic(), luck: luck() });
-    state = step.state;
-    for (const effect of step.effects) act(effect);
+    if (queue !== null) {
+      queue.push(event);
+      return;
+    }
+    queue = [event];
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const step = agent.update(self, state, next, { at: clock.monotonic(), luck: luck(), wall: world.wall() });
+      state = step.state;
+      for (const effect of step.effects) act(effect);
+    }
+    queue = null;
   }
 
   /** From the kernel's generator, so that two nodes of one image do not draw the same. */
@@ -50,12 +91,16 @@ export function start(world: World): Loop {
     happened({ kind: 'disconnected', fault: why });
   };
   const message = ({ topic, fields }: Publication): Message => ({ topic, payload: world.encode(fields), qos: 1, retain: true });
+  function later(name: keyof typeof timers, pause: number, event: Event): void {
+    timers[name]?.cancel();
+    timers[name] = clock.after(millis(pause), () => happened(event));
+  }
 
   function act(effect: Effect): void {
     switch (effect.kind) {
       case 'ask':
-        world.settings().then((parsed) => {
-          if (parsed.ok) happened({ kind: 'configured', settings: parsed.value });
+        world.ask().then((parsed) => {
+          if (parsed.ok) happened({ kind: 'configured', node: parsed.value.settings.node.id ?? parsed.value.id, ...parsed.value });
           else happened({ kind: 'unconfigured', faults: parsed.faults });
         });
         return;
@@ -81,21 +126,75 @@ export function start(world: World): Loop {
         link?.end();
         return;
       case 'rest':
-        resting?.cancel();
-        resting = host.clock.after(effect.pause, () => happened({ kind: 'rested' }));
+        later('rest', effect.pause, { kind: 'rested' });
+        return;
+      case 'wait':
+        later('wait', effect.pause, { kind: 'ticked' });
+        return;
+      case 'sign': {
+        const { grant, name, ticket } = effect;
+        happened({
+          kind: 'granted',
+          granted: { ...world.sign(grant), grant, name, ticket, kind: grant.session === null ? 'open' : 'topUp' },
+        });
+        return;
+      }
+      case 'agree': {
+        const { granted } = effect;
+        const written = store.commit(effect.marks);
+        happened(written.ok ? { kind: 'agreed', granted } : { kind: 'disagreed', granted, fault: written.fault });
+        return;
+      }
+      case 'note': {
+        const noted = effect.urgent ? store.commit(effect.marks) : store.note(effect.marks);
+        if (!noted.ok) host.log(text(noted.fault));
+        return;
+      }
+      case 'read':
+        world.read().then((rows) => {
+          if (!rows.ok) happened({ kind: 'unread', fault: rows.fault });
+          else happened({ kind: 'read', rows: rows.value, budget: { round: store.isTime(false), step: store.isTime(true) } });
+        });
+        return;
+      case 'order':
+        world.order(effect.asked).then((answers) => happened({ kind: 'answered', answers }));
+        return;
+      case 'seal':
+        seal(effect);
+        return;
+      case 'attend':
+        world.attend(effect.consumers);
+        return;
+      case 'show':
+        world.show(effect.session);
+        return;
+      case 'answer':
+        asking.get(effect.ticket)?.(effect.outcome);
+        asking.delete(effect.ticket);
         return;
       case 'tell':
-        world.tell(effect.link, effect.broker);
+        world.tell(effect.event, effect.body);
         return;
       case 'log':
         host.log(effect.line);
         return;
-      case 'exit':
+      case 'exit': {
+        const closed = store.close();
+        if (!closed.ok) host.log(text(closed.fault));
         host.process.exit(effect.status);
         return;
+      }
       default:
         absurd(effect);
     }
+  }
+
+  function seal({ receipts, others }: Extract<Effect, { kind: 'seal' }>): void {
+    const before = clock.monotonic();
+    const { marks, links } = world.seal(receipts, others);
+    const took = millis((clock.monotonic() - before) / receipts.length);
+    const written = store.commit(marks);
+    happened(written.ok ? { kind: 'sealed', links, took } : { kind: 'unsealed', fault: written.fault });
   }
 
   function open({ address, broker, clientId, will }: Extract<Effect, { kind: 'connect' }>): void {
@@ -125,7 +224,17 @@ export function start(world: World): Loop {
   }
 
   for (const effect of effects) act(effect);
-  return { happened, status: () => agent.status(state, host.clock.monotonic()) };
+  return {
+    happened,
+    request: (of) =>
+      new Promise((resolve) => {
+        tickets += 1;
+        asking.set(tickets, resolve);
+        happened(of(tickets));
+      }),
+    status: () => contact.status(state.contact, clock.monotonic()),
+    table: () => state.sessions.table,
+  };
 }
 
 function tlsOf(host: Host, { host: name, tls: wanted }: Broker): Result<TlsOptions | null> {

@@ -76,7 +76,7 @@ const isEarlier = (next: Seconds | null, now: Seconds | null): boolean => next !
 
 type Plain = string | number | bigint | boolean | null | Uint8Array | readonly Plain[] | { readonly [name: string]: Plain };
 
-function isSame(a: Plain, b: Plain): boolean {
+export function isSame(a: Plain, b: Plain): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
   const [one, other] = [Object.entries(a), new Map(Object.entries(b))];
   return one.length === other.size && one.every(([name, value]) => other.has(name) && isSame(value, other.get(name) ?? null));

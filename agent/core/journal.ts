@@ -7,22 +7,27 @@ import { millis } from './brand.ts';
 import type { Link } from './receipt.ts';
 import { fail, ok, type Result } from './result.ts';
 import type { Slot } from './seat.ts';
-import type { Digest, KeyId, SessionId } from './signed.ts';
+import type { BootId, Digest, KeyId, SessionId } from './signed.ts';
 
 type Head = Pick<Link, 'sequence' | 'digest'>;
 /** `witness`: the consumer's countersignature, once it came. */
 export type Kept = Head & Readonly<{ receipt: Uint8Array; witness: Uint8Array | null }>;
 
+/** Powered-on time used of a lifetime, at that moment of that boot: what followed in the same boot can be told. */
+export type Lived = Readonly<{ time: Seconds; boot: BootId; up: Seconds }>;
+
 export type Account = Readonly<{
   /** Of the first grant, which began the chain. */
   anchor: Digest;
   grant: Uint8Array;
+  /** The owner's, for a friend. */
+  name: string | null;
   /** The grant in force; null: still the first. */
   terms: Uint8Array | null;
   /** Its place in the pool, so that the consumer finds the same addresses after a reboot; null: never seated. */
   slot: Slot | null;
-  /** Powered-on time used of its lifetime. */
-  lived: Seconds;
+  /** null: it was only opened. */
+  lived: Lived | null;
   /** Up to here the other end holds the chain. */
   acknowledged: number;
   /** The link before the first of `kept`. */
@@ -52,10 +57,10 @@ export type Mark =
   | Readonly<{ kind: 'timed'; time: Seconds }>
   | Readonly<{ kind: 'voided'; root: KeyId; least: number }>
   | Readonly<{ kind: 'rooted'; number: number; digest: Digest; bytes: Uint8Array }>
-  | Of<'opened', { anchor: Digest; grant: Uint8Array }>
+  | Of<'opened', { anchor: Digest; grant: Uint8Array; name: string | null }>
   | Of<'changed', { grant: Uint8Array }>
   | Of<'seated', { slot: Slot }>
-  | Of<'lived', { time: Seconds }>
+  | Of<'lived', Lived>
   /** The chain up to here is not kept any more. Only who compacts says so. */
   | Of<'shortened', Head & { acknowledged: number }>
   | Of<'sealed', Head & { receipt: Uint8Array; isLast: boolean }>
@@ -91,9 +96,9 @@ export function take(j: Journal, m: Mark): Result<Journal> {
     case 'opened': {
       if (j.past.some(({ session }) => session === m.session)) return fail('closed', m.session, 'is over');
       if (j.accounts.has(m.session)) return ok(j);
-      const { anchor, grant } = m;
-      const account = { terms: null, slot: null, lived: 0 as Seconds, acknowledged: 0, kept: [], isClosed: false } as const;
-      return ok(put(j, m.session, { ...account, anchor, grant, base: { sequence: 0, digest: anchor } }));
+      const { anchor, grant, name } = m;
+      const account = { terms: null, slot: null, lived: null, acknowledged: 0, kept: [], isClosed: false } as const;
+      return ok(put(j, m.session, { ...account, anchor, grant, name, base: { sequence: 0, digest: anchor } }));
     }
     case 'ended':
       return ok(end(j, m));
@@ -124,7 +129,7 @@ function takeOf(a: Account, m: Exclude<Extract<Mark, { session: SessionId }>, { 
     case 'seated':
       return ok({ ...a, slot: m.slot });
     case 'lived':
-      return ok(m.time > a.lived ? { ...a, lived: m.time } : a);
+      return ok(a.lived === null || m.time >= a.lived.time ? { ...a, lived: { time: m.time, boot: m.boot, up: m.up } } : a);
     case 'shortened':
       return ok({ ...a, acknowledged: m.acknowledged, base: { sequence: m.sequence, digest: m.digest }, kept: [] });
     case 'sealed': {
@@ -186,6 +191,10 @@ const sizeOf = ({ accounts }: Journal): number =>
     .flatMap(({ grant, terms, kept }) => [grant, terms, ...kept.flatMap(({ receipt, witness }) => [receipt, witness])])
     .reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0);
 
+/** Nothing follows any chain: who lost marks cannot know what was told. */
+export const abandoned = ({ accounts }: Journal): readonly Mark[] =>
+  [...accounts].map(([session, account]) => ({ kind: 'ended', session, ...headOf(account), acknowledged: account.acknowledged }));
+
 /** How many receipts are gone that nobody acknowledged. */
 export const missingOf = ({ base, acknowledged }: Account): number => Math.max(0, base.sequence - acknowledged);
 
@@ -204,12 +213,12 @@ export function marksOf(j: Journal): readonly Mark[] {
 }
 
 function marksOfAccount(session: SessionId, a: Account): readonly Mark[] {
-  const { anchor, grant, terms, slot, lived, base, acknowledged, kept, isClosed } = a;
+  const { anchor, grant, name, terms, slot, lived, base, acknowledged, kept, isClosed } = a;
   return [
-    { kind: 'opened', session, anchor, grant },
+    { kind: 'opened', session, anchor, grant, name },
     ...(terms === null ? [] : [{ kind: 'changed', session, grant: terms } as const]),
     ...(slot === null ? [] : [{ kind: 'seated', session, slot } as const]),
-    { kind: 'lived', session, time: lived },
+    ...(lived === null ? [] : [{ kind: 'lived', session, ...lived } as const]),
     { kind: 'shortened', session, ...base, acknowledged },
     ...kept.flatMap(({ sequence, digest, receipt, witness }, i): readonly Mark[] => [
       { kind: 'sealed', session, sequence, digest, receipt, isLast: isClosed && i === kept.length - 1 },

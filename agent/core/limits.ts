@@ -43,9 +43,15 @@ export function guests({ line: { up, down } }: Limits): ByteRate {
   return down;
 }
 
+/** All that one session may not have. */
+export const exceeding = ({ quota, rate, throttle }: Omit<Wish, 'egress'>, most: Limits['session']): readonly Fault[] => [
+  ...checkQuota(quota, most.quota),
+  ...checkRates(rate, throttle, most.rate),
+];
+
 export function check(wish: Wish, limits: Limits, blocked: Blocked): Result<Terms> {
   const { quota, rate, throttle } = wish;
-  const [over] = [...checkQuota(quota, limits.session.quota), ...checkRates(rate, throttle, limits.session.rate)];
+  const [over] = exceeding(wish, limits.session);
   if (over !== undefined) return { ok: false, fault: over };
   const egress = checkEgress(wish.egress, limits, blocked);
   if (!egress.ok) return { ok: false, fault: under('egress', egress.fault) };

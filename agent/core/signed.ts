@@ -15,6 +15,9 @@ export type Nonce = Brand<string, 'Nonce'>;
 /** 8 bytes that differ after each boot. */
 export type BootId = Brand<string, 'BootId'>;
 
+/** Of the kernel's, which is 32 digits and dashes. */
+export const bootOf = (kernels: string): BootId => kernels.replaceAll('-', '').slice(0, 16) as BootId;
+
 export const grantId = (digest: Digest): GrantId => digest.slice(0, 32) as unknown as GrantId;
 
 /** What a router believes about the time, and why: nobody, the network's time servers, or somebody who signed it. */

@@ -2,7 +2,7 @@
 // when the config is not as it should be. Knows no option's meaning.
 
 import { type Code, type Fault, fail, ok, type Result, under } from '../core/result.ts';
-import type { Parsed, Section } from '../core/settings.ts';
+import type { Ceilings, Parsed, Section, Settings } from '../core/settings.ts';
 import * as settings from '../core/settings.ts';
 import type { Field, Table } from './blobmsg.ts';
 import * as blobmsg from './blobmsg.ts';
@@ -65,14 +65,19 @@ const faultsTable = (faults: readonly Fault[]): Table => {
   return blobmsg.table({ faults: blobmsg.array(tables) });
 };
 
+export type Told = Readonly<{ settings: Settings; ceilings: Ceilings }>;
+
 /** The other end of `answer`. */
-export function parse(answer: Table): Parsed {
+export function parse(answer: Table): Parsed<Told> {
   if (fields.has(answer, 'faults')) {
     const faults = parseFaults(answer);
     return { ok: false, faults: faults.ok ? faults.value : [faults.fault] };
   }
   const sections = decode(answer);
-  return sections.ok ? settings.parse(sections.value) : { ok: false, faults: [sections.fault] };
+  if (!sections.ok) return { ok: false, faults: [sections.fault] };
+  const [own, ceilings] = [settings.parse(sections.value), settings.parseCeilings(sections.value)];
+  if (!own.ok) return own;
+  return ceilings.ok ? { ok: true, value: { settings: own.value, ceilings: ceilings.value } } : ceilings;
 }
 
 function parseFaults(answer: Table): Result<readonly Fault[]> {

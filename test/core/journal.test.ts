@@ -4,13 +4,15 @@ import { millis, seconds } from '../../agent/core/brand.ts';
 import type { Account, Journal, Mark } from '../../agent/core/journal.ts';
 import * as journal from '../../agent/core/journal.ts';
 import type { Slot } from '../../agent/core/seat.ts';
-import type { Digest, KeyId, SessionId } from '../../agent/core/signed.ts';
+import type { BootId, Digest, KeyId, SessionId } from '../../agent/core/signed.ts';
 
 const [one, two] = ['1'.repeat(32), '2'.repeat(32)] as [SessionId, SessionId];
 const digest = (n: number): Digest => n.toString(16).padStart(64, '0') as Digest;
 const bytes = (size: number, of = 7): Uint8Array => new Uint8Array(size).fill(of);
 
-const opened = (session = one): Mark => ({ kind: 'opened', session, anchor: digest(0), grant: bytes(9) });
+const opened = (session = one): Mark => ({ kind: 'opened', session, anchor: digest(0), grant: bytes(9), name: 'ann' });
+const boot = '0123456789abcdef' as BootId;
+const lived = (time: number, up = time): Mark => ({ kind: 'lived', session: one, time: seconds(time), boot, up: seconds(up) });
 const sealed = (sequence: number, more: Partial<Extract<Mark, { kind: 'sealed' }>> = {}): Mark => ({
   kind: 'sealed',
   session: one,
@@ -79,10 +81,10 @@ taken('numbers that only grow', () => {
     root,
     { ...root, least: 6 },
     opened(),
-    { kind: 'lived', session: one, time: seconds(60) },
-    { kind: 'lived', session: one, time: seconds(50) },
+    lived(60, 70),
+    lived(50),
   ]);
-  assert.equal([j.starts, j.time, [...j.least.values()], accountOf(j).lived], [5, 90, [7], 60]);
+  assert.equal([j.starts, j.time, [...j.least.values()], accountOf(j).lived], [5, 90, [7], { time: 60, boot, up: 70 }]);
 });
 taken.run();
 
@@ -152,7 +154,7 @@ compact('make the same state', () => {
     ...begun,
     { kind: 'changed', session: one, grant: bytes(10) },
     { kind: 'seated', session: one, slot: 4 as Slot },
-    { kind: 'lived', session: one, time: seconds(9) },
+    lived(9),
     { kind: 'witnessed', session: one, sequence: 3, signature: bytes(64) },
     acknowledged(1),
     opened(two),

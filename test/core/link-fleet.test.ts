@@ -3,13 +3,14 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { State } from '../../agent/core/agent.ts';
-import * as agent from '../../agent/core/agent.ts';
 import { millis, seconds } from '../../agent/core/brand.ts';
-import type { Event } from '../../agent/core/event.ts';
+import type { State } from '../../agent/core/contact.ts';
+import * as contact from '../../agent/core/contact.ts';
+import type { Contacting as Event } from '../../agent/core/event.ts';
 import type { Code } from '../../agent/core/result.ts';
 import { fault } from '../../agent/core/result.ts';
-import type { Broker, Settings } from '../../agent/core/settings.ts';
+import type { Broker, Ceilings } from '../../agent/core/settings.ts';
+import type { KeyId } from '../../agent/core/signed.ts';
 
 const spread = 120;
 const brokers = ['first.example', 'second.example'].map(
@@ -24,9 +25,10 @@ const brokers = ['first.example', 'second.example'].map(
     spread: seconds(spread),
   }),
 );
-const settingsOf = (id: string, count: 1 | 2): Settings => {
+type Node = Readonly<{ id: string; brokers: readonly [Broker, ...Broker[]] }>;
+const nodeOf = (id: string, count: 1 | 2): Node => {
   const [one, two] = brokers as [Broker, Broker];
-  return { node: { id, prefix: 'weir' }, brokers: count === 1 ? [one] : [one, two] };
+  return { id, brokers: count === 1 ? [one] : [one, two] };
 };
 
 /** mulberry32: the same luck in every run. */
@@ -46,20 +48,38 @@ type Broken = (host: string, ms: number) => Answer;
 
 /** One node for so long; tells of each attempt. null: it starts; else it is connected and loses its broker at once. */
 function live(
-  settings: Settings,
+  node: Node,
   luck: () => number,
   until: number,
   isUp: boolean,
   broken: Broken,
   came: (host: string, ms: number) => void,
 ): State {
-  const self = { version: '1', host: 'quickjs', boot: `boot of ${settings.node.id}` };
-  let { state } = agent.begin();
+  const self = { version: '1', host: 'quickjs', boot: `boot of ${node.id}` };
+  let { state } = contact.begin();
   let ms = 0;
   let due: { at: number; event: Event } | null = null;
-  const events: Event[] = [{ kind: 'configured', settings }];
+  const { id, brokers } = node;
+  const ceilings = { rate: { up: 0n, down: 0n }, quota: 0n, lifetime: seconds(1) } as Ceilings;
+  const configured: Event = {
+    kind: 'configured',
+    node: id,
+    id: id as KeyId,
+    settings: { node: { id, prefix: 'weir' }, brokers },
+    ceilings,
+  };
+  const events: Event[] = [configured];
   if (isUp) {
-    state = { kind: 'connected', settings, broker: settings.brokers[0], trail: new Map(), since: millis(-3_600_000), back: null };
+    state = {
+      kind: 'connected',
+      node: id,
+      prefix: 'weir',
+      brokers,
+      broker: brokers[0],
+      trail: new Map(),
+      since: millis(-3_600_000),
+      back: null,
+    };
     events[0] = { kind: 'disconnected', fault: fault('closed', 'link', 'gone') };
   }
   for (;;) {
@@ -71,10 +91,10 @@ function live(
       due = null;
       continue;
     }
-    const step = agent.update(self, state, event, { at: millis(ms), luck: luck() });
+    const step = contact.update(self, state, event, { at: millis(ms), luck: luck() });
     state = step.state;
     for (const effect of step.effects) {
-      if (effect.kind === 'ask') events.push({ kind: 'configured', settings });
+      if (effect.kind === 'ask') events.push(configured);
       else if (effect.kind === 'resolve') events.push({ kind: 'resolved', addresses: ['192.0.2.1'] });
       else if (effect.kind === 'rest') due = { at: ms + effect.pause, event: { kind: 'rested' } };
       else if (effect.kind === 'disconnect') events.push({ kind: 'disconnected', fault: null });
@@ -122,7 +142,7 @@ fleet('loses its broker for ten minutes: nobody comes in crowds, and all come ba
   let back = 0;
   for (let i = 0; i < nodes; i++)
     // The longest wait after it is back.
-    if (live(settingsOf(`n${i}`, 1), luck, outage + 900_000, true, broken, (_, ms) => came(ms)).kind === 'connected') back += 1;
+    if (live(nodeOf(`n${i}`, 1), luck, outage + 900_000, true, broken, (_, ms) => came(ms)).kind === 'connected') back += 1;
   assert.is(back, nodes);
   assert.ok(
     peakOf(perSecond) <= bound(nodes * densest(spread)),
@@ -138,7 +158,7 @@ fleet('loses one of two brokers: the other is not overrun', () => {
   let [there, other] = [0, 0];
   for (let i = 0; i < nodes; i++) {
     const state = live(
-      settingsOf(`n${i}`, 2),
+      nodeOf(`n${i}`, 2),
       luck,
       1_800_000,
       true,
@@ -159,7 +179,7 @@ fleet('starts at once, as after a power failure: each at its moment, evenly', ()
   const { perSecond, came } = counter();
   for (let i = 0; i < nodes; i++)
     live(
-      settingsOf(`n${i}`, 1),
+      nodeOf(`n${i}`, 1),
       () => 0,
       200_000,
       false,
@@ -191,7 +211,7 @@ for (const [name, answer, most] of [
     let connects = 0;
     for (let i = 0; i < few; i++)
       live(
-        settingsOf(`n${i}`, 1),
+        nodeOf(`n${i}`, 1),
         luck,
         hour,
         true,
@@ -211,7 +231,7 @@ fleet('a better broker that is back gets its nodes back, at moments of their own
   let home = 0;
   for (let i = 0; i < few; i++) {
     const state = live(
-      settingsOf(`n${i}`, 2),
+      nodeOf(`n${i}`, 2),
       luck,
       outage + 4 * hour,
       true,

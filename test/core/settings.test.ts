@@ -60,12 +60,17 @@ accepted('everything set', () =>
 accepted('a pin alone is enough', () => assert.ok(parse(node, { host: 'b', pin }).ok));
 accepted('without TLS, when the owner says so', () => {
   const parsed = parse(node, { host: 'b', tls: '0' });
-  assert.is(parsed.ok && parsed.value.brokers[0].tls, null);
+  assert.is(parsed.ok && parsed.value.brokers[0]?.tls, null);
 });
 accepted('sections of others are not ours', () =>
   assert.ok(settings.parse([section('node', node), section('broker', broker), section('limits', { day: '1' })]).ok),
 );
 const another = (name: string, options: Options, type = 'broker'): settings.Section => ({ ...section(name, options), type });
+accepted('no broker at all: the section as it is shipped is none', () => {
+  const none = { ok: true, value: { node: { id: null, prefix: 'weir' }, brokers: [] } };
+  assert.equal(settings.parse([]), none);
+  assert.equal(parse({}, {}), none);
+});
 accepted('several brokers, in the order of the file, whatever their names', () => {
   const parsed = settings.parse([
     another('near', { ...broker, host: 'a' }),
@@ -95,12 +100,20 @@ accepted('the agent is shown every broker', () =>
     [['second', 'host', 'password']],
   ),
 );
+accepted('the ceilings of a session, of what the agent is shown', () => {
+  const limits = { session_rate_up: '2000', session_quota: '5', session_seconds: '60', rate_up: '7', schedule: 'never' };
+  assert.equal(settings.parseCeilings([section('limits', limits)]), {
+    ok: true,
+    value: { rate: { up: 2_000_000n, down: 10_000_000n }, quota: 5n << 20n, lifetime: 60 },
+  });
+  const parsed = settings.parseCeilings([section('limits', { session_quota: '0' })]);
+  assert.equal(parsed.ok ? [] : parsed.faults.map((f) => f.path), ['weir.limits.session_quota']);
+});
 accepted.run();
 
 const refused = suite('settings refuses');
 const long = 'a'.repeat(65);
 const cases: readonly (readonly [name: string, node: Options, broker: Options, code: string, path: string])[] = [
-  ['no id', {}, broker, 'missing', 'weir.node.id'],
   ['an empty id', { id: '' }, broker, 'malformed', 'weir.node.id'],
   ['an id that would be two levels', { id: 'a/b' }, broker, 'malformed', 'weir.node.id'],
   ['an id with a wildcard', { id: '+' }, broker, 'malformed', 'weir.node.id'],
@@ -142,8 +155,8 @@ refused('more brokers than it would ever try', () => {
   assert.equal(parsed.ok ? [] : parsed.faults.map((f) => [f.code, f.path]), [['limit', 'weir.broker']]);
 });
 refused('all that is wrong at once', () => {
-  const parsed = settings.parse([]);
-  assert.equal(parsed.ok ? [] : parsed.faults.map((f) => f.path), ['weir.node.id', 'weir.broker.host']);
+  const parsed = parse({ id: '' }, { port: '0', pin });
+  assert.equal(parsed.ok ? [] : parsed.faults.map((f) => f.path), ['weir.node.id', 'weir.broker.host', 'weir.broker.port']);
 });
 refused('and never repeats what was set', () => {
   const parsed = parse(node, { ...broker, pin: 'hunter2', port: 'hunter2' });

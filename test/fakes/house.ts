@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { millis } from '../../agent/core/brand.ts';
@@ -59,6 +59,8 @@ export async function open(
   // Also when it does not come to `close`.
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   const socket = join(dir, 'ubus.sock');
+  const folder = join(dir, 'agent');
+  mkdirSync(folder, { mode: 0o700 });
   const broker = await mosquitto.start();
   const authority = join(dir, 'authority.pem');
   writeFileSync(authority, broker.authority);
@@ -86,7 +88,7 @@ export async function open(
           ...names.under(ground),
           process: {
             ...host.process,
-            env: (name) => (name === 'UBUS_SOCKET' ? socket : null),
+            env: (name) => (name === 'UBUS_SOCKET' ? socket : name === 'WEIR_FOLDER' ? folder : null),
             onSignal: (name, fire) => void signals.set(name, fire),
           },
           log: voice.heard,
@@ -111,7 +113,10 @@ export async function open(
     },
     async runNative(role) {
       const voice = listen(role, onLine);
-      const child = spawn(await native('host'), [role], { env: { UBUS_SOCKET: socket }, stdio: ['ignore', 'ignore', 'pipe'] });
+      const child = spawn(await native('host'), [role], {
+        env: { UBUS_SOCKET: socket, WEIR_FOLDER: folder },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
       let half = '';
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
         const [rest = '', ...lines] = (half + text).split('\n').reverse();

@@ -325,9 +325,9 @@ const table: Readonly<Record<string, readonly (readonly [file: string, test: str
   'fail-back': [
     [core, 'to the one that failed least'],
     [fleet, 'a better broker that is back gets its nodes back, at moments of their own'],
-    ['test/core/agent.test.ts', 'a better broker that is not there costs nothing but a moment'],
+    ['test/core/contact.test.ts', 'a better broker that is not there costs nothing but a moment'],
   ],
-  'several addresses': [['test/core/agent.test.ts', 'where nobody answers, tries the other addresses at once']],
+  'several addresses': [['test/core/contact.test.ts', 'where nobody answers, tries the other addresses at once']],
   'DNS failing': [[here, 'a name server that fails']],
   'captive portal': [
     [link, 'somebody speaks no MQTT'],

@@ -9,7 +9,7 @@ import * as journal from '../../agent/wire/journal.ts';
 import * as story from './story.ts';
 
 const { sha256 } = portable;
-const { session, anchor } = story;
+const { session, anchor, boot } = story;
 const bytes = new Uint8Array(40).fill(3);
 const head = { session, sequence: 7, digest: anchor };
 const marks: readonly Mark[] = [
@@ -17,10 +17,10 @@ const marks: readonly Mark[] = [
   { kind: 'timed', time: seconds(2 ** 40) },
   { kind: 'voided', root: 'abcdefghijklmnop' as KeyId, least: 2 ** 32 - 1 },
   { kind: 'rooted', number: 9, digest: anchor, bytes },
-  { kind: 'opened', session, anchor, grant: bytes },
+  { kind: 'opened', session, anchor, grant: bytes, name: 'ann' },
   { kind: 'changed', session, grant: bytes },
   { kind: 'seated', session, slot: 5 as Slot },
-  { kind: 'lived', session, time: seconds(0) },
+  { kind: 'lived', session, time: seconds(0), boot, up: seconds(7) },
   { kind: 'shortened', ...head, sequence: 0, acknowledged: 8 },
   { kind: 'sealed', ...head, receipt: bytes, isLast: true },
   { kind: 'witnessed', session, sequence: 7, signature: new Uint8Array(64) },

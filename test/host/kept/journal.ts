@@ -4,10 +4,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { open } from '../../../agent/adapters/journal.ts';
 import { millis, seconds } from '../../../agent/core/brand.ts';
-import type { Journal, Mark } from '../../../agent/core/journal.ts';
+import type { Journal, Lived, Mark } from '../../../agent/core/journal.ts';
 import * as journal from '../../../agent/core/journal.ts';
 import type { Fault, Result } from '../../../agent/core/result.ts';
-import type { Digest, SessionId } from '../../../agent/core/signed.ts';
+import type { BootId, Digest, SessionId } from '../../../agent/core/signed.ts';
 import type { Host } from '../../../agent/ports/host.ts';
 import type { Opened } from '../../../agent/ports/store.ts';
 import * as clocks from '../../fakes/clock.ts';
@@ -32,6 +32,7 @@ function numbers(seed: number): (below: number) => number {
 }
 
 const hex = (n: number, size: number): string => n.toString(16).padStart(2 * size, '0');
+const lived = (time: number): Lived => ({ time: seconds(time), boot: '0123456789abcdef' as BootId, up: seconds(time) });
 const sessionOf = (n: number): SessionId => hex(n + 1, 16) as SessionId;
 
 /** What a node could write next; digests never repeat, so that a chain told twice shows. */
@@ -40,7 +41,7 @@ export function nextMarks(j: Journal, pick: (below: number) => number, fresh: nu
   const chosen = accounts[accounts.length === 0 ? 0 : pick(accounts.length)];
   if (chosen === undefined || (pick(8) === 0 && accounts.length < 6)) {
     const session = sessionOf(fresh);
-    return [{ kind: 'opened', session, anchor: hex(fresh, 32) as Digest, grant: new Uint8Array(size).fill(fresh) }];
+    return [{ kind: 'opened', session, anchor: hex(fresh, 32) as Digest, grant: new Uint8Array(size).fill(fresh), name: null }];
   }
   const [session, account] = chosen;
   const head = journal.headOf(account);
@@ -54,7 +55,7 @@ export function nextMarks(j: Journal, pick: (below: number) => number, fresh: nu
     case 1:
       return [{ kind: 'witnessed', session, sequence: head.sequence, signature: new Uint8Array(64).fill(fresh) }];
     case 2:
-      return [{ kind: 'lived', session, time: seconds(account.lived + 10) }];
+      return [{ kind: 'lived', session, ...lived((account.lived?.time ?? 0) + 10) }];
     case 3:
       return account.isClosed ? [] : [sealed(pick(4) === 0)];
     default:
@@ -153,7 +154,7 @@ export function testJournal(host: Pick<Host, 'sha256' | 'files'>, temp: string, 
     const { store } = start(files);
     const got = store.commit([
       { kind: 'started', starts: 5 },
-      { kind: 'lived', session: sessionOf(1), time: seconds(1) },
+      { kind: 'lived', session: sessionOf(1), ...lived(1) },
     ]);
     assert.is(!got.ok && got.fault.code, 'missing');
     assert.is(files.writes.length, 0);
@@ -195,7 +196,7 @@ export function testJournal(host: Pick<Host, 'sha256' | 'files'>, temp: string, 
     for (let n = 0; n < sessions; n++) {
       const session = sessionOf(n);
       const [anchor, digest] = [hex(n, 32) as Digest, hex(n + 5000, 32) as Digest];
-      must(store.commit([{ kind: 'opened', session, anchor, grant: new Uint8Array(300) }]));
+      must(store.commit([{ kind: 'opened', session, anchor, grant: new Uint8Array(300), name: null }]));
       must(store.commit([{ kind: 'sealed', session, sequence: 1, digest, receipt: new Uint8Array(330), isLast: true }]));
       longest = Math.max(longest, Number(files.writes.at(-1)?.after.length));
     }

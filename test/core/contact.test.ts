@@ -1,14 +1,15 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { State, Step } from '../../agent/core/agent.ts';
-import * as agent from '../../agent/core/agent.ts';
 import { millis, seconds } from '../../agent/core/brand.ts';
+import type { State, Step } from '../../agent/core/contact.ts';
+import * as contact from '../../agent/core/contact.ts';
 import type { Effect } from '../../agent/core/effect.ts';
-import type { Event } from '../../agent/core/event.ts';
+import type { Contacting as Event } from '../../agent/core/event.ts';
 import type { Trail } from '../../agent/core/link.ts';
 import * as link from '../../agent/core/link.ts';
 import { fault } from '../../agent/core/result.ts';
-import type { Broker, Settings } from '../../agent/core/settings.ts';
+import type { Broker, Ceilings, Settings } from '../../agent/core/settings.ts';
+import type { KeyId } from '../../agent/core/signed.ts';
 
 const self = { version: '1.2.3', host: 'quickjs', boot: 'b00t' };
 const at = (ms: number, luck = 0.5) => ({ at: millis(ms), luck });
@@ -24,11 +25,11 @@ const brokerAt = (host: string): Broker => ({
   spread: seconds(100),
 });
 const [b, c] = [brokerAt('b.example'), brokerAt('c.example')];
-const settings: Settings = { node: { id: 'roof', prefix: 'p' }, brokers: [b, c] };
+const settings: Settings = { node: { id: null, prefix: 'p' }, brokers: [b, c] };
 const why = fault('ECONNREFUSED', 'b.example', 'refused');
 
 const trail: Trail = new Map([['b.example:8883', { failures: 1, until: millis(0) }]]);
-const way = { settings, broker: b, trail };
+const way = { node: 'roof', prefix: 'p', brokers: [b, c], broker: b, trail } as const;
 const since = millis(900_000);
 const asking: State = { kind: 'asking', failures: 2, trail };
 const resolving: State = { ...way, kind: 'resolving', trial: false };
@@ -42,7 +43,12 @@ const states = { asking, resolving, connecting, connected, backup, moving, resti
 type Name = keyof typeof states;
 const names = Object.keys(states) as Name[];
 
-const configured: Event = { kind: 'configured', settings };
+const own = {
+  node: 'roof',
+  id: 'a'.repeat(16) as KeyId,
+  ceilings: { rate: { up: 1n, down: 1n }, quota: 1n, lifetime: seconds(1) } as Ceilings,
+};
+const configured: Event = { kind: 'configured', ...own, settings };
 const unconfigured: Event = { kind: 'unconfigured', faults: [fault('missing', 'weir.node.id', 'set it')] };
 const resolved: Event = { kind: 'resolved', addresses: ['10.0.0.1', '10.0.0.2', '10.0.0.3'] };
 const joined: Event = { kind: 'connected' };
@@ -69,7 +75,7 @@ const acts = ({ effects }: Step): readonly string[] =>
       case 'rest':
         return [`rest ${e.pause}`];
       case 'tell':
-        return [`tell ${e.link} ${e.broker}`];
+        return [`tell ${e.body['link']} ${e.body['broker']}`];
       case 'exit':
         return [`exit ${e.status}`];
       default:
@@ -116,59 +122,66 @@ const table: readonly (readonly [from: Name, event: Event, to: State, acts: read
   ...names.map((from) => [from, orphaned, leaving, ['exit 1']] as const),
 ];
 
-const update = suite('agent');
+const update = suite('contact');
 update('begins by asking', () =>
-  assert.equal(agent.begin(), { state: { kind: 'asking', failures: 0, trail: null }, effects: [{ kind: 'ask' }] }),
+  assert.equal(contact.begin(), { state: { kind: 'asking', failures: 0, trail: null }, effects: [{ kind: 'ask' }] }),
 );
 for (const [from, event, to, want] of table)
   update(`${from}, ${event.kind}`, () => {
-    const step = agent.update(self, states[from], event, now);
+    const step = contact.update(self, states[from], event, now);
     assert.equal(step.state, to);
     assert.equal(acts(step), want);
   });
 for (const from of names)
   for (const event of events.filter((e) => !table.some(([f, t]) => f === from && t.kind === e.kind)))
     update(`${from}, ${event.kind}: nothing`, () => {
-      const step = agent.update(self, states[from], event, now);
+      const step = contact.update(self, states[from], event, now);
       assert.is(step.state, states[from]);
       assert.equal(acts(step), []);
     });
 update('waits for its turn, once, however lucky', () => {
-  const step = agent.update(self, { ...asking, trail: null }, configured, at(5, 0.999));
+  const step = contact.update(self, { ...asking, trail: null }, configured, at(5, 0.999));
   const turn = link.first('roof', 'b00t', seconds(100));
   assert.equal(step.state, { kind: 'resting', failures: 0, trail: new Map(), until: millis(5 + turn), why: 'link: waits for its turn' });
   assert.equal(acts(step), [`rest ${turn}`]);
-  const next = agent.update(self, agent.update(self, step.state, rested, now).state, configured, now);
+  const next = contact.update(self, contact.update(self, step.state, rested, now).state, configured, now);
   assert.equal(acts(next), ['resolve b.example']);
+});
+update('stays alone where no broker is set, until it is stopped', () => {
+  const none: Event = { ...configured, settings: { ...settings, brokers: [] } };
+  const step = contact.update(self, { ...asking, trail: null }, none, now);
+  assert.equal([step.state, acts(step)], [{ kind: 'alone', node: 'roof' }, []]);
+  assert.equal(contact.status(step.state, now.at), { link: 'alone', node: 'roof' });
+  assert.equal(acts(contact.update(self, step.state, stopped, now)), ['exit 0']);
 });
 update('has no turn to wait for where there is one node', () => {
   const alone: Settings = { ...settings, brokers: [{ ...b, spread: seconds(0) }] };
-  assert.equal(acts(agent.update(self, { ...asking, trail: null }, { kind: 'configured', settings: alone }, now)), ['resolve b.example']);
+  assert.equal(acts(contact.update(self, { ...asking, trail: null }, { ...configured, settings: alone }, now)), ['resolve b.example']);
 });
 update('where nobody answers, tries the other addresses at once', () => {
   const silent: Event = { kind: 'disconnected', fault: fault('ENETUNREACH', '', 'no way') };
-  const step = agent.update(self, connecting, silent, now);
+  const step = contact.update(self, connecting, silent, now);
   assert.equal(step.state, { ...connecting, others: [] });
   assert.equal(acts(step), [`connect 10.0.0.9, will ${gone}`]);
-  assert.equal(acts(agent.update(self, step.state, silent, now)), ['rest 50000']);
+  assert.equal(acts(contact.update(self, step.state, silent, now)), ['rest 50000']);
 });
 update('a better broker that is not there costs nothing but a moment', () => {
   const trial = { ...connecting, trial: true, others: [] };
-  const step = agent.update(self, trial, disconnected, now);
+  const step = contact.update(self, trial, disconnected, now);
   assert.equal([step.state, acts(step)], [{ kind: 'asking', failures: 0, trail: failed(2) }, ['ask']]);
-  assert.equal(acts(agent.update(self, step.state, configured, now)), ['resolve c.example']);
+  assert.equal(acts(contact.update(self, step.state, configured, now)), ['resolve c.example']);
 });
 update('at a broker that is not the best it waits for the better one', () => {
-  const { state, effects } = agent.update(self, { ...connecting, broker: c }, joined, now);
+  const { state, effects } = contact.update(self, { ...connecting, broker: c }, joined, now);
   assert.equal(state.kind === 'connected' && state.back, { to: b, at: millis(now.at + 1_350_000) });
   assert.equal(effects.at(-1), { kind: 'rest', pause: 1_350_000 });
 });
 update('a connection that lived for a moment came to nothing', () => {
-  const step = agent.update(self, { ...connected, since: millis(now.at - 59_999) }, disconnected, now);
+  const step = contact.update(self, { ...connected, since: millis(now.at - 59_999) }, disconnected, now);
   assert.equal(step.state, rest(50_000, failed(2)));
 });
 update('says why, once, and no secret', () => {
-  const { effects } = agent.update(self, connecting, disconnected, now);
+  const { effects } = contact.update(self, connecting, disconnected, now);
   assert.equal(
     effects.filter((e) => e.kind === 'log').map((e) => e.line),
     [text, 'agent: goes on in 50 s'],
@@ -181,7 +194,7 @@ const shown: readonly (readonly [state: State, want: Readonly<Record<string, str
   [backup, { link: 'connected', node: 'roof', broker: 'c.example:8883', for: '100 s', next: 'b.example:8883 in 900 s' }],
   [resting, { link: 'resting', next: 'in 20 s', why: 'refused' }],
 ];
-for (const [state, want] of shown) update(`shows itself ${state.kind}`, () => assert.equal(agent.status(state, now.at), want));
+for (const [state, want] of shown) update(`shows itself ${state.kind}`, () => assert.equal(contact.status(state, now.at), want));
 update.run();
 
 const pause = suite('pause');
@@ -195,5 +208,5 @@ const pauses: readonly (readonly [failures: number, luck: number, want: number])
   [5000, 0.999, 59_940],
 ];
 for (const [failures, luck, want] of pauses)
-  pause(`${failures} failures, luck ${luck}`, () => assert.is(agent.pause(failures, luck), want));
+  pause(`${failures} failures, luck ${luck}`, () => assert.is(contact.pause(failures, luck), want));
 pause.run();

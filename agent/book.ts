@@ -1,0 +1,73 @@
+// What the agent signs and what it keeps: its identity, its journal, the epoch of this start. Part of the agent's root: hands the codecs and
+// the adapters of these to the loop.
+
+import * as board from './adapters/board.ts';
+import * as identities from './adapters/identity.ts';
+import * as journals from './adapters/journal.ts';
+import type { Bus } from './adapters/ubus-client.ts';
+import * as journal from './core/journal.ts';
+import { type Fault, ok, type Result, text } from './core/result.ts';
+import type { Clock } from './core/serving.ts';
+import { bootOf, type Nonce } from './core/signed.ts';
+import type { World } from './loop.ts';
+import type { Host } from './ports/host.ts';
+import type { Store } from './ports/store.ts';
+import { hexOf } from './wire/form.ts';
+import type { Identity } from './wire/identity.ts';
+import { recall } from './wire/recall.ts';
+import * as seals from './wire/seal.ts';
+
+export type Book = Pick<World, 'store' | 'recalled' | 'sign' | 'seal'> &
+  Readonly<{
+    /** Who we are, once the board is known. */
+    identify(bus: Bus): Promise<Result<Identity>>;
+    /** Somebody has a backup of the key. */
+    isSaved(): boolean;
+    epoch: Nonce;
+  }>;
+
+export function open(host: Host, folder: string, clock: () => Clock): Result<Book> {
+  const say = (why: Fault): void => host.log(text(why));
+  const opened = journals.open(host, folder, say);
+  if (!opened.ok) return opened;
+  const { store, cut, damage } = opened.value;
+  if (cut > 0) host.log(`journal: ${cut} bytes of a write that was cut are left out`);
+  if (damage !== null) say(damage);
+  write(store, [{ kind: 'started', starts: store.state().starts + 1 }, ...(damage === null ? [] : journal.abandoned(store.state()))], say);
+  const recalled = recall(store.state(), host).flatMap((one) => {
+    if (!one.ok) say(one.fault);
+    return one.ok ? [one.value] : [];
+  });
+  const epoch = hexOf(host.random(16)) as Nonce;
+  const boot = bootOf(host.clock.bootId());
+  let identity: Identity | null = null;
+  const signer = (): Identity['signer'] => {
+    if (identity === null) throw new Error('signs before it knows who it is');
+    return identity.signer;
+  };
+  return ok({
+    store,
+    recalled,
+    epoch,
+    isSaved: () => identities.isSaved(host, folder),
+    async identify(bus) {
+      if (identity !== null) return ok(identity);
+      const here = await board.read(bus.call);
+      if (!here.ok) return here;
+      const known = identities.open(host, folder, board.textOf(here.value));
+      if (known.ok) identity = known.value;
+      return known;
+    },
+    sign: (grant) => seals.grant(grant, signer(), host),
+    seal(receipts, others) {
+      const { at, wall } = clock();
+      return seals.seal(receipts, others, store.state(), { epoch, boot, up: at, wall }, signer(), host);
+    },
+  });
+}
+
+/** What cannot be written now is said; it is written with what comes next. */
+function write(store: Store, marks: readonly journal.Mark[], say: (why: Fault) => void): void {
+  const written = store.commit(marks);
+  if (!written.ok) say(written.fault);
+}

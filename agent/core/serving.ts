@@ -1,0 +1,403 @@
+// One session, from its grant to its last receipt: what becomes of it by what is counted, answered, signed and agreed, what it wants of the
+// enforcer, and what its next receipt says. The kernel holds its limits meanwhile; here they are judged once more, and billed. Knows no other
+// session, no key of ours and no bytes.
+
+import type { Alteration, Eviction, Renewal, Request } from './admission.ts';
+import { type ByteCount, type Millis, millis, type PublicKey, type Seconds, seconds } from './brand.ts';
+import type { Grant } from './grant.ts';
+import { isSame } from './grant.ts';
+import type { Lived, Mark } from './journal.ts';
+import type { Wish } from './limits.ts';
+import type { Ending, Link, Pace, Reading, Receipt } from './receipt.ts';
+import * as receipts from './receipt.ts';
+import { absurd, type Fault } from './result.ts';
+import type { Pair, PeerKey, Quota } from './seat.ts';
+import { isSpent, sumOf } from './seat.ts';
+import type { Gone, Row, Seated } from './session.ts';
+import type { Ceilings } from './settings.ts';
+import type { BootId, GrantId, SessionId, Wall } from './signed.ts';
+
+export type Figures = Pick<Reading, 'counted' | 'packets' | 'generation' | 'tunnel' | 'gap'>;
+
+/** Its place in the kernel. */
+export type Place = Readonly<{
+  /** What the enforcer has agreed to; null: that was in an earlier life of ours. */
+  told: Wish | null;
+  addresses: readonly [four: string, six: string] | null;
+  endpoint: string | null;
+  /** Of the kernel's own time-out; null: not read yet. */
+  left: Millis | null;
+}>;
+
+type Common = Readonly<{
+  session: SessionId;
+  name: string | null;
+  grant: Grant;
+  /** The grant in force; null: still the first. */
+  terms: GrantId | null;
+  head: Link;
+  /** The newest that is known. */
+  seen: Figures;
+  /** At the head of the chain: bytes billed, and when that was. */
+  sealed: Readonly<{ bytes: bigint; at: Millis }>;
+  /** The last receipt that was countersigned. */
+  witnessed: Readonly<{ sequence: number; bytes: bigint }> | null;
+  /** Lifetime that was used at `since`. */
+  lived: Seconds;
+  since: Millis;
+  /** When bytes last passed. */
+  moved: Millis;
+  /** Terms or state are others than at the head. */
+  isTurn: boolean;
+}>;
+
+export type Session = Common &
+  (
+    | Readonly<{ kind: 'waiting' }>
+    | Readonly<{ kind: 'open' | 'throttled'; place: Place }>
+    /** Of no use for now: the enforcer refuses it, or a friend has used it up and may get more. */
+    | Readonly<{ kind: 'paused'; why: Fault | 'spent'; place: Place | null }>
+    /** Nothing passes any more but what is said about its receipts. */
+    | Readonly<{ kind: 'draining'; why: Ending; stage: Stage; place: Place | null }>
+    | Readonly<{ kind: 'closed'; why: Ending }>
+  );
+type Stage =
+  /** It has to be stopped, and then read once more. */
+  | 'stopping'
+  | 'stopped'
+  /** All that it will ever have used is known: its last receipt is due. */
+  | 'measured'
+  /** So long the consumer may countersign that. */
+  | Readonly<{ until: Millis }>;
+
+export type Clock = Readonly<{ at: Millis; wall: Wall }>;
+export type Now = Clock & Readonly<{ boot: BootId; ceilings: Ceilings }>;
+
+export type Happening =
+  | Readonly<{ kind: 'metered'; row: Row }>
+  /** `wish` null: only its end was set. */
+  | Readonly<{ kind: 'placed'; seated: Seated; wish: Wish | null }>
+  | Readonly<{ kind: 'refused'; fault: Fault }>
+  /** The kernel has no place of it any more; null: nobody says what it had counted. */
+  | Readonly<{ kind: 'left'; gone: Pick<Gone, 'counted'> | null }>
+  | Readonly<{ kind: 'changed'; grant: Grant; terms: GrantId }>
+  | Readonly<{ kind: 'ended'; why: Ending }>
+  | Readonly<{ kind: 'sealed'; link: Link }>
+  | Readonly<{ kind: 'witnessed'; sequence: number }>
+  | Readonly<{ kind: 'disputed'; sequence: number }>
+  | Readonly<{ kind: 'passed' }>;
+
+const none: Pair<ByteCount> = { up: 0n as ByteCount, down: 0n as ByteCount };
+const nothing: Figures = { counted: none, packets: none, generation: 0 as Figures['generation'], tunnel: none, gap: null };
+function larger(a: bigint, b: bigint): bigint {
+  if (a > b) return a;
+  return b;
+}
+const each = (of: (way: 'up' | 'down') => bigint): Pair<ByteCount> => ({ up: of('up') as ByteCount, down: of('down') as ByteCount });
+
+// ── Beginning ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const begin = (session: SessionId, name: string | null, grant: Grant, anchor: Link, at: Millis): Session => ({
+  kind: 'waiting',
+  session,
+  name,
+  grant,
+  terms: null,
+  head: anchor,
+  seen: nothing,
+  sealed: { bytes: 0n, at },
+  witnessed: null,
+  lived: seconds(0),
+  since: at,
+  moved: at,
+  isTurn: false,
+});
+
+/** What the journal knows of a session. */
+export type Recalled = Readonly<{
+  session: SessionId;
+  name: string | null;
+  grant: Grant;
+  terms: GrantId | null;
+  head: Link;
+  last: Receipt | null;
+  witnessed: Readonly<{ sequence: number; bytes: bigint }> | null;
+  lived: Lived | null;
+}>;
+
+/** The router was powered on while we were not there; after a reboot, since its boot. */
+export function recall({ lived, last, ...kept }: Recalled, boot: BootId, at: Millis): Session {
+  const { session, name, grant, head } = kept;
+  const since = lived !== null && lived.boot === boot ? lived.up : 0;
+  const seen = last === null ? nothing : { ...last, tunnel: none };
+  return {
+    ...begin(session, name, grant, head, at),
+    ...kept,
+    seen,
+    sealed: { bytes: sumOf(seen.counted), at },
+    lived: seconds((lived?.time ?? 0) + Math.max(0, Math.floor(at / 1000) - since)),
+  };
+}
+
+// ── What becomes of it ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export function step(s: Session, h: Happening, now: Now): Session {
+  const next = judge(take(s, h, now), now);
+  return next.kind === s.kind || s.kind === 'waiting' || next.kind === 'closed' ? next : { ...next, isTurn: true };
+}
+
+function take(s: Session, h: Happening, now: Now): Session {
+  switch (h.kind) {
+    case 'metered':
+      return metered(s, h.row, now.at);
+    case 'left':
+      return unseated(h.gone === null ? s : billed(s, h.gone.counted));
+    case 'placed':
+      return placed(s, h.seated, h.wish, now.at);
+    case 'refused':
+      return s.kind === 'waiting' || s.kind === 'paused' ? { ...common(s), kind: 'paused', why: h.fault, place: null } : s;
+    case 'changed':
+      return { ...s, grant: h.grant, terms: h.terms, isTurn: true };
+    case 'ended':
+      return drain(s, h.why);
+    case 'sealed':
+      return sealed(s, h.link, now.at);
+    case 'witnessed':
+      return answered({ ...s, witnessed: { sequence: h.sequence, bytes: s.sealed.bytes } }, h.sequence);
+    case 'disputed':
+      return answered(s, h.sequence);
+    case 'passed':
+      return s;
+    default:
+      return absurd(h);
+  }
+}
+
+function metered(s: Session, row: Row, at: Millis): Session {
+  const was = placeOf(s);
+  const place: Place = { ...(was ?? nowhere), endpoint: row.endpoint, left: row.left };
+  const next = billed(s, row.counted);
+  const isMoving = was === null || sumOf(next.seen.counted) > sumOf(s.seen.counted);
+  const seen = { ...next.seen, generation: row.generation, tunnel: row.tunnel };
+  const here = seated({ ...next, seen, moved: isMoving ? at : s.moved }, place);
+  return here.kind === 'draining' && here.stage === 'stopped' ? { ...here, stage: 'measured' } : here;
+}
+
+/** Never less than before: whatever the kernel forgot, it had counted. */
+const billed = (s: Session, counted: Pair<ByteCount>): Session => ({
+  ...s,
+  seen: { ...s.seen, counted: each((way) => larger(counted[way], s.seen.counted[way])) },
+});
+
+function placed(s: Session, { address4, address6, generation }: Seated, wish: Wish | null, at: Millis): Session {
+  const was = placeOf(s);
+  const place: Place = { ...(was ?? nowhere), told: wish ?? was?.told ?? null, addresses: [address4, address6] };
+  const next = was === null ? { ...s, seen: { ...s.seen, generation }, moved: at } : s;
+  const here = seated(next, place);
+  return here.kind === 'draining' && here.stage === 'stopping' ? { ...here, stage: 'stopped' } : here;
+}
+
+function seated(s: Session, place: Place): Session {
+  switch (s.kind) {
+    case 'open':
+    case 'throttled':
+    case 'draining':
+      return { ...s, place };
+    case 'closed':
+      return s;
+    case 'paused':
+      return s.why === 'spent' ? { ...s, place } : { ...common(s), kind: 'open', place };
+    case 'waiting':
+      return { ...common(s), kind: 'open', place };
+  }
+}
+
+function unseated(s: Session): Session {
+  switch (s.kind) {
+    case 'draining':
+      return typeof s.stage === 'object' ? close(s, s.why) : { ...s, place: null, stage: 'measured' };
+    case 'closed':
+      return s;
+    case 'paused':
+      return s.why === 'spent' ? { ...common(s), kind: 'waiting' } : { ...s, place: null };
+    default:
+      return { ...common(s), kind: 'waiting' };
+  }
+}
+
+function drain(s: Session, why: Ending): Session {
+  if (s.kind === 'draining' || s.kind === 'closed') return s;
+  const place = placeOf(s);
+  return { ...common(s), kind: 'draining', why, place, stage: place === null ? 'measured' : 'stopping' };
+}
+
+const close = (s: Common, why: Ending): Session => ({ ...common(s), kind: 'closed', why });
+
+function sealed(s: Session, head: Link, at: Millis): Session {
+  const next = { ...s, head, sealed: { bytes: sumOf(s.seen.counted), at }, isTurn: false };
+  if (next.kind !== 'draining' || next.stage !== 'measured') return next;
+  const isAsked = next.place !== null && next.grant.consumer !== null;
+  return isAsked ? { ...next, stage: { until: millis(at + lastWord) } } : close(next, next.why);
+}
+
+/** By its consumer, to the receipt of that number. */
+const answered = (s: Session, sequence: number): Session =>
+  s.kind === 'draining' && typeof s.stage === 'object' && sequence === s.head.sequence ? close(s, s.why) : s;
+
+function judge(s: Session, now: Now): Session {
+  switch (s.kind) {
+    case 'closed':
+      return s;
+    case 'draining':
+      return typeof s.stage === 'object' && now.at >= s.stage.until ? close(s, s.why) : s;
+    case 'waiting':
+      return leftOf(s, now) > 0 ? s : drain(s, 'expired');
+    case 'paused':
+    case 'open':
+    case 'throttled': {
+      if (leftOf(s, now) <= 0) return drain(s, 'expired');
+      const { grant, place, moved } = s;
+      if (place === null) return s;
+      if (grant.idle !== null && now.at - moved >= grant.idle * 1000) return drain(s, 'idle');
+      const isOver = isSpent(grant.quota as Quota, chargedTo(s));
+      if (isOver && grant.throttle === null)
+        return s.name === null ? drain(s, 'spent') : { ...common(s), kind: 'paused', why: 'spent', place };
+      const service = serviceOf(s);
+      if (service === 'cut') return drain(s, 'unwitnessed');
+      return { ...common(s), kind: isOver || service === 'throttled' ? 'throttled' : 'open', place };
+    }
+  }
+}
+
+// ── What it comes to ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const lastWord = 60_000;
+const nowhere: Place = { told: null, addresses: null, endpoint: null, left: null };
+
+const common = ({ session, name, grant, terms, head, seen, sealed, witnessed, lived, since, moved, isTurn }: Common): Common => ({
+  session,
+  name,
+  grant,
+  terms,
+  head,
+  seen,
+  sealed,
+  witnessed,
+  lived,
+  since,
+  moved,
+  isTurn,
+});
+
+export const placeOf = (s: Session): Place | null => ('place' in s ? s.place : null);
+
+/** Nothing of it has ever passed. */
+export const isUntouched = ({ head, seen }: Common): boolean => head.sequence === 0 && sumOf(seen.counted) === 0n;
+
+export const livedBy = ({ lived, since }: Common, at: Millis): Seconds => seconds(lived + Math.floor((at - since) / 1000));
+
+export const lifeOf = (session: SessionId, time: number, at: Millis, boot: BootId): Mark => ({
+  kind: 'lived',
+  session,
+  time: seconds(time),
+  boot,
+  up: seconds(Math.floor(at / 1000)),
+});
+
+/** Seconds. A wall clock that nobody vouches for ends nothing. */
+export function leftOf(s: Common, { at, wall }: Clock): number {
+  const { lifetime, until } = s.grant;
+  const left = lifetime - livedBy(s, at);
+  return until === null || wall.trust === 'unknown' ? left : Math.min(left, until - wall.at);
+}
+
+const chargedTo = ({ seen: { counted, gap } }: Common): Pair<ByteCount> => each((way) => counted[way] + (gap?.[way] ?? 0n));
+
+export const serviceOf = (s: Common): ReturnType<typeof receipts.serviceOf> =>
+  receipts.serviceOf(s.grant, sumOf(s.seen.counted) - (s.witnessed?.bytes ?? 0n));
+
+export function quotaLeft(s: Common): Quota {
+  const { quota } = s.grant;
+  const charged = chargedTo(s);
+  const above = (had: bigint, used: bigint): ByteCount => (had > used ? had - used : 0n) as ByteCount;
+  return quota.kind === 'shared'
+    ? { kind: 'shared', bytes: above(quota.bytes, sumOf(charged)) }
+    : { kind: 'split', up: above(quota.up, charged.up), down: above(quota.down, charged.down) };
+}
+
+// ── What it wants of the enforcer ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type Asked =
+  | Readonly<{ method: 'admit'; item: Request & Readonly<{ key: PeerKey }> }>
+  | Readonly<{ method: 'change'; item: Alteration & Readonly<{ key: PeerKey }> }>
+  | Readonly<{ method: 'renew'; item: Renewal & Readonly<{ key: PeerKey }> }>
+  | Readonly<{ method: 'evict'; item: Eviction & Readonly<{ key: PeerKey }> }>;
+export type Method = Asked['method'];
+
+/** null: it is as it should be. */
+export function wantOf(s: Session, now: Now): Asked | null {
+  const key = s.grant.peer;
+  if (s.kind === 'closed') return null;
+  if (s.kind === 'draining') {
+    if (s.stage !== 'stopping') return null;
+    // Only who can countersign has to stay until the last receipt is signed.
+    return s.grant.consumer === null ? { method: 'evict', item: { key } } : { method: 'change', item: { key, ...wishOf(s) } };
+  }
+  const wish = wishOf(s);
+  const wanted = Math.max(1, Math.min(leftOf(s, now), now.ceilings.lifetime));
+  const place = placeOf(s);
+  if (place === null) return { method: 'admit', item: { key, ...wish, seconds: BigInt(wanted), used: s.seen.counted } };
+  if (place.told === null || !isSame(place.told, wish)) return { method: 'change', item: { key, ...wish } };
+  const left = place.left === null ? wanted : place.left / 1000;
+  // The kernel's time runs as ours does; it is behind when the grant was topped up, and where the owner's ceiling is shorter than the grant.
+  const isFar = left < wanted - Math.max(trifle, wanted / 4) || left > wanted + trifle;
+  return isFar ? { method: 'renew', item: { key, seconds: BigInt(wanted) } } : null;
+}
+
+const trifle = 10;
+
+/** For whom nothing is granted once the credit is used up: a sixteenth of the rate, and enough to countersign by. */
+const slowest = 64_000n;
+const slowed = (rate: bigint): bigint => (rate < slowest ? rate : rate / 16n < slowest ? slowest : rate / 16n);
+
+function wishOf(s: Session): Wish {
+  const { quota, rate, throttle, egress } = s.grant;
+  if (s.kind === 'draining') return { quota: usedUp(s), rate, throttle: null, egress };
+  if (serviceOf(s) === 'full') return { quota, rate, throttle, egress };
+  const slow = throttle ?? { up: slowed(rate.up), down: slowed(rate.down) };
+  return { quota, rate: slow, throttle, egress };
+}
+
+/** A quota that is spent: the kernel passes nothing more, and the peer stays. */
+function usedUp({ grant: { quota }, seen: { counted } }: Common): Wish['quota'] {
+  const least = (n: bigint): bigint => (n > 0n ? n : 1n);
+  return quota.kind === 'shared'
+    ? { kind: 'shared', bytes: least(sumOf(counted)) }
+    : { kind: 'split', up: least(counted.up), down: least(counted.down) };
+}
+
+/** Whose word about receipts is heard, and where. */
+export type Consumer = Readonly<{ session: SessionId; key: PublicKey; addresses: readonly [string, string] }>;
+export function consumerOf(s: Session): Consumer | null {
+  const [key, addresses] = [s.grant.consumer, placeOf(s)?.addresses ?? null];
+  return key === null || addresses === null ? null : { session: s.session, key, addresses };
+}
+
+// ── Receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const isLast = (s: Session): boolean => s.kind === 'draining' && s.stage === 'measured';
+
+export const billedSince = (s: Common): bigint => sumOf(s.seen.counted) - s.sealed.bytes;
+
+export function isDue(s: Session, pace: Pace, at: Millis): boolean {
+  if (isLast(s)) return true;
+  const bytes = billedSince(s);
+  return bytes > 0n && s.kind !== 'closed' && receipts.isTime(pace, { bytes, time: at - s.sealed.at }, s.isTurn);
+}
+
+export const receiptOf = (s: Session, { at, wall, boot }: Now): Receipt =>
+  receipts.next(s.head, { ...s.seen, boot, up: at, wall, left: quotaLeft(s) }, s.grant.price, {
+    terms: s.terms,
+    witnessed: s.witnessed?.sequence ?? null,
+    final: s.kind === 'draining' && isLast(s) ? s.why : null,
+  });

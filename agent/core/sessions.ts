@@ -1,0 +1,405 @@
+// All sessions: who is granted one, and the round in which they are read, judged, ordered from the enforcer and billed. One thing at a time:
+// read → order → seal → wait, so that no two answers of the kernel's can overtake one another. Knows no bus, no file and no key.
+
+import { type Millis, millis } from './brand.ts';
+import type { Effect, Settled } from './effect.ts';
+import type { Answer, Budget, Serving, Ticket } from './event.ts';
+import type { Granted } from './friend.ts';
+import * as friend from './friend.ts';
+import * as grants from './grant.ts';
+import type { Link } from './receipt.ts';
+import * as receipts from './receipt.ts';
+import { absurd, type Fault, fault, ok, type Result, text, under } from './result.ts';
+import type { PeerKey } from './seat.ts';
+import type { Happening, Now, Recalled, Session } from './serving.ts';
+import * as serving from './serving.ts';
+import type { Row } from './session.ts';
+import type { Ceilings } from './settings.ts';
+import type { BootId, KeyId, SessionId } from './signed.ts';
+
+export type Table = ReadonlyMap<SessionId, Session>;
+export type State = Readonly<{
+  table: Table;
+  /** null: neither the enforcer nor our own name is known yet. */
+  own: Readonly<{ id: KeyId; ceilings: Ceilings }> | null;
+  phase: 'idle' | 'reading' | 'ordering' | 'sealing' | 'waiting';
+  /** Something has changed since this round began. */
+  isStale: boolean;
+  /** Who waits for what becomes of a session. */
+  askers: ReadonlyMap<SessionId, readonly Ticket[]>;
+  budget: Budget;
+  /** Of sealing a receipt and checking its countersignature, here. */
+  cost: Millis;
+  /** When lifetimes were last noted. */
+  noted: Millis;
+  /** What was last said of the enforcer's silence. */
+  silence: string | null;
+}>;
+export type Step = Readonly<{ state: State; effects: readonly Effect[] }>;
+
+const period = millis(10_000);
+/** What is lost of a lifetime by a power cut: so often it is noted, and so often again the notes are written. */
+const notes = millis(300_000);
+
+// ── Beginning ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `recalled`: from the journal. */
+export const begin = (recalled: readonly Recalled[], boot: BootId, at: Millis): State => ({
+  table: new Map(recalled.map((one) => [one.session, serving.recall(one, boot, at)])),
+  own: null,
+  phase: 'idle',
+  isStale: false,
+  askers: new Map(),
+  budget: { round: false, step: false },
+  cost: millis(0),
+  noted: at,
+  silence: null,
+});
+
+// ── What happens ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export function update(boot: BootId, state: State, event: Serving, moment: serving.Clock): Step {
+  const { own } = state;
+  if (event.kind === 'configured') {
+    const { id, ceilings } = event;
+    return settle(boot, moment, state, round({ ...state, own: { id, ceilings } }));
+  }
+  if (own === null) return 'ticket' in event && event.ticket !== null ? refused(state, event.ticket, notYet) : { state, effects: [] };
+  return settle(boot, moment, state, next({ ...moment, boot, ceilings: own.ceilings }, own.id, state, event));
+}
+
+const notYet = fault('missing', 'agent', 'has only begun: the enforcer has not answered yet');
+
+function next(now: Now, id: KeyId, state: State, event: Exclude<Serving, { kind: 'configured' }>): Step {
+  switch (event.kind) {
+    case 'invited': {
+      const { ticket, nonce, name, draft } = event;
+      const grant = friend.invite(id, nonce, draft);
+      const no = friend.misnamed(name) ?? objection(state, id, now.ceilings, { grant, name, kind: 'open' });
+      return no === null ? { state, effects: [{ kind: 'sign', grant, name, ticket }] } : refused(state, ticket, no);
+    }
+    case 'topped': {
+      const { ticket, nonce, name, quota, seconds } = event;
+      const had = byName(state.table, name);
+      if (had === undefined) return refused(state, ticket, nobody);
+      const grant = friend.topUp(had.session, had.grant, nonce, quota, seconds);
+      const no = objection(state, id, now.ceilings, { grant, name, kind: 'topUp' });
+      return no === null ? { state, effects: [{ kind: 'sign', grant, name, ticket }] } : refused(state, ticket, no);
+    }
+    case 'dismissed': {
+      const had = byName(state.table, event.name);
+      return had === undefined ? refused(state, event.ticket, nobody) : end(state, now, had, event.ticket);
+    }
+    case 'revoked': {
+      const had = state.table.get(event.session);
+      if (had !== undefined) return end(state, now, had, event.ticket);
+      return event.ticket === null ? { state, effects: [] } : refused(state, event.ticket, fault('missing', 'session', 'is not open here'));
+    }
+    case 'granted': {
+      const { granted } = event;
+      const no = objection(state, id, now.ceilings, granted);
+      if (no === null) return { state, effects: [{ kind: 'agree', granted, marks: marksOf(granted, now) }] };
+      return granted.ticket === null ? { state, effects: [] } : refused(state, granted.ticket, no);
+    }
+    case 'disagreed': {
+      const { ticket } = event.granted;
+      const why = log(`journal: a grant could not be written: ${text(event.fault)}`);
+      if (ticket === null) return { state, effects: [why] };
+      return { state, effects: [why, { kind: 'answer', ticket, outcome: { ok: false, fault: event.fault } }] };
+    }
+    case 'agreed':
+      return round(asking(agreed(state, event.granted, now), sessionOf(event.granted), event.granted.ticket));
+    case 'ticked':
+      return state.phase === 'waiting' ? round(state) : { state, effects: [] };
+    case 'read':
+      return state.phase === 'reading' ? read(state, event.rows, event.budget, now) : { state, effects: [] };
+    case 'unread': {
+      if (state.phase !== 'reading') return { state, effects: [] };
+      const why = text(event.fault);
+      const passed = stepAll(state, () => ({ kind: 'passed' }), now);
+      const { state: answered, effects } = dropAskers({ ...passed, silence: why }, event.fault);
+      return seal(answered, now, [...(state.silence === why ? [] : [log(`sessions: cannot be read: ${why}`)]), ...effects]);
+    }
+    case 'answered':
+      return state.phase === 'ordering' ? answered(state, event.answers, now) : { state, effects: [] };
+    case 'sealed': {
+      const links = new Map(event.links.map((link) => [link.session, link]));
+      const told = stepAll(state, ({ session }) => linked(links.get(session)), now);
+      const shows = event.links.flatMap(({ session }): Effect[] => {
+        const s = told.table.get(session);
+        return s === undefined || serving.consumerOf(s) === null ? [] : [{ kind: 'show', session }];
+      });
+      return rest({ ...told, cost: millis(3 * event.took) }, shows);
+    }
+    case 'unsealed':
+      return rest(state, [log(`receipts: could not be sealed: ${text(event.fault)}`)]);
+    case 'witnessed': {
+      const { session, sequence } = event.link;
+      const mark = { kind: 'witnessed', session, sequence, signature: event.signature } as const;
+      const told = stepOne(state, session, { kind: 'witnessed', sequence }, now);
+      return { state: told, effects: [{ kind: 'note', marks: [mark], urgent: false }] };
+    }
+    case 'disputed': {
+      const { session, sequence, reason } = event.dispute;
+      const why = log(`session ${session}: its consumer disputes receipt ${sequence}: ${reason}`);
+      return { state: stepOne(state, session, { kind: 'disputed', sequence }, now), effects: [why] };
+    }
+    case 'stopped':
+    case 'orphaned': {
+      const receipts = [...state.table.values()].filter((s) => serving.billedSince(s) > 0n).map((s) => serving.receiptOf(s, now));
+      const effects: Effect[] = [{ kind: 'note', marks: livesOf(state.table, now), urgent: receipts.length === 0 }];
+      return { state: { ...state, own: null }, effects: receipts.length === 0 ? effects : [...effects, sealing(state.table, receipts)] };
+    }
+    default:
+      return absurd(event);
+  }
+}
+
+const linked = (link: Link | undefined): Happening => (link === undefined ? { kind: 'passed' } : { kind: 'sealed', link });
+
+// ── Who is granted one ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const nobody = fault('missing', 'name', 'no friend of that name has a session');
+const sessionOf = ({ grant, id }: Granted): SessionId => grant.session ?? id;
+const byName = (table: Table, name: string): Session | undefined => [...table.values()].find((s) => s.name === name);
+const byKey = (table: Table, key: PeerKey): Session | undefined => [...table.values()].find(({ grant }) => grant.peer === key);
+
+/** What speaks against it, before it is signed or written down. */
+function objection(
+  { table }: State,
+  id: KeyId,
+  ceilings: Ceilings,
+  { grant, name, kind }: Pick<Granted, 'grant' | 'name' | 'kind'>,
+): Fault | null {
+  if (grant.node !== id) return fault('denied', 'grant.node', 'meant for another node');
+  const [inItself] = grants.faultsOf(grant);
+  const over = inItself === undefined ? friend.beyond(grant, ceilings) : under('grant', inItself);
+  if (over !== null) return over;
+  if (kind === 'open') {
+    if (grant.session !== null) return fault('malformed', 'grant.session', 'it is a change of another session');
+    if (byKey(table, grant.peer) !== undefined) return fault('exists', 'grant.peer', 'has a session already');
+    return name !== null && byName(table, name) !== undefined ? fault('exists', 'name', 'a friend of that name has a session') : null;
+  }
+  const had = grant.session === null ? undefined : table.get(grant.session);
+  if (had === undefined || had.kind === 'draining') return fault('missing', 'grant.session', 'is not open here');
+  const [wrong] = (kind === 'topUp' ? grants.faultsOfTopUp : grants.faultsBetween)(had.session, had.grant, grant);
+  return wrong === undefined ? null : under('grant', wrong);
+}
+
+const marksOf = (granted: Granted, { at, boot }: Now): Extract<Effect, { kind: 'agree' }>['marks'] => {
+  const { grant, id, digest, bytes, name } = granted;
+  if (grant.session !== null) return [{ kind: 'changed', session: grant.session, grant: bytes }];
+  return [{ kind: 'opened', session: id, anchor: digest, grant: bytes, name }, serving.lifeOf(id, 0, at, boot)];
+};
+
+function agreed(state: State, { grant, id, digest, name }: Granted, now: Now): State {
+  if (grant.session !== null) return stepOne(state, grant.session, { kind: 'changed', grant, terms: id }, now);
+  const anchor = { session: id, sequence: 0, digest };
+  return { ...state, table: new Map(state.table).set(id, serving.begin(id, name, grant, anchor, now.at)) };
+}
+
+const end = (state: State, now: Now, { session }: Session, ticket: Ticket | null): Step =>
+  round(asking(stepOne(state, session, { kind: 'ended', why: 'revoked' }, now), session, ticket));
+
+// ── Who asked ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const refused = (state: State, ticket: Ticket, why: Fault): Step => ({
+  state,
+  effects: [{ kind: 'answer', ticket, outcome: { ok: false, fault: why } }],
+});
+
+function asking(state: State, session: SessionId, ticket: Ticket | null): State {
+  if (ticket === null) return state;
+  return { ...state, askers: new Map(state.askers).set(session, [...(state.askers.get(session) ?? []), ticket]) };
+}
+
+function answersOf({ askers }: State, session: SessionId, outcome: Result<Settled>): readonly Effect[] {
+  return (askers.get(session) ?? []).map((ticket) => ({ kind: 'answer', ticket, outcome }));
+}
+const without = <K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> => new Map([...map].filter(([k]) => k !== key));
+
+/** Nobody waits for an enforcer that does not answer. Whoever was to get a first place gets none. */
+function dropAskers(state: State, why: Fault): Step {
+  let next = state;
+  const effects: Effect[] = [];
+  for (const session of state.askers.keys()) {
+    const step = disappoint(next, session, why);
+    next = step.state;
+    effects.push(...step.effects);
+  }
+  return { state: next, effects };
+}
+
+function disappoint(state: State, session: SessionId, why: Fault): Step {
+  if (!state.askers.has(session)) return { state, effects: [] };
+  const told = answersOf(state, session, { ok: false, fault: why });
+  const askers = without(state.askers, session);
+  const s = state.table.get(session);
+  if (s === undefined || !serving.isUntouched(s)) return { state: { ...state, askers }, effects: told };
+  // It was written down, and is nobody's: so it has to be written that it is over.
+  const { sequence, digest } = s.head;
+  const over = { kind: 'ended', session, sequence, digest, acknowledged: 0 } as const;
+  return {
+    state: { ...state, askers, table: without(state.table, session) },
+    effects: [{ kind: 'note', marks: [over], urgent: true }, ...told],
+  };
+}
+
+// ── The round ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const round = (state: State): Step =>
+  state.phase === 'idle' || state.phase === 'waiting'
+    ? { state: { ...state, phase: 'reading', isStale: false }, effects: [{ kind: 'read' }] }
+    : { state: { ...state, isStale: true }, effects: [] };
+
+function stepAll(state: State, happening: (s: Session) => Happening, now: Now): State {
+  return { ...state, table: new Map([...state.table].map(([id, s]) => [id, serving.step(s, happening(s), now)])) };
+}
+function stepOne(state: State, session: SessionId, happening: Happening, now: Now): State {
+  const s = state.table.get(session);
+  return s === undefined ? state : { ...state, table: new Map(state.table).set(session, serving.step(s, happening, now)) };
+}
+
+function read(state: State, rows: readonly Row[], budget: Budget, now: Now): Step {
+  const byKeys = new Map(rows.map((row) => [row.key, row]));
+  const seen = stepAll(
+    state,
+    (s) => {
+      const row = byKeys.get(s.grant.peer);
+      return row === undefined ? { kind: 'left', gone: null } : { kind: 'metered', row };
+    },
+    now,
+  );
+  // Nobody agreed to them here, or what was agreed is over.
+  const strays = rows.flatMap(({ key }) => (key === null || byKey(state.table, key) !== undefined ? [] : [key]));
+  const asked = [
+    ...strays.map((key): serving.Asked => ({ method: 'evict', item: { key } })),
+    ...[...seen.table.values()].flatMap((s) => serving.wantOf(s, now) ?? []),
+  ];
+  const isNoteTime = now.at - state.noted >= notes;
+  const next: State = { ...seen, budget, silence: null, noted: isNoteTime ? now.at : state.noted };
+  const noted: Effect[] = isNoteTime ? [{ kind: 'note', marks: livesOf(seen.table, now), urgent: false }] : [];
+  if (asked.length === 0) return seal(next, now, noted);
+  return { state: { ...next, phase: 'ordering' }, effects: [...noted, { kind: 'order', asked }] };
+}
+
+function answered(state: State, answers: readonly Answer[], now: Now): Step {
+  let next = state;
+  const effects: Effect[] = [];
+  for (const answer of answers) {
+    const s = byKey(next.table, answer.asked.item.key);
+    if (s === undefined) continue;
+    const { session } = s;
+    if (answer.result.ok) next = stepOne(next, session, happeningOf(answer), now);
+    else {
+      const { fault: why } = answer.result;
+      if (answer.asked.method === 'admit') next = stepOne(next, session, { kind: 'refused', fault: why }, now);
+      else if (why.code === 'missing') next = stepOne(next, session, { kind: 'left', gone: null }, now);
+      else effects.push(log(`session ${session}: ${answer.asked.method}: ${text(why)}`));
+      const step = why.code === 'missing' ? { state: next, effects: [] } : disappoint(next, session, why);
+      next = step.state;
+      effects.push(...step.effects);
+    }
+  }
+  const isStopped = [...next.table.values()].some((s) => s.kind === 'draining' && s.stage === 'stopped');
+  return seal({ ...next, isStale: next.isStale || isStopped }, now, effects);
+}
+
+function happeningOf({ asked, result }: Answer): Happening {
+  if (!result.ok) throw new Error('a refusal places nobody');
+  if (!('address4' in result.value)) return { kind: 'left', gone: result.value };
+  if (asked.method === 'evict' || asked.method === 'renew') return { kind: 'placed', seated: result.value, wish: null };
+  const { quota, rate, throttle, egress } = asked.item;
+  return { kind: 'placed', seated: result.value, wish: { quota, rate, throttle, egress } };
+}
+
+// ── Receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** All that are due, in one write. */
+function seal(state: State, now: Now, effects: readonly Effect[]): Step {
+  const { table, cost, budget } = state;
+  const due = [...table.values()].filter((s) => {
+    const pace = receipts.paceOf(table.size, cost, s.grant.quota as receipts.Receipt['left'], s.grant.credit);
+    if (serving.isLast(s)) return true;
+    const isStep = s.isTurn || serving.billedSince(s) >= pace.step;
+    return serving.isDue(s, pace, now.at) && (budget.round || (budget.step && isStep));
+  });
+  if (due.length === 0) return rest(state, effects);
+  const drafts = due.map((s) => serving.receiptOf(s, now));
+  return { state: { ...state, phase: 'sealing' }, effects: [...effects, sealing(table, drafts)] };
+}
+
+function sealing(table: Table, drafts: readonly receipts.Receipt[]): Effect {
+  const sealed = new Set(drafts.map(({ session }) => session));
+  const others = [...table.values()].flatMap(({ session, head }) => (sealed.has(session) || head.sequence === 0 ? [] : [head]));
+  return { kind: 'seal', receipts: drafts, others };
+}
+
+function rest(state: State, effects: readonly Effect[]): Step {
+  if (state.isStale) {
+    const again = round({ ...state, phase: 'idle' });
+    return { state: again.state, effects: [...effects, ...again.effects] };
+  }
+  if (state.table.size === 0 && state.silence === null) return { state: { ...state, phase: 'idle' }, effects };
+  return { state: { ...state, phase: 'waiting' }, effects: [...effects, { kind: 'wait', pause: period }] };
+}
+
+const livesOf = (table: Table, { at, boot }: Now): Extract<Effect, { kind: 'note' }>['marks'] =>
+  [...table.values()].map((s) => serving.lifeOf(s.session, serving.livedBy(s, at), at, boot));
+
+// ── What follows from it ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Whoever is over leaves the table; who asked, who listens and who countersigns hears of it. */
+function settle(boot: BootId, moment: serving.Clock, before: State, { state, effects }: Step): Step {
+  const more: Effect[] = [];
+  let { table, askers } = state;
+  for (const [session, s] of state.table) {
+    if (s.kind !== before.table.get(session)?.kind) more.push(told(s));
+    const outcome = settledOf(s, state, { ...moment, boot });
+    if (outcome !== null) {
+      more.push(...answersOf(state, session, outcome));
+      askers = without(askers, session);
+    }
+    if (s.kind === 'closed') table = without(table, session);
+  }
+  const consumers = consumersOf(table);
+  if (consumers.map(nameOf).join() !== consumersOf(before.table).map(nameOf).join()) more.push({ kind: 'attend', consumers });
+  // A seat of who has left has to go.
+  const step: Step = { state: { ...state, table, askers }, effects: [...effects, ...more] };
+  if (table.size === state.table.size || state.own === null) return step;
+  const again = round(step.state);
+  return { state: again.state, effects: [...step.effects, ...again.effects] };
+}
+
+/** What there is to say to who asked for it; null: not yet. */
+function settledOf(s: Session, { own, askers }: State, now: Omit<Now, 'ceilings'>): Result<Settled> | null {
+  if (own === null || !askers.has(s.session)) return null;
+  switch (s.kind) {
+    case 'closed':
+      return ok({ kind: 'done' });
+    case 'draining':
+      return typeof s.stage === 'object' ? ok({ kind: 'done' }) : null;
+    case 'waiting':
+      return null;
+    default: {
+      const place = serving.placeOf(s);
+      if (place === null) return ok({ kind: 'done' });
+      const want = serving.wantOf(s, { ...now, ceilings: own.ceilings });
+      if (place.addresses === null || (want !== null && want.method !== 'renew')) return null;
+      const [address4, address6] = place.addresses;
+      return ok({ kind: 'opened', session: s.session, address4, address6 });
+    }
+  }
+}
+
+const consumersOf = (table: Table): readonly serving.Consumer[] => [...table.values()].flatMap((s) => serving.consumerOf(s) ?? []);
+const nameOf = ({ session, addresses }: serving.Consumer): string => [session, ...addresses].join(' ');
+
+export const reasonOf = (s: Session): string | null =>
+  s.kind === 'paused' ? (s.why === 'spent' ? s.why : text(s.why)) : 'why' in s ? s.why : null;
+
+function told(s: Session): Effect {
+  const body = { session: s.session, name: s.name ?? '', condition: s.kind, reason: reasonOf(s) ?? '' };
+  return { kind: 'tell', event: 'session', body };
+}
+const log = (line: string): Effect => ({ kind: 'log', line });
