@@ -33,6 +33,18 @@ export const fail = (code: Code, path: string, reason: string): Result<never> =>
 /** The same fault, seen from one level further out. */
 export const under = (outer: string, inner: Fault): Fault => ({ ...inner, path: inner.path === '' ? outer : `${outer}.${inner.path}` });
 
+export type Values<R> = { readonly [K in keyof R]: R[K] extends Result<infer T> ? T : never };
+
+/** All of them, or the first Fault. */
+export function all<R extends Readonly<Record<string, Result<unknown>>>>(results: R): Result<Values<R>> {
+  const values: [string, unknown][] = [];
+  for (const [name, result] of Object.entries(results)) {
+    if (!result.ok) return result;
+    values.push([name, result.value]);
+  }
+  return ok(Object.fromEntries(values) as Values<R>);
+}
+
 export const text = (f: Fault): string => (f.path === '' ? `${f.reason} (${f.code})` : `${f.path}: ${f.reason} (${f.code})`);
 
 /** Proves to the compiler that a switch is exhaustive. Reaching it is a bug. */

@@ -1,0 +1,97 @@
+// What the agent tells its owner over the bus: tables → values, the other end of owner.ts. The command line's; the agent is believed no more
+// than any peer is.
+
+import * as ip from '../core/ip.ts';
+import { all, fail, ok, type Result, under } from '../core/result.ts';
+import * as base64 from './base64.ts';
+import type { Table } from './blobmsg.ts';
+import * as fields from './fields.ts';
+
+/** null: not known, or not agreed. */
+export type Session = Readonly<{
+  session: string;
+  name: string | null;
+  condition: string;
+  reason: string | null;
+  up: bigint;
+  down: bigint;
+  /** Both directions together; null: each has its own. */
+  quota: bigint | null;
+  left: bigint | null;
+  seconds: number;
+  sequence: number;
+  witnessed: number | null;
+  address4: string | null;
+  address6: string | null;
+}>;
+
+type Read<T> = (t: Table, name: string) => Result<T>;
+const maybe = <T>(t: Table, name: string, read: Read<T>): Result<T | null> => (fields.has(t, name) ? read(t, name) : ok(null));
+/** A table where each direction has its own amount. */
+const amount: Read<bigint | null> = (t, name) => (fields.table(t, name).ok ? ok(null) : fields.integer(t, name));
+const at = <T>(path: string, r: Result<T>): Result<T> => (r.ok ? r : { ok: false, fault: under(path, r.fault) });
+const address: Read<string> = (t, name) => {
+  const text = fields.string(t, name);
+  const parsed = text.ok ? at(name, ip.parseAddress(text.value)) : text;
+  return parsed.ok ? ok(ip.renderAddress(parsed.value)) : parsed;
+};
+/** Never more than a terminal should be shown. */
+const word: Read<string> = (t, name) => {
+  const text = fields.string(t, name);
+  return !text.ok || /^[ -~]{0,256}$/.test(text.value) ? text : fail('malformed', name, 'expected plain text');
+};
+
+const decodeSession = (t: Table): Result<Session> =>
+  all({
+    session: word(t, 'session'),
+    name: maybe(t, 'name', word),
+    condition: word(t, 'condition'),
+    reason: maybe(t, 'reason', word),
+    up: fields.integer(t, 'up'),
+    down: fields.integer(t, 'down'),
+    quota: amount(t, 'quota'),
+    left: amount(t, 'left'),
+    seconds: fields.number(t, 'seconds'),
+    sequence: fields.number(t, 'sequence'),
+    witnessed: maybe(t, 'witnessed', fields.number),
+    address4: maybe(t, 'address4', word),
+    address6: maybe(t, 'address6', word),
+  });
+
+export function decodeSessions(t: Table): Result<readonly Session[]> {
+  const list = fields.array(t, 'sessions');
+  if (!list.ok) return list;
+  const sessions: Session[] = [];
+  for (const [i, value] of list.value.entries()) {
+    const session = decodeSession(value.kind === 'table' ? value.fields : []);
+    if (!session.ok) return { ok: false, fault: under(`sessions.${i}`, session.fault) };
+    sessions.push(session.value);
+  }
+  return ok(sessions);
+}
+
+/** Signed messages, and whether there are more. */
+export function decodeReceipts(t: Table): Result<Readonly<{ messages: readonly Uint8Array[]; more: boolean }>> {
+  const [list, more] = [fields.array(t, 'receipts'), fields.boolean(t, 'more')];
+  if (!list.ok) return list;
+  if (!more.ok) return more;
+  const messages: Uint8Array[] = [];
+  for (const [i, value] of list.value.entries()) {
+    const bytes = base64.decode(value.kind === 'string' && typeof value.value === 'string' ? value.value : '?');
+    if (!bytes.ok) return { ok: false, fault: under(`receipts.${i}`, bytes.fault) };
+    messages.push(bytes.value);
+  }
+  return ok({ messages, more: more.value });
+}
+
+export type Opened = Readonly<{ session: string; address4: string; address6: string; grant: Uint8Array }>;
+
+export function decodeOpened(t: Table): Result<Opened> {
+  const grant = fields.string(t, 'grant');
+  return all({
+    session: word(t, 'session'),
+    address4: address(t, 'address4'),
+    address6: address(t, 'address6'),
+    grant: grant.ok ? at('grant', base64.decode(grant.value)) : grant,
+  });
+}
