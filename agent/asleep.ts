@@ -21,6 +21,7 @@ export function asleep({ why, wake, changed }: Readonly<{ why(): Fault; wake(): 
       uplinks: [],
       month: null,
       canCountConnections: true,
+      proof: null,
       faults: [],
     }),
     lacks: async () => (await wake()).lacks(),

@@ -17,21 +17,35 @@ import { countersignPort } from './wire/ruleset.ts';
 import * as statics from './wire/statics.ts';
 import * as wireguardWire from './wire/wireguard.ts';
 
-export function start(bus: Bus): warden.Warden {
+/** Loaded when it is needed, by enforcer.ts, which alone can. */
+type Later = Readonly<{
+  canary(): Promise<typeof import('./canary.ts')>;
+  x25519(): Promise<typeof import('./crypto/x25519.ts')>;
+}>;
+
+export function start(bus: Bus, later: Later): warden.Warden {
   const links = netlink.open(host, rtnetlink.protocol);
   const rpcd = { call: bus.call, clock: host.clock };
+  const rules = nftables.open(host, {
+    nft: '/usr/sbin/nft',
+    connect: () => netlink.open(host, nftWire.protocol),
+    listen: (heard) => netlink.listen(host, nftWire.protocol, [nftWire.group], heard),
+  });
+  const peers: wireguard.Wiring = {
+    connect: () => netlink.open(host, wireguardWire.protocol),
+    publicOf: async (secret) => (await later.x25519()).publicKey(secret),
+  };
+  const tunnel = wireguard.open(host, peers);
+  const routes = route.open({
+    socket: links.ok ? links.value : netlink.absent(links.fault),
+    listen: (heard) => netlink.listen(host, rtnetlink.protocol, route.groups, heard),
+  });
   return warden.start({
     host,
-    rules: nftables.open(host, {
-      nft: '/usr/sbin/nft',
-      connect: () => netlink.open(host, nftWire.protocol),
-      listen: (heard) => netlink.listen(host, nftWire.protocol, [nftWire.group], heard),
-    }),
-    tunnel: wireguard.open(host, () => netlink.open(host, wireguardWire.protocol)),
-    routes: route.open({
-      socket: links.ok ? links.value : netlink.absent(links.fault),
-      listen: (heard) => netlink.listen(host, rtnetlink.protocol, route.groups, heard),
-    }),
+    rules,
+    tunnel,
+    routes,
+    canary: async (flight) => (await later.canary()).fly({ host, rules, tunnel, routes, peers }, flight),
     estate: {
       settings: () => uci.read(bus.call, 'weir'),
       system: () => uci.read(bus.call, 'system'),

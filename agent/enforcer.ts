@@ -37,7 +37,7 @@ let warden = asleep({ why: () => why, wake, changed: () => void look() });
 async function wake(): Promise<typeof warden> {
   const { start } = await import('./awake.ts');
   // Two may have waited for it.
-  if (isAsleep) warden = start(bus);
+  if (isAsleep) warden = start(bus, { canary: () => import('./canary.ts'), x25519: () => import('./crypto/x25519.ts') });
   isAsleep = false;
   return warden;
 }

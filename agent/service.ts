@@ -66,7 +66,7 @@ export const facts: Method = async ({ host, bus, warden }) => {
 export const doctor: Method = async (here) => ok(report.encodeFindings(examination.examine(await symptoms(here))));
 
 async function symptoms({ host, bus, warden }: Here): Promise<examination.Symptoms> {
-  const { why, faults, hold, tunnel, uplinks } = warden.state();
+  const { why, faults, hold, tunnel, proof, uplinks } = warden.state();
   const sections = await uci.read(bus.call, 'weir');
   const parsed = sections.ok ? [config.parse(sections.value), config.parseOwner(sections.value)] : [];
   const owner = sections.ok ? config.parseOwner(sections.value) : null;
@@ -78,6 +78,7 @@ async function symptoms({ host, bus, warden }: Here): Promise<examination.Sympto
     lacks: await warden.lacks(),
     hold,
     tunnel: tunnel === null ? null : tunnel.by,
+    proven: proof === null ? null : proof.versions,
     offload: await survey.offload(bus),
     takenPort: tunnel === null && port !== null && survey.isPortTaken(host, port) ? port : null,
     uplinks,

@@ -6,6 +6,7 @@ import type { Decision, Have } from './core/admission.ts';
 import * as admission from './core/admission.ts';
 import type { ByteCount, Millis } from './core/brand.ts';
 import { millis } from './core/brand.ts';
+import * as canary from './core/canary.ts';
 import * as claim from './core/claim.ts';
 import type { Lack } from './core/doctor.ts';
 import type { Prefix } from './core/ip.ts';
@@ -31,7 +32,21 @@ import type { Uplink } from './core/uplink.ts';
 import type { Zone } from './core/zone.ts';
 import * as zones from './core/zone.ts';
 import type { Files, Host } from './ports/host.ts';
-import type { Estate, Hold, PeerFound, PeerStep, Reading, Routes, RuleStep, Rules, Tunnel, TunnelReady, Uplinks } from './ports/router.ts';
+import type {
+  Canary,
+  Estate,
+  Hold,
+  PeerFound,
+  PeerStep,
+  Proof,
+  Reading,
+  Routes,
+  RuleStep,
+  Rules,
+  Tunnel,
+  TunnelReady,
+  Uplinks,
+} from './ports/router.ts';
 
 /** What the enforcer can ask of the world. */
 export type World = Readonly<{
@@ -39,6 +54,7 @@ export type World = Readonly<{
   rules: Rules;
   tunnel: Tunnel;
   routes: Routes;
+  canary: Canary;
   estate: Estate;
   uplinks: Uplinks;
   /** The static rules as text. */
@@ -61,6 +77,7 @@ export type State = Readonly<{
   uplinks: readonly Uplink[];
   month: Readonly<{ used: ByteCount; cap: ByteCount | null }> | null;
   canCountConnections: boolean;
+  proof: Proof | null;
   faults: readonly Fault[];
 }>;
 export type Warden = Readonly<{
@@ -86,7 +103,8 @@ export type Warden = Readonly<{
 type Found = Pick<Reading, 'held' | 'strays' | 'line' | 'node' | 'debris'>;
 type Place = Stand & Readonly<{ zone: Zone }>;
 type Standing = Readonly<{ kind: 'closed'; why: Fault }> | (Place & Readonly<{ kind: 'open'; rules: admission.Rules }>);
-type Raised = Readonly<{ shape: string; index: number; hold: Hold; ready: TunnelReady; canCountConnections: boolean }>;
+/** `proof` null: the canary has not flown yet. */
+type Raised = Readonly<{ shape: string; index: number; hold: Hold; ready: TunnelReady; canCountConnections: boolean; proof: Proof | null }>;
 
 /** How often is counted, and tried again what did not work. */
 const period = millis(10_000);
@@ -163,8 +181,10 @@ export function start(world: World): Warden {
     }
     const up = await raise(stand.value, sections.value);
     if (!up.ok) return close(up.fault, false);
+    const proven = await prove(up.value, stand.value);
+    if (!proven.ok) return close(proven.fault, false);
     if (standing.kind === 'closed') isAnew = true;
-    standing = { kind: 'open', ...stand.value, rules: admission.rules(stand.value.owner, stand.value.pool, ownKey(up.value)) };
+    standing = { kind: 'open', ...stand.value, rules: admission.rules(stand.value.owner, stand.value.pool, up.value.ready.key) };
     shut = hoursOf(standing);
     const settled = await carryOut((r, have) => admission.adopt(r, have));
     if (!settled.ok) return close(settled.fault, false);
@@ -204,9 +224,6 @@ export function start(world: World): Warden {
     uplinks: t.uplinks,
   });
 
-  // wireguard-go does not say its key; no peer has this one.
-  const ownKey = ({ ready }: Raised): PeerKey => ready.key ?? ('' as PeerKey);
-
   /** Whoever is in is out. By the owner's wish for good; else until it works again. */
   async function close(why: Fault, isOwners: boolean): Promise<void> {
     const before = standing;
@@ -222,9 +239,11 @@ export function start(world: World): Warden {
     // The last of the month that can be read.
     if (before.kind === 'open') await look(before);
     sight = new Map();
-    const removed = await routes.removeDevice(claim.device);
-    // A host without netlink has never made one.
-    if (!removed.ok && removed.fault.code !== 'unsupported') trouble(removed.fault);
+    for (const device of [claim.device, canary.device]) {
+      const removed = await routes.removeDevice(device);
+      // A host without netlink has never made one.
+      if (!removed.ok && removed.fault.code !== 'unsupported') trouble(removed.fault);
+    }
     const kept = book === null ? done : keepBook(ledger.settle(book.now));
     if (!kept.ok) trouble(kept.fault);
     book = null;
@@ -278,8 +297,29 @@ export function start(world: World): Warden {
     allowed = null;
     const ready = await tunnel.prepare({ name: claim.device, index: index.value, port: owner.tunnel.port, keyPath: paths.key });
     if (!ready.ok) return ready;
-    raised = { shape: shape.value, index: index.value, ready: ready.value, ...prepared.value };
+    raised = { shape: shape.value, index: index.value, ready: ready.value, ...prepared.value, proof: null };
     return ok(raised);
+  }
+
+  /** Before anybody is served by rules that are new. Once the month is spent nothing passes, the canary neither. */
+  async function prove(up: Raised, stand: Place): Promise<Result<void>> {
+    const looked = up.proof === null ? await look(stand) : null;
+    if (looked === null || (looked.ok && looked.value.have.isMonthSpent)) return done;
+    if (!looked.ok) return looked;
+    const { pool, owner } = stand;
+    const router = { key: up.ready.key, port: owner.tunnel.port };
+    const proof = await world.canary({ pool, mtu: owner.tunnel.mtu, router });
+    if (proof.ok) {
+      raised = { ...up, proof: proof.value };
+      // No byte of it has crossed the line.
+      const charge = ({ last, ...l }: Ledger): Ledger => ({ ...l, last: { ...last, node: (last.node + proof.value.used) as ByteCount } });
+      if (book !== null) book = { ...book, now: charge(book.now) };
+      return done;
+    }
+    // Guests may have used up meanwhile what was given out. That is no fault, and it flies again when there is more.
+    const metered = await rules.meter();
+    const isOut = metered.ok && metered.value.node !== null && allowed !== null && metered.value.node >= allowed;
+    return isOut ? done : proof;
   }
 
   /** A kernel may lack nft_connlimit, and everything else holds without. */
@@ -676,10 +716,8 @@ export function start(world: World): Warden {
       ticks++;
       if (ticks % thorough === 0) known = null;
       const looked = await look(standing);
-      if (!looked.ok) {
-        trouble(looked.fault);
-        settleSoon();
-      }
+      if (!looked.ok) trouble(looked.fault);
+      if (!looked.ok || (raised?.proof === null && !looked.value.have.isMonthSpent)) settleSoon();
     });
   }
 
@@ -703,6 +741,7 @@ export function start(world: World): Warden {
         uplinks,
         month: book === null ? null : { used: book.now.used, cap },
         canCountConnections: raised?.canCountConnections ?? true,
+        proof: raised?.proof ?? null,
         faults: troubles,
       };
     },

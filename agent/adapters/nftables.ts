@@ -11,6 +11,7 @@ import { type Fault, fail, ok, type Result, under } from '../core/result.ts';
 import type { Generation } from '../core/seat.ts';
 import type { Host } from '../ports/host.ts';
 import type { Hold, Meter, Rules, Statics } from '../ports/router.ts';
+import * as canary from '../wire/canary.ts';
 import type { Message, Socket } from '../wire/netlink.ts';
 import type { Chain, Change, Content, ElementFound, ObjectFound, Query, Table, TableFlags } from '../wire/nftables.ts';
 import * as nftables from '../wire/nftables.ts';
@@ -150,11 +151,16 @@ export function open(host: Ground, wiring: Wiring): Rules {
       if (swept.ok) debris = [];
       return at('sweep', swept);
     },
+    async detour(text) {
+      if (text !== null) return load(text);
+      const removed = await change([{ kind: 'delete-table', table: canary.table }]);
+      return removed.ok || removed.fault.code === 'ENOENT' ? done : at(canary.table.name, removed);
+    },
     async remove() {
       isLeaving = true;
       // Tables of an enforcer that is no more.
       if (!socket.ok) socket = wiring.connect();
-      for (const table of tables) {
+      for (const table of [...tables, canary.table]) {
         const removed = await change([{ kind: 'delete-table', table }]);
         if (!removed.ok && removed.fault.code !== 'ENOENT') return at(table.name, removed);
       }

@@ -1,12 +1,13 @@
 // Links, addresses and routes by rtnetlink: the tunnel's device is made here, and the guard (wire/guard) is kept, following each change of
 // what is around it. Knows no rule of nf_tables.
 
+import * as canary from '../core/canary.ts';
 import * as ip from '../core/ip.ts';
 import { type Fault, fail, ok, type Result, under } from '../core/result.ts';
 import type { GuardWanted, RouteEvents, Routes } from '../ports/router.ts';
 import * as guard from '../wire/guard.ts';
 import type { Message, Socket } from '../wire/netlink.ts';
-import type { Link, LinkAddress, Request, Route, Rule } from '../wire/rtnetlink.ts';
+import type { Event, Link, LinkAddress, Request, Route, Rule } from '../wire/rtnetlink.ts';
 import * as rtnetlink from '../wire/rtnetlink.ts';
 
 export type Wiring = Readonly<{
@@ -25,6 +26,8 @@ export function open({ socket, listen }: Wiring): Routes {
   let events: RouteEvents | null = null;
   let turn: Promise<unknown> = Promise.resolve();
   let isWaiting = false;
+  /** The index of the canary's device. */
+  let fleeting: number | null = null;
 
   const ask = async (r: Request): Promise<Result<void>> => {
     const asked = await socket.ask((d, seq) => rtnetlink.encode(d, seq, r));
@@ -118,6 +121,18 @@ export function open({ socket, listen }: Wiring): Routes {
       const removed = link === undefined ? done : await ask({ kind: 'delete-link', index: link.index });
       return removed.ok || removed.fault.code === 'ENODEV' ? done : at(name, removed);
     },
+    async address(index, { address, length }) {
+      return ask({ kind: 'add-address', index, address, length });
+    },
+    async stow(name) {
+      const found = await links();
+      if (!found.ok) return found;
+      const link = found.value.find((l) => l.name === name);
+      if (link === undefined) return done;
+      const { index, kind } = link;
+      // A wireguard-go ends with its device, and nobody here can start it anew.
+      return at(name, await ask(kind === 'wireguard' ? { kind: 'delete-link', index } : { kind: 'set-link', index, up: false }));
+    },
     async read() {
       const around = await look();
       if (!around.ok) return around;
@@ -162,6 +177,9 @@ export function open({ socket, listen }: Wiring): Routes {
           // What is none of ours to know: a bridge's ports, multicast routes.
           if (!event.ok) return;
           const e = event.value;
+          // Its coming and going is our own doing; a retry for each event of a flight that failed would have no end.
+          if (e.kind === 'link' && e.link.name === canary.device) fleeting = e.link.index;
+          if (placeOf(e) === fleeting) return;
           if ((e.kind === 'route' && guard.isOurs(e.route) && !e.gone) || (e.kind === 'rule' && guard.isOurs(e.rule) && !e.gone)) return;
           if (e.kind === 'link' && e.gone && e.link.name === wanted?.device) told.gone();
           changed();
@@ -172,6 +190,13 @@ export function open({ socket, listen }: Wiring): Routes {
       return listening.ok ? done : listening;
     },
   };
+}
+
+/** The index of the device that it is about; undefined: of none. */
+function placeOf(e: Event): number | undefined {
+  if (e.kind === 'link') return e.link.index;
+  if (e.kind === 'address') return e.address.index;
+  return e.kind === 'route' ? e.route.hops[0]?.index : undefined;
 }
 
 /** Multicast groups of all that the guard depends on. */

@@ -2,7 +2,7 @@
 // device. The secret key lives in its own file and in the device; it is never logged, nor named in a Fault.
 
 import { type ByteCount, millis, type PublicKey, type SecretKey } from '../core/brand.ts';
-import type { Prefix } from '../core/ip.ts';
+import type { Address, Prefix } from '../core/ip.ts';
 import * as ip from '../core/ip.ts';
 import * as pools from '../core/pool.ts';
 import { type Fault, fail, fault, ok, type Result, under } from '../core/result.ts';
@@ -26,8 +26,10 @@ type Way = Readonly<{
 const done = ok(undefined);
 const at = <T>(outer: string, r: Result<T>): Result<T> => (r.ok ? r : { ok: false, fault: under(outer, r.fault) });
 
-/** `connect`: a new socket of generic netlink. */
-export function open(host: Ground, connect: () => Result<Socket>): Tunnel {
+/** `connect`: a new socket of generic netlink. `publicOf`: wireguard-go does not say its public key. */
+export type Wiring = Readonly<{ connect(): Result<Socket>; publicOf(secret: SecretKey): Promise<PublicKey> }>;
+
+export function open(host: Ground, { connect, publicOf }: Wiring): Tunnel {
   let way: Result<Way> = fail('missing', 'tunnel', 'nothing is prepared yet');
 
   return {
@@ -45,7 +47,7 @@ export function open(host: Ground, connect: () => Result<Socket>): Tunnel {
       if (!set.ok) return at(name, set);
       const after = await found.value.get();
       if (!after.ok) return at(name, after);
-      return ok({ by: found.value.by, key: after.value.key === undefined ? null : textOf(after.value.key) });
+      return ok({ by: found.value.by, key: textOf(after.value.key ?? (await publicOf(key.value))) });
     },
     async read() {
       const device = way.ok ? await way.value.get() : way;
@@ -63,6 +65,26 @@ export function open(host: Ground, connect: () => Result<Socket>): Tunnel {
     },
   };
 }
+
+/** Makes a device the guest of a router that listens on this machine, under a key that is drawn for it and kept nowhere. */
+export async function visit(
+  host: Ground,
+  { connect, publicOf }: Wiring,
+  device: Readonly<{ name: string; index: number }>,
+  router: Readonly<{ key: PeerKey; port: number }>,
+): Promise<Result<PeerKey>> {
+  const found = await find({ host, connect, ...device });
+  if (!found.ok) return at(device.name, found);
+  const secret = clamp(host.random(keySize));
+  const peer = { kind: 'put', key: bytesOf(router.key), allowed: everywhere, endpoint: { address: loopback, port: router.port } } as const;
+  const set = await found.value.set({ key: secret, onlyThese: true, peers: [peer] });
+  const after = set.ok ? await found.value.get() : set;
+  found.value.close();
+  return after.ok ? ok(textOf(after.value.key ?? (await publicOf(secret)))) : at(device.name, after);
+}
+
+const everywhere: readonly Prefix[] = [4, 16].map((size) => ({ address: new Uint8Array(size) as Address, length: 0 }));
+const loopback = Uint8Array.of(127, 0, 0, 1) as Address;
 
 const foundOf = ({ key, allowed, endpoint, handshake, rxBytes, txBytes }: Peer): PeerFound => ({
   key: textOf(key),

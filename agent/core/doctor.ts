@@ -1,5 +1,6 @@
 // What is wrong with this router, or will be, and how to mend it: symptoms → findings in words for its owner. Knows no way to find out.
 
+import type { Version } from './canary.ts';
 import type { Fault } from './result.ts';
 import { text } from './result.ts';
 import type { Uplink } from './uplink.ts';
@@ -19,6 +20,8 @@ export type Symptoms = Readonly<{
   lacks: readonly Lack[];
   hold: 'owned' | 'watched' | null;
   tunnel: 'kernel' | 'wireguard-go' | null;
+  /** For which IP a throw-away guest moved every counter; null: none has tried. */
+  proven: readonly Version[] | null;
   offload: 'none' | 'software' | 'hardware' | null;
   /** Somebody else has it. */
   takenPort: number | null;
@@ -38,6 +41,7 @@ export function examine(s: Symptoms): readonly Finding[] {
     ...s.lacks.map(({ what, mend }) => bad('kernel', `cannot do this: ${what}`, mend)),
     ...(s.lacks.length === 0 ? [good('kernel', 'can do all that is needed')] : []),
     ...rulesOf(s),
+    ...(s.proven === null ? [] : [good('canary', `a throw-away guest moved every counter (${s.proven.map((v) => `IPv${v}`).join(', ')})`)]),
     ...offloadOf(s),
     ...(s.takenPort === null
       ? []
@@ -60,6 +64,8 @@ const bad = (about: string, says: string, mend: string): Finding => ({ grade: 'b
 
 function sharing(why: Fault | null): Finding {
   if (why === null) return good('sharing', 'this router shares');
+  if (why.path.startsWith('canary.'))
+    return bad('sharing', text(why), 'see whose rules, or offload, take packets of weir0: nft list ruleset');
   // The owner's own wish is no illness.
   return why.path.startsWith('weir.share.') || why.path === 'weir.limits.schedule'
     ? note('sharing', text(why), 'if you want to share')

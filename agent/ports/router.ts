@@ -2,6 +2,7 @@
 // one of them; who asks them in which order, and when once more, is the warden's.
 
 import type { ByteCount, Seconds } from '../core/brand.ts';
+import type { Version } from '../core/canary.ts';
 import type { Plan, State } from '../core/claim.ts';
 import type { Prefix } from '../core/ip.ts';
 import type { Pool } from '../core/pool.ts';
@@ -65,7 +66,9 @@ export type Rules = Readonly<{
   allow(bytes: ByteCount): Promise<Result<void>>;
   /** Clears away the debris that the last `read` found; expel strays first. */
   sweep(): Promise<Result<void>>;
-  /** Both tables go, with all that is in them. */
+  /** Rules of the canary's own, in a table of their own; null: none. */
+  detour(text: string | null): Promise<Result<void>>;
+  /** All tables go, with all that is in them. */
   remove(): Promise<Result<void>>;
   watch(events: RuleEvents): Result<void>;
 }>;
@@ -82,8 +85,7 @@ export type PeerFound = Readonly<{
   counted: Pair<ByteCount>;
 }>;
 
-/** null: wireguard-go does not say it. */
-export type TunnelReady = Readonly<{ by: 'kernel' | 'wireguard-go'; key: PeerKey | null }>;
+export type TunnelReady = Readonly<{ by: 'kernel' | 'wireguard-go'; key: PeerKey }>;
 
 export type Tunnel = Readonly<{
   /** Gives the device its secret key, made and kept in a file that only we can read, and its port. */
@@ -120,6 +122,10 @@ export type Routes = Readonly<{
   /** The WireGuard device, made where it is not there, up; answers its index. */
   makeDevice(name: string, mtu: number): Promise<Result<number>>;
   removeDevice(name: string): Promise<Result<void>>;
+  /** Answers whose it is now; a kernel without IPv6 says so. */
+  address(index: number, own: Prefix): Promise<Result<void>>;
+  /** Removed, but for one that wireguard-go serves: that is put out of use. */
+  stow(name: string): Promise<Result<void>>;
   read(): Promise<Result<Surroundings>>;
   /** From now on whoever enters by the device finds the uplinks' default routes and nothing else, with or without rules; when these go,
    *  nothing at all. Told again, it changes only what differs. */
@@ -127,6 +133,17 @@ export type Routes = Readonly<{
   release(): Promise<Result<void>>;
   watch(events: RouteEvents): Result<void>;
 }>;
+
+// ── The canary ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `router`: the tunnel's key and port. */
+export type Flight = Readonly<{ pool: Pool; mtu: number; router: Readonly<{ key: PeerKey; port: number }> }>;
+
+/** What the node's quota was charged for it. A kernel without IPv6 has nothing to prove of it. */
+export type Proof = Readonly<{ versions: readonly Version[]; used: ByteCount }>;
+
+/** Packets of a throw-away guest: a Fault `canary.…` says which counter did not move. It leaves nothing behind. */
+export type Canary = (flight: Flight) => Promise<Result<Proof>>;
 
 // ── The owner ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

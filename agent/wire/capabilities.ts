@@ -14,6 +14,11 @@ export const capabilities: readonly Capability[] = [
   { what: 'nf_tables', mend: 'install kmod-nft-core', text: 'add table inet weir_t' },
   { what: 'rules on a device, ingress', mend: 'install kmod-nft-netdev', text: netdev('ingress') },
   { what: 'rules on a device, egress', mend: 'install kmod-nft-netdev; it takes a kernel 5.16 or later', text: netdev('egress') },
+  {
+    what: 'packets from one device to another (fwd)',
+    mend: 'install kmod-nft-netdev',
+    text: `${netdev('egress')}; add rule netdev weir_t c fwd to "lo"`,
+  },
   ...(
     [
       ['counter', 'packets 0 bytes 0'],

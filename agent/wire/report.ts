@@ -27,6 +27,8 @@ export type Facts = Readonly<{
   sessions: number;
   month: Readonly<{ used: bigint; cap: bigint | null }> | null;
   canCountConnections: boolean;
+  /** For which IP every counter is proven. */
+  proof: Readonly<{ versions: readonly number[] }> | null;
   faults: readonly Fault[];
   uplinks: readonly Uplink[];
   links: ReadonlyMap<string, Link>;
@@ -53,6 +55,7 @@ export function encodeFacts(f: Facts): Table {
     month_used: maybe(f.month?.used, blobmsg.int64),
     month_cap: maybe(f.month?.cap, blobmsg.int64),
     counts_connections: blobmsg.boolean(f.canCountConnections),
+    canary: maybe(f.proof, ({ versions }) => blobmsg.string(versions.map((v) => `IPv${v}`).join(' '))),
     troubles: texts(f.faults.map(text)),
     uplinks: blobmsg.array(f.uplinks.map((u) => encodeUplink(u, u.device === null ? undefined : f.links.get(u.device)))),
     board: maybe(f.board, (board) =>

@@ -235,7 +235,9 @@ function renderTable(table: string, declarations: readonly Declaration[], chains
 
 function meterDeclarations(c: Config): readonly Declaration[] {
   const { quota, guests, tunnel } = c.line;
-  const size = `size ${c.sessions};`;
+  // And the canary.
+  const most = c.sessions + 1;
+  const size = `size ${most};`;
   const limit = (of: string, rate: bigint, over: string): Declaration => [
     'limit',
     limitName(of, rate),
@@ -250,8 +252,8 @@ function meterDeclarations(c: Config): readonly Declaration[] {
     ...(tunnel === null ? [] : [limit('line_u', tunnel.up, 'over '), limit('line_d', tunnel.down, 'over ')]),
     ...versions.flatMap((v): readonly Declaration[] => [
       // What has timed out counts until the kernel collects it, a second later.
-      ['set', `live${v}`, `type ${typeName(v)}; size ${2 * c.sessions}; flags timeout;`],
-      ['set', `drain${v}`, `type ${typeName(v)}; size ${2 * c.sessions}; flags timeout;`],
+      ['set', `live${v}`, `type ${typeName(v)}; size ${2 * most}; flags timeout;`],
+      ['set', `drain${v}`, `type ${typeName(v)}; size ${2 * most}; flags timeout;`],
       ['set', `sign${v}`, `type ${typeName(v)}; size ${dynamicSize}; flags dynamic,timeout; timeout 1m;`],
       ...directions.flatMap(({ letter }) =>
         objectMaps.map(([map, of]): Declaration => ['map', `${map}${letter}${v}`, `type ${typeName(v)} : ${of}; ${size}`]),

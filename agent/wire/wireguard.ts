@@ -16,14 +16,15 @@ export const protocol = 16;
 /** `remove` takes a peer away; `put` makes or changes it, `change` makes none. Its allowed addresses are then these and no others. */
 export type PeerChange =
   | Readonly<{ kind: 'remove'; key: PublicKey }>
-  | Readonly<{ kind: 'put' | 'change'; key: PublicKey; allowed: readonly Prefix[]; keepalive?: number }>;
+  | Readonly<{ kind: 'put' | 'change'; key: PublicKey; allowed: readonly Prefix[]; keepalive?: number; endpoint?: Endpoint }>;
+export type Endpoint = Readonly<{ address: Address; port: number }>;
 
 /** `onlyThese`: peers that are not named go. */
 export type DeviceChange = Readonly<{ key?: SecretKey; port?: number; onlyThese?: true; peers: readonly PeerChange[] }>;
 
 export type Peer = Readonly<{
   key: PublicKey;
-  endpoint: Readonly<{ address: Address; port: number }> | null;
+  endpoint: Endpoint | null;
   /** By the wall clock; null: never. */
   handshake: Seconds | null;
   rxBytes: bigint;
@@ -110,6 +111,7 @@ function encodePeer(o: Out, p: PeerChange): void {
   netlink.bytes(o, 1, p.key);
   netlink.u32(o, 3, peerBits[p.kind]);
   if (p.kind === 'remove') return;
+  if (p.endpoint !== undefined) encodeEndpoint(o, p.endpoint);
   if (p.keepalive !== undefined) netlink.u16(o, 5, p.keepalive);
   netlink.nest(o, 9, () => {
     for (const { address, length } of p.allowed)
@@ -118,6 +120,18 @@ function encodePeer(o: Out, p: PeerChange): void {
         netlink.bytes(o, 2, address);
         netlink.u8(o, 3, length);
       });
+  });
+}
+
+/** A sockaddr: the family in the machine's order, the port in the network's. */
+function encodeEndpoint(o: Out, { address, port }: Endpoint): void {
+  netlink.attribute(o, 4, () => {
+    netlink.put16(o, ip.isV4(address) ? 2 : 10);
+    writer.u8(o.w, port >> 8);
+    writer.u8(o.w, port & 0xff);
+    if (!ip.isV4(address)) netlink.put32(o, 0);
+    writer.bytes(o.w, address);
+    writer.room(o.w, ip.isV4(address) ? 8 : 4);
   });
 }
 
@@ -131,7 +145,7 @@ export function encodeGet(d: Dialect, family: number, seq: number, index: number
 }
 
 // struct sockaddr_in or sockaddr_in6: family, port (big-endian), then the address, for IPv6 behind the flow label.
-const asEndpoint: Field<Readonly<{ address: Address; port: number }>> = (f, start, end) => {
+const asEndpoint: Field<Endpoint> = (f, start, end) => {
   const at = end - start === 16 ? start + 4 : start + 8;
   const size = end - start === 16 ? 4 : 16;
   if (end - start !== 16 && end - start !== 28) return fail('malformed', `byte ${start}`, `an endpoint of ${end - start} bytes`);
@@ -215,11 +229,17 @@ export function renderSet(c: DeviceChange): string {
       continue;
     }
     if (peer.kind === 'change') lines.push('update_only=true');
+    if (peer.endpoint !== undefined) lines.push(`endpoint=${textOfEndpoint(peer.endpoint)}`);
     if (peer.keepalive !== undefined) lines.push(`persistent_keepalive_interval=${peer.keepalive}`);
     lines.push('replace_allowed_ips=true');
     for (const { address, length } of peer.allowed) lines.push(`allowed_ip=${ip.renderAddress(address)}/${length}`);
   }
   return `${lines.join('\n')}\n\n`;
+}
+
+function textOfEndpoint({ address, port }: Endpoint): string {
+  const text = ip.renderAddress(address);
+  return `${ip.isV4(address) ? text : `[${text}]`}:${port}`;
 }
 
 export const renderGet = (): string => 'get=1\n\n';
@@ -319,7 +339,7 @@ function parseNumber(line: Line, most: bigint): Result<bigint> {
   return ok(BigInt(line.value));
 }
 
-function parseEndpoint(line: Line): Result<Readonly<{ address: Address; port: number }>> {
+function parseEndpoint(line: Line): Result<Endpoint> {
   // A link-local peer carries its zone, which no address of ours has.
   const [, v6, v4, port] = /^(?:\[([0-9a-fA-F:.]+)(?:%[^\]]*)?\]|([\d.]+)):(\d{1,5})$/.exec(line.value) ?? [];
   const address = ip.parseAddress(v6 ?? v4 ?? '');

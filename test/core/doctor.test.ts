@@ -28,6 +28,7 @@ const well: Symptoms = {
   lacks: [],
   hold: 'owned',
   tunnel: 'kernel',
+  proven: [4, 6],
   offload: 'software',
   takenPort: null,
   uplinks: [wan],
@@ -46,6 +47,7 @@ const cases: readonly { name: string; in: Partial<Symptoms>; want: readonly [gra
   },
   { name: 'the owner’s wish', in: { why: fault('denied', 'weir.share.paused', 'paused') }, want: ['note', 'sharing', /paused/] },
   { name: 'a failure', in: { why: fault('unsupported', 'weir0', 'no WireGuard') }, want: ['bad', 'sharing', /no WireGuard/] },
+  { name: 'a counter that stays', in: { why: fault('foreign', 'canary.up4', 'not counted') }, want: ['bad', 'sharing', /^canary\.up4/] },
   { name: 'trouble', in: { troubles: [fault('foreign', 'rules', 'changed')] }, want: ['note', 'trouble', /changed/] },
   { name: 'a lack', in: { lacks: [{ what: 'egress', mend: 'a kernel' }] }, want: ['bad', 'kernel', /egress/] },
   { name: 'tables that others can delete', in: { hold: 'watched' }, want: ['note', 'rules', /delete/] },
@@ -70,7 +72,7 @@ for (const c of cases)
     assert.is.not(found[0]?.mend, '');
   });
 test('what nobody knows is not guessed', () => {
-  const found = doctor.examine({ ...well, hold: null, tunnel: null, offload: null, flash: null, uplinks: [] });
+  const found = doctor.examine({ ...well, hold: null, tunnel: null, proven: null, offload: null, flash: null, uplinks: [] });
   assert.equal(
     found.map((f) => f.about),
     ['sharing', 'kernel', 'clock'],

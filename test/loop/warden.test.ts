@@ -116,6 +116,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
           return done;
         }),
       sweep: () => asked('sweep', () => done),
+      detour: async () => done,
       remove: () => asked('remove', () => done),
       apply: (step) =>
         asked(step.kind, () => {
@@ -153,16 +154,19 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
     },
     routes: {
       makeDevice: () => asked('device', () => ok(5)),
-      removeDevice: () =>
-        asked('no device', () => {
+      removeDevice: (name) =>
+        asked(`no ${name}`, () => {
           peers.clear();
           return done;
         }),
       read: () => asked('around', () => ok({ links: [], addresses: [], routes: [] })),
       keep: () => asked('guard', () => done),
       release: () => asked('no guard', () => done),
+      address: async () => done,
+      stow: async () => done,
       watch: () => done,
     },
+    canary: () => asked('canary', () => ok({ versions: [4, 6], used: 0n as ByteCount })),
     estate: {
       settings: async () => ok(settings.sections),
       system: async () => ok([{ name: 'cfg', type: 'system', options: new Map([['timezone', settings.timezone]]) }]),
@@ -223,7 +227,7 @@ const faultOf = (items: readonly Result<unknown>[]): string | undefined => items
 const order = suite('order');
 order('the guard before the rules, the rules before the peers', async () => {
   const m = await begin();
-  assert.equal([why(m), actions(m)], ['shares', ['device', 'guard', 'prepare', 'tunnel']]);
+  assert.equal([why(m), actions(m)], ['shares', ['device', 'guard', 'prepare', 'tunnel', 'canary']]);
   anew(m);
   assert.is(faultOf(await m.it.admit([request(0)])), undefined);
   assert.equal(actions(m), ['seat', 'welcome']);
@@ -251,7 +255,7 @@ order('rules gone: out first, then rules, then seats, then peers', async () => {
   anew(m);
   m.rulesGone();
   await m.calm();
-  assert.equal(actions(m), ['expel', 'device', 'guard', 'prepare', 'tunnel', 'seat', 'welcome']);
+  assert.equal(actions(m), ['expel', 'device', 'guard', 'prepare', 'tunnel', 'canary', 'seat', 'welcome']);
   assert.equal([m.held.size, m.peers.size], [1, 1]);
 });
 order('the owner says no: out, and the device with them; yes again lets nobody back in', async () => {
@@ -261,7 +265,7 @@ order('the owner says no: out, and the device with them; yes again lets nobody b
   m.settings.sections = [section('share', { accepted: '0' })];
   m.it.changed();
   await m.calm();
-  assert.equal([why(m), actions(m)], ['weir.share.accepted', ['expel', 'no device']]);
+  assert.equal([why(m), actions(m)], ['weir.share.accepted', ['expel', 'no weir0', 'no weirc0']]);
   assert.is(faultOf(await m.it.admit([request(1)])), 'denied');
   m.settings.sections = shared();
   m.it.changed();
@@ -341,7 +345,7 @@ failures('one that cannot do what is needed is not, and told by name', async () 
   assert.equal([why(m), m.it.state().why?.reason], ['that', 'the kernel cannot do this: install that']);
   assert.is(faultOf(await m.it.admit([request(0)])), 'unsupported');
 });
-for (const call of ['device', 'guard', 'prepare', 'tunnel'] as const)
+for (const call of ['device', 'guard', 'prepare', 'tunnel', 'canary'] as const)
   failures(`${call}: nothing is shared until it works`, async () => {
     const m = await begin();
     await m.it.admit([request(0)]);
@@ -388,6 +392,19 @@ failures('who is evicted while nothing works does not come back with it, and is 
   assert.is(again?.ok === false && again.fault.code, 'missing');
   await m.passing(10_000);
   assert.equal([why(m), [...m.peers.keys()]], ['shares', [key(1)]]);
+});
+failures('a counter that stays: nothing is shared, and the canary says which; it flies no more once it has come home', async () => {
+  const m = await begin();
+  const flights = (): number => m.calls.filter((c) => c === 'canary').length;
+  await m.passing(20_000);
+  assert.is(flights(), 1);
+  m.failing.set('canary', { code: 'foreign', path: 'canary.up4', reason: 'not counted' });
+  m.settings.sections = shared({ sessions: '7' });
+  m.it.changed();
+  await m.calm();
+  assert.equal([why(m), m.it.state().proof], ['canary.up4', null]);
+  await m.passing(10_000);
+  assert.equal([why(m), m.it.state().proof?.versions, flights()], ['shares', [4, 6], 3]);
 });
 failures('what cannot be written down is not given out', async () => {
   const m = await begin();

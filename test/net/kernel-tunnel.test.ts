@@ -45,8 +45,10 @@ const show = async ({ ground }: Context, what: string): Promise<string> =>
 
 tunnel('its key is made once, and for root alone', async (context) => {
   const { it, keyPath } = context;
-  assert.equal(await prepare(context), { by: 'wireguard-go', key: null });
+  const ready = await prepare(context);
   const secret = readFileSync(keyPath);
+  const key = await context.ground.in('router').run(['wg', 'pubkey'], { input: secret.toString('base64') });
+  assert.equal(ready, { by: 'wireguard-go', key: key.trim() });
   assert.is(statSync(keyPath).mode & 0o777, 0o600);
   assert.is(secret.length, 32);
   assert.equal([secret.readUInt8(0) & 7, secret.readUInt8(31) & 0xc0], [0, 0x40]);

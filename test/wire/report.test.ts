@@ -16,6 +16,7 @@ const idle: Facts = {
   sessions: 0,
   month: null,
   canCountConnections: true,
+  proof: null,
   faults: [],
   uplinks: [],
   links: new Map(),
@@ -46,6 +47,7 @@ facts('what is known is', () => {
       tunnel: { by: 'kernel', key: 'K' },
       port: 51820,
       sessions: 3,
+      proof: { versions: [4, 6] },
       month: { used: 7n, cap: 2n ** 40n },
       faults: [fault('foreign', 'rules', 'changed')],
       uplinks: [
@@ -78,6 +80,7 @@ facts('what is known is', () => {
     month_used: 7n,
     month_cap: 2n ** 40n,
     counts_connections: true,
+    canary: 'IPv4 IPv6',
     troubles: ['rules: changed (foreign)'],
     board: { model: 'M' },
     temperatures: [51],

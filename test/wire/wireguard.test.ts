@@ -49,7 +49,7 @@ kernel.run();
 const allowedField = netlink.attributes({ family: [1, netlink.asU16], address: [2, netlink.asBytes], length: [3, netlink.asU8] }, {});
 const peerField = netlink.attributes(
   { key: [1, netlink.asBytes], bits: [3, netlink.asU32] },
-  { keepalive: [5, netlink.asU16], allowed: [9, netlink.asList(allowedField)] },
+  { endpoint: [4, netlink.asBytes], keepalive: [5, netlink.asU16], allowed: [9, netlink.asList(allowedField)] },
 );
 const setField: Field<Record<string, unknown>> = netlink.after(
   4,
@@ -98,6 +98,26 @@ for (const [order, dialect] of orders)
       },
     ]);
   });
+const endpoints = [
+  { at: '127.0.0.1', text: '127.0.0.1:51820', little: '0200ca6c7f0000010000000000000000', big: '0002ca6c7f0000010000000000000000' },
+  {
+    at: 'fd00::7',
+    text: '[fd00::7]:51820',
+    little: '0a00ca6c00000000fd00000000000000000000000000000700000000',
+    big: '000aca6c00000000fd00000000000000000000000000000700000000',
+  },
+] as const;
+for (const e of endpoints) {
+  const called: DeviceChange = {
+    peers: [{ kind: 'put', key: keyOf(1), allowed: [], endpoint: { address: prefix(e.at).address, port: 51820 } }],
+  };
+  for (const [order, dialect] of orders)
+    encode(`a peer at ${e.text}, ${order}-endian`, () => {
+      const [told] = plain(sentIn(dialect, called)) as readonly Readonly<{ peers: readonly Readonly<{ endpoint: string }>[] }>[];
+      assert.is(told?.peers[0]?.endpoint, order === 'little' ? e.little : e.big);
+    });
+  encode(`a peer at ${e.text}, for wireguard-go`, () => assert.match(wireguard.renderSet(called), `\nendpoint=${e.text}\n`));
+}
 encode('nothing but the device', () =>
   assert.equal(plain(sentIn(little, { port: 7, peers: [] })), [{ command: 1, version: 1, index: 5, port: 7 }]),
 );

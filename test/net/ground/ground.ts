@@ -5,7 +5,6 @@
 //                       ├── uplink ─── wan [ router ] br-lan ─── lan
 //            internet ──┘        └─── wan2 [        ] weir0 ⇠⇠⇠ the tunnels of c d e
 
-import type { ChildProcess } from 'node:child_process';
 import * as at from './addresses.ts';
 import { type Namespace, openNamespace } from './namespace.ts';
 import * as topology from './topology.ts';
@@ -18,8 +17,8 @@ export type Ground = Readonly<{
   routerKeys: wireguard.KeyPair;
   /** `router`, `lan`, `uplink`, `internet` or a consumer. */
   in(place: string): Namespace;
-  /** wireguard-go for `weir0`, without key and address. */
-  startDevice(): Promise<ChildProcess>;
+  /** wireguard-go for `weir0`, without key and address, and for the canary's device. */
+  startDevice(): Promise<void>;
   /** Key, port and addresses of `weir0`, for tests without an enforcer. */
   configureDevice(): Promise<void>;
   /** Makes a consumer a peer of the router. `also`: more addresses that WireGuard shall let it send from. */
@@ -97,7 +96,13 @@ export async function createGround(options: topology.Options = {}): Promise<Grou
       consumers,
       routerKeys,
       in: place,
-      startDevice: () => wireguard.startDevice(place('router'), 'weir0'),
+      async startDevice() {
+        const start = async (link: string): Promise<void> => {
+          const isThere = (await place('router').attempt(['ip', 'link', 'show', link])).code === 0;
+          if (!isThere) await wireguard.startDevice(place('router'), link);
+        };
+        await Promise.all(['weir0', 'weirc0'].map(start));
+      },
       async configureDevice() {
         await wireguard.configure(place('router'), 'weir0', { PrivateKey: routerKeys.secret, ListenPort: String(at.tunnel.port) });
         await ip('router', topology.tunnel);
@@ -116,7 +121,7 @@ export async function createGround(options: topology.Options = {}): Promise<Grou
       },
       close,
     };
-    if (tunnel !== 'none') await ground.startDevice();
+    if (tunnel !== 'none') await wireguard.startDevice(place('router'), 'weir0');
     if (tunnel === 'ready') {
       await ground.configureDevice();
       for (const name of names) {

@@ -6,6 +6,7 @@ import * as nftablesAdapter from '../../../agent/adapters/nftables.ts';
 import * as routeAdapter from '../../../agent/adapters/route.ts';
 import * as wireguardAdapter from '../../../agent/adapters/wireguard.ts';
 import { text } from '../../../agent/core/result.ts';
+import * as x25519 from '../../../agent/crypto/x25519.ts';
 import { host } from '../../../agent/host/quickjs.ts';
 import type { RouteEvents, Routes, RuleEvents, Rules, Tunnel } from '../../../agent/ports/router.ts';
 import * as nftables from '../../../agent/wire/nftables.ts';
@@ -36,7 +37,10 @@ const rules: Rules = nftablesAdapter.open(host, {
   connect: () => netlink.open(host, nftables.protocol),
   listen: (heard) => netlink.listen(host, nftables.protocol, [nftables.group], heard),
 });
-const tunnel: Tunnel = wireguardAdapter.open(host, () => netlink.open(host, wireguard.protocol));
+const tunnel: Tunnel = wireguardAdapter.open(host, {
+  connect: () => netlink.open(host, wireguard.protocol),
+  publicOf: async (secret) => x25519.publicKey(secret),
+});
 const routes: Routes = routeAdapter.open({
   socket: socket.value,
   listen: (heard) => netlink.listen(host, rtnetlink.protocol, routeAdapter.groups, heard),
