@@ -35,7 +35,7 @@ the session's last receipt or with Ctrl-C, and takes the tunnel down. Name serve
   --key HEX   a public key to trust, of the node or of a root; may be given more than once
   --book      what was countersigned so far (default: the grant's file with .book)
   --save      appends each receipt, in hex, for scripts/verify
-  --device    the tunnel's name (default weirc)
+  --device    the tunnel's name (default weirnet)
   --json      one JSON object for each event
   --lie       a test aid, for the other end to be tested: ${lies.join(', ')}
 
@@ -217,7 +217,7 @@ async function main(): Promise<number> {
       key: { type: 'string', multiple: true, default: [] },
       book: { type: 'string' },
       save: { type: 'string' },
-      device: { type: 'string', default: 'weirc' },
+      device: { type: 'string', default: 'weirnet' },
       json: { type: 'boolean', default: false },
       lie: { type: 'string' },
       help: { type: 'boolean' },

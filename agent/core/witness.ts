@@ -44,9 +44,10 @@ export const isPatient = ({ heard }: Patience): boolean => heard <= mostHeard;
 
 // ── The consumer ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The band: a MiB, for what was under way, and a fiftieth, for what the air lost behind the router. */
+/** The band: a MiB, for what was under way, and a twentieth, for what the air lost behind the router, or for the headers of packets that the
+ *  consumer's kernel counted as one (72 bytes of 1420, at most). */
 const slack = 1n << 20n;
-const share = 50n;
+const share = 20n;
 
 const isWithin = (billed: ByteCount, own: ByteCount): boolean => billed <= own + own / share + slack;
 

@@ -46,7 +46,7 @@ const exact = ({ counted }: Receipt): Pair<ByteCount> => counted;
 const before = { receipt: one.value, digest: cose.digestOf(one.signed, hashes) };
 const mebibyte = 1n << 20n;
 /** The most that may be billed against so much of one's own. */
-const band = (own: bigint): bigint => own + own / 50n + mebibyte;
+const band = (own: bigint): bigint => own + own / 20n + mebibyte;
 const claims = (up: bigint, down: bigint): Receipt => ({ ...one.value, counted: both(up, down), due: null });
 const free = { ...story.first, price: null };
 const dear: Receipt = { ...one.value, due: one.value.due && { ...one.value.due, amount: (one.value.due.amount + 1n) as Micro } };
