@@ -12,6 +12,7 @@ export function asleep({ why, wake, changed }: Readonly<{ why(): Fault; wake(): 
     change: refuse,
     evict: async (asked) => asked.map((one) => (one.ok ? fail('missing', 'key', 'no such session') : one)),
     rows: async () => ({ ok: true, value: [] }),
+    departed: () => [],
     state: () => ({
       why: why(),
       hold: null,

@@ -71,8 +71,9 @@ await tick();
 
 const named: Args = { sessions: 'array', key: 'string' };
 const wish: Args = { rate_up: 'int64', rate_down: 'int64', throttle_up: 'int64', throttle_down: 'int64' };
+const used: Args = { used_up: 'int64', used_down: 'int64', used_packets_up: 'int64', used_packets_down: 'int64' };
 const published = await bus.publish('weir.enforcer', {
-  admit: guests('admit', { ...named, ...wish, seconds: 'int64', used_up: 'int64', used_down: 'int64' }),
+  admit: guests('admit', { ...named, ...wish, seconds: 'int64', ...used }),
   renew: guests('renew', { ...named, seconds: 'int64' }),
   change: guests('change', { ...named, ...wish }),
   evict: guests('evict', named),

@@ -55,7 +55,7 @@ export const read: Method = async ({ warden }, args) => {
   const rows = await warden.rows();
   const { why, faults } = warden.state();
   const all = [...(why === null ? [] : [why]), ...faults];
-  return ok(rows.ok ? wire.encodePage(wire.pageOf(rows.value, span.value, all)) : wire.encodeRefusal(rows.fault));
+  return ok(rows.ok ? wire.encodePage(wire.pageOf({ rows: rows.value, gone: warden.departed(), faults: all }, span.value)) : wire.encodeRefusal(rows.fault));
 };
 
 export const facts: Method = async ({ host, bus, warden }) => {

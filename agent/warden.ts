@@ -21,10 +21,10 @@ import * as reconcile from './core/reconcile.ts';
 import { type Fault, fail, fault, ok, type Result, text, under } from './core/result.ts';
 import * as schedule from './core/schedule.ts';
 import type { PeerKey, Seat } from './core/seat.ts';
-import type { Gone, Row, Seated } from './core/session.ts';
+import type { Departed, Gone, Reason, Row, Seated } from './core/session.ts';
 import type { Section } from './core/settings.ts';
 import * as settings from './core/settings.ts';
-import type { Sight } from './core/sight.ts';
+import type { Seen, Sight } from './core/sight.ts';
 import * as sights from './core/sight.ts';
 import type { Situation, Stand } from './core/standing.ts';
 import * as standings from './core/standing.ts';
@@ -86,6 +86,8 @@ export type Warden = Readonly<{
   change(asked: readonly Result<admission.Alteration>[]): Items<Seated>;
   evict(asked: readonly Result<admission.Eviction>[]): Items<Gone>;
   rows(): Promise<Result<readonly Row[]>>;
+  /** Who went without an eviction's answer, the oldest first. */
+  departed(): readonly Departed[];
   state(): State;
   lacks(): Promise<readonly Lack[]>;
   /** true: something had to be written. */
@@ -128,6 +130,7 @@ export function start(world: World): Warden {
   /** How often somebody else has changed what is known. */
   let surprises = 0;
   let sight: Sight = new Map();
+  const departed = new Map<PeerKey, Departed>();
   let book: Readonly<{ file: Ledger | null; now: Ledger }> | null = null;
   let counters = standings.countersOf(clock.bootId(), null);
   let allowed: ByteCount | null = null;
@@ -238,6 +241,7 @@ export function start(world: World): Warden {
   async function leave(before: Standing): Promise<void> {
     // The last of the month that can be read.
     if (before.kind === 'open') await look(before);
+    for (const seen of sight.values()) depart(goneOf(seen), 'owner');
     sight = new Map();
     for (const device of [claim.device, canary.device]) {
       const removed = await routes.removeDevice(device);
@@ -539,12 +543,15 @@ export function start(world: World): Warden {
     const { reading, have } = before.value;
     const decision = decide(stand.rules, have);
     const gone = new Map<PeerKey, Gone>();
-    for (const { key, slot, generation, counted } of decision.evicted) if (key !== null) gone.set(key, { key, slot, generation, counted });
+    for (const { key, slot, generation, counted, packets } of decision.evicted)
+      gone.set(key, { key, slot, generation, counted, packets, gap: gapOf(key) });
     const want = sights.withGaps(decision.want, sight);
     // Whoever goes is out of sight first: should anything fail now, nobody brings them back.
     sight = sights.without(sight, gone.keys());
     const steps = reconcile.plan(want, reading, have.now);
     const acted = await act(steps, reading, stand, gone);
+    for (const { key, why } of decision.evicted) depart(gone.get(key), why);
+    for (const key of decision.want.keys()) departed.delete(key);
     if (acted.ok) known = known === null ? null : knowns.after(known, steps, have.now);
     else {
       known = null;
@@ -576,7 +583,7 @@ export function start(world: World): Warden {
       if (!last.ok) return last;
       for (const [key, one] of gone) {
         const metered = last.value.sessions.get(one.slot);
-        if (metered?.generation === one.generation) gone.set(key, { ...one, counted: metered.counted });
+        if (metered?.generation === one.generation) gone.set(key, { ...one, counted: metered.counted, packets: metered.packets });
       }
     }
     if (reading.debris.length > 0) {
@@ -601,17 +608,33 @@ export function start(world: World): Warden {
     return carried.value.decision.answers.map((one) => (one.ok ? answer(one.value, carried.value) : one));
   }
 
-  /** While nothing is shared, whoever waits to come back does so no more. */
+  const gapOf = (key: PeerKey): Gone['gap'] => sight.get(key)?.gap ?? nothing;
+
+  function depart(gone: Gone | undefined, why: Reason): void {
+    if (gone === undefined) return;
+    departed.delete(gone.key);
+    departed.set(gone.key, { ...gone, why });
+    for (const key of departed.keys()) if (departed.size > mostDeparted) departed.delete(key);
+  }
+
   async function evict(asked: readonly Result<admission.Eviction>[]): Items<Gone> {
     const missing = fail('missing', 'key', 'no such session');
-    if (standing.kind === 'open') return command(asked, admission.evict, ({ key }, { gone }) => okOr(gone.get(key), missing));
-    return asked.map((one) => {
-      if (!one.ok) return one;
-      const seen = sight.get(one.value.key as PeerKey);
-      if (seen === undefined) return missing;
-      const { key, slot, generation, used: counted } = seen;
+    // While nothing is shared, whoever waits to come back does so no more.
+    const forget = (key: PeerKey): Result<Gone> => {
+      const seen = sight.get(key);
       sight = sights.without(sight, [key]);
-      return ok({ key, slot, generation, counted });
+      return seen === undefined ? missing : ok(goneOf(seen));
+    };
+    const told =
+      standing.kind === 'open'
+        ? await command(asked, admission.evict, ({ key }, { gone }) => okOr(gone.get(key), missing))
+        : asked.map((one) => (one.ok ? forget(one.value.key as PeerKey) : one));
+    return told.map((item, i) => {
+      const one = asked[i];
+      const was = one?.ok && (item.ok || item.fault.code === 'missing') ? departed.get(one.value.key as PeerKey) : undefined;
+      if (was === undefined) return item;
+      departed.delete(was.key);
+      return ok(was);
     });
   }
 
@@ -629,12 +652,13 @@ export function start(world: World): Warden {
     if (!looked.ok) return looked;
     const byKey = new Map(looked.value.peers.map((peer) => [peer.key, peer]));
     return ok(
-      [...looked.value.reading.held.values()].map(({ key, slot, generation, counted, terms, left }): Row => {
+      [...looked.value.reading.held.values()].map(({ key, slot, generation, counted, packets, terms, left }): Row => {
         const peer = key === null ? undefined : byKey.get(key);
-        const { handshake = null, endpoint = null, counted: carried = { up: 0n as ByteCount, down: 0n as ByteCount } } = peer ?? {};
+        const { handshake = null, endpoint = null, counted: carried = nothing } = peer ?? {};
+        const gap = key === null ? nothing : gapOf(key);
         const where = endpoint === null ? null : endpoint.address.includes(':') ? `[${endpoint.address}]` : endpoint.address;
         const told = where === null || endpoint === null ? null : `${where}:${endpoint.port}`;
-        return { slot, generation, key, counted, quota: terms.quota, left, handshake, endpoint: told, tunnel: carried };
+        return { slot, generation, key, counted, packets, gap, quota: terms.quota, left, handshake, endpoint: told, tunnel: carried };
       }),
     );
   }
@@ -730,6 +754,7 @@ export function start(world: World): Warden {
     change: (asked) => inTurn(() => command(asked, admission.change, seated)),
     evict: (asked) => inTurn(() => evict(asked)),
     rows: () => inTurn(rows),
+    departed: () => [...departed.values()],
     state() {
       const cap = standing.kind === 'open' ? standing.owner.limits.month.cap : null;
       return {
@@ -756,6 +781,9 @@ export function start(world: World): Warden {
 }
 
 const mostTroubles = 16;
+const mostDeparted = 1024;
+const nothing: Gone['gap'] = { up: 0n as ByteCount, down: 0n as ByteCount };
+const goneOf = ({ key, slot, generation, used: counted, packets, gap }: Seen): Gone => ({ key, slot, generation, counted, packets, gap });
 const nowhere: Readonly<{ pool: pools.Pool }> = {
   pool: { four: prefixOf('0.0.0.0/32'), six: prefixOf('::/128'), slots: 0 },
 };

@@ -11,13 +11,14 @@ import { isSameTerms } from './reconcile.ts';
 import { type Fault, fail, fault, ok, type Result } from './result.ts';
 import * as schedule from './schedule.ts';
 import type { Held, Kernel, Pair, PeerKey, Seat, Slot } from './seat.ts';
+import type { Reason } from './session.ts';
 import type { Owner, Share } from './settings.ts';
 
 export type Renewal = Readonly<{ key: string; seconds: bigint }>;
 export type Alteration = Readonly<{ key: string }> & Wish;
 export type Eviction = Readonly<{ key: string }>;
-/** `used`: what was billed before, as after a reboot. */
-export type Request = Renewal & Wish & Readonly<{ used: Pair<bigint> }>;
+/** `used`: what was billed before, as after a reboot, and in how many packets; none where nothing is said. */
+export type Request = Renewal & Wish & Readonly<{ used: Pair<bigint>; packets?: Pair<bigint> }>;
 
 export type Rules = Readonly<{ share: Share; limits: Limits; blocked: Blocked; pool: Pool; own: PeerKey }>;
 /** `ended`: when an expired session was first seen so; the kernel does not say. `minute`: of the week; null: the clock is not trusted. */
@@ -29,10 +30,11 @@ export type Have = Readonly<{
   isMonthSpent: boolean;
 }>;
 
+export type Evicted = Held & Readonly<{ key: PeerKey; why: Reason }>;
 /** `evicted`: what was held and is no longer wanted. A session changing slots is evicted and wanted. */
 export type Decision = Readonly<{
   want: ReadonlyMap<PeerKey, Seat>;
-  evicted: readonly Held[];
+  evicted: readonly Evicted[];
   answers: readonly Result<Seat>[];
 }>;
 
@@ -61,9 +63,12 @@ export const admit = (r: Rules, have: Have, asked: readonly Result<Request>[]): 
     if (!terms.ok) return terms;
     const ends = endOf(request, r, have);
     if (!ends.ok) return ends;
+    const { used, packets = { up: 0n, down: 0n } } = request;
     const [wrong] = [
-      ...limits.within('used_up', request.used.up, 0n, mostUsed, 'bytes'),
-      ...limits.within('used_down', request.used.down, 0n, mostUsed, 'bytes'),
+      ...limits.within('used_up', used.up, 0n, mostUsed, 'bytes'),
+      ...limits.within('used_down', used.down, 0n, mostUsed, 'bytes'),
+      ...limits.within('used_packets_up', packets.up, 0n, mostUsed, 'packets'),
+      ...limits.within('used_packets_down', packets.down, 0n, mostUsed, 'packets'),
     ];
     if (wrong !== undefined) return { ok: false, fault: wrong };
     const seated = want.get(key.value);
@@ -75,7 +80,7 @@ export const admit = (r: Rules, have: Have, asked: readonly Result<Request>[]): 
       return fail('denied', 'weir.limits.sessions', `at most ${r.limits.sessions} sessions`);
     const slot = freeSlot(key.value, want, have.kernel, r.pool);
     if (slot === null) return fail('limit', 'weir.tunnel.pool4', 'no slot is free');
-    return put(want, { key: key.value, slot, terms: terms.value, used: request.used as Pair<ByteCount>, ends: ends.value });
+    return put(want, { key: key.value, slot, terms: terms.value, used: used as Pair<ByteCount>, packets, ends: ends.value });
   });
 
 export const renew = (r: Rules, have: Have, asked: readonly Result<Renewal>[]): Decision =>
@@ -105,17 +110,25 @@ export const evict = (r: Rules, have: Have, asked: readonly Result<Eviction>[]):
 
 function decide<T>(r: Rules, have: Have, asked: readonly Result<T>[], answer: (want: Draft, asked: T) => Result<Seat>): Decision {
   const want = staying(r, have);
+  const stayed = new Set(want.keys());
   const answers = asked.map((one) => (one.ok ? answer(want, one.value) : one));
-  const evicted = [...have.kernel.held.values()].filter(({ key, slot }) => key !== null && want.get(key)?.slot !== slot);
+  const named = new Set(answers.flatMap((one) => (one.ok ? [one.value.key] : [])));
+  const why = (key: PeerKey): Reason => (stayed.has(key) ? (named.has(key) ? 'asked' : 'expired') : isShut(r, have) ? 'owner' : 'limits');
+  const evicted = [...have.kernel.held.values()].flatMap(({ key, ...held }): Evicted[] =>
+    key === null || want.get(key)?.slot === held.slot ? [] : [{ ...held, key, why: why(key) }],
+  );
   return { want, evicted, answers };
 }
 
+const isShut = ({ share, limits: l }: Pick<Rules, 'share' | 'limits'>, { minute }: Have): boolean =>
+  !share.accepted || share.paused || hours(l, minute) !== null;
+
 function staying({ share, limits: l, blocked, pool, own }: Rules, have: Have): Draft {
   const want: Draft = new Map();
-  if (!share.accepted || share.paused || hours(l, have.minute) !== null) return want;
-  for (const { key, slot, terms, counted, left } of have.kernel.held.values())
+  if (isShut({ share, limits: l }, have)) return want;
+  for (const { key, slot, terms, counted, packets, left } of have.kernel.held.values())
     if (key !== null && key !== own && slot <= pool.slots && limits.isWithin(terms, l, blocked))
-      want.set(key, { key, slot, terms, used: counted, ends: millis(have.now + left) });
+      want.set(key, { key, slot, terms, used: counted, packets, ends: millis(have.now + left) });
   for (const { key } of inTurn(want, have)) if (want.size > l.sessions) want.delete(key);
   return want;
 }

@@ -1,13 +1,13 @@
 // What the kernel holds, as far as it was read once and has said yes to each step since. Reading all of it costs too much for every command;
 // its counters, its generations and its peers are read each time, and where they do not fit, so is the rest. Knows no table.
 
-import { type ByteCount, type Millis, millis } from './brand.ts';
+import { type Millis, millis } from './brand.ts';
 import type { Prefix } from './ip.ts';
 import type { Pool } from './pool.ts';
 import * as pools from './pool.ts';
 import type { Step } from './reconcile.ts';
 import * as reconcile from './reconcile.ts';
-import type { Generation, Held, Kernel, Pair, PeerKey, Slot, Terms } from './seat.ts';
+import type { Generation, Held, Kernel, PeerKey, Slot, Terms } from './seat.ts';
 
 /** `generation` null: the kernel has yet to say. */
 type Kept = Readonly<{ key: PeerKey | null; generation: Generation | null; terms: Terms; ends: Millis }>;
@@ -49,7 +49,7 @@ export function after(known: Known, steps: readonly Step[], now: Millis): Known 
   return next;
 }
 
-type Metered = ReadonlyMap<Slot, Readonly<{ generation: Generation; counted: Pair<ByteCount> }>>;
+type Metered = ReadonlyMap<Slot, Pick<Held, 'generation' | 'counted' | 'packets'>>;
 type Peer = Readonly<{ key: PeerKey; allowed: readonly Prefix[] }>;
 
 /** null: they do not fit, and somebody else has been there. */
@@ -58,7 +58,8 @@ export function meet(known: Known, metered: Metered, peers: readonly Peer[], poo
   for (const [slot, { key, generation, terms, ends }] of known) {
     const meter = metered.get(slot);
     if (meter === undefined || (generation !== null && generation !== meter.generation)) return null;
-    held.set(slot, { key, slot, terms, generation: meter.generation, counted: meter.counted, left: millis(Math.max(0, ends - now)) });
+    const { counted, packets } = meter;
+    held.set(slot, { key, slot, terms, generation: meter.generation, counted, packets, left: millis(Math.max(0, ends - now)) });
   }
   const keyed = new Map([...known].map(([slot, { key }]) => [key, slot]));
   const isOurs = ({ key, allowed }: Peer): boolean =>

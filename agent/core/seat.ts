@@ -39,6 +39,8 @@ export type Seat = Readonly<{
   terms: Terms;
   /** Bytes billed before these counters began: after a reboot, say. They count towards the quota. */
   used: Pair<ByteCount>;
+  /** In which `used` came; none where nothing is said. */
+  packets?: Pair<bigint>;
   /** What passed while rules of ours were gone: counts towards the quota, and is billed to nobody. */
   gap?: Pair<ByteCount>;
   /** Powered-on time at which the kernel lets it expire. */
@@ -54,6 +56,8 @@ export type Held = Readonly<{
   terms: Terms;
   /** Billed in all, `used` of the seat included. */
   counted: Pair<ByteCount>;
+  /** By the same counters, `packets` of the seat included. */
+  packets: Pair<bigint>;
   /** 0: expired, all is refused. */
   left: Millis;
 }>;

@@ -5,7 +5,9 @@
 import { type ByteCount, type Millis, millis } from './brand.ts';
 import type { Generation, Held, Kernel, Pair, PeerKey, Seat, Slot } from './seat.ts';
 
-export type Seen = Seat & Readonly<{ generation: Generation; gap: Pair<ByteCount>; tunnel: Pair<ByteCount> }>;
+/** `gap`: all that passed uncounted. `settled`: of it, what came before these counters; the rest is, for all that is known, in them. */
+export type Seen = Seat &
+  Readonly<{ generation: Generation; packets: Pair<bigint>; gap: Pair<ByteCount>; settled: Pair<ByteCount>; tunnel: Pair<ByteCount> }>;
 export type Sight = ReadonlyMap<PeerKey, Seen>;
 /** By WireGuard's own count. */
 export type Tunnelled = ReadonlyMap<PeerKey, Pair<ByteCount>>;
@@ -31,11 +33,13 @@ export function look(before: Sight, { held }: Kernel, tunnel: Tunnelled, now: Mi
   for (const one of held.values()) {
     const key = ownerOf(one, before);
     if (key === null) continue;
-    const { slot, generation, terms, counted, left } = one;
+    const { slot, generation, terms, counted, packets, left } = one;
     const was = before.get(key);
     // The kernel does not say when an expired seat ended.
     const ends = left === 0 && was !== undefined && was.ends <= now ? was.ends : millis(now + left);
-    sight.set(key, { key, slot, generation, terms, used: counted, ends, gap: none, tunnel: tunnel.get(key) ?? none });
+    // The same counters as before have counted all the while.
+    const gap = (was?.generation === generation ? was.settled : was?.gap) ?? none;
+    sight.set(key, { key, slot, generation, terms, used: counted, packets, ends, gap, settled: gap, tunnel: tunnel.get(key) ?? none });
   }
   for (const [key, was] of before) {
     if (sight.has(key)) continue;
@@ -49,7 +53,7 @@ export function look(before: Sight, { held }: Kernel, tunnel: Tunnelled, now: Mi
 /** The kernel as it would be, had nobody taken anything away. */
 export function whole({ held, strays }: Kernel, sight: Sight, now: Millis): Kernel {
   const all = new Map(held);
-  for (const { key, slot, generation, terms, used, ends } of sight.values()) {
+  for (const { key, slot, generation, terms, used, packets, ends } of sight.values()) {
     const there = held.get(slot);
     if (there === undefined || (there.key === null && there.generation === generation))
       all.set(slot, {
@@ -58,6 +62,7 @@ export function whole({ held, strays }: Kernel, sight: Sight, now: Millis): Kern
         generation,
         terms,
         counted: used,
+        packets,
         left: millis(Math.max(0, ends - now)),
         ...(there && { left: there.left }),
       });

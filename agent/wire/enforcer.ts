@@ -4,9 +4,10 @@
 import type { Alteration, Eviction, Renewal, Request } from '../core/admission.ts';
 import { type ByteCount, millis, seconds } from '../core/brand.ts';
 import type { Wish } from '../core/limits.ts';
-import { type Code, type Fault, fail, ok, type Result, under } from '../core/result.ts';
+import { all, type Code, type Fault, fail, ok, type Result, under, type Values } from '../core/result.ts';
 import type { Egress, Flow, Generation, Pair, PeerKey, Slot } from '../core/seat.ts';
-import type { Gone, Row, Seated } from '../core/session.ts';
+import type { Departed, Figures, Gone, Row, Seated } from '../core/session.ts';
+import { reasons } from '../core/session.ts';
 import type { Table, Value } from './blobmsg.ts';
 import * as blobmsg from './blobmsg.ts';
 import * as fields from './fields.ts';
@@ -14,18 +15,6 @@ import * as fields from './fields.ts';
 type Form<T> = Readonly<{ decode: (t: Table) => Result<T>; encode: (value: T) => Table }>;
 
 // ── Parts ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-type Values<R> = { readonly [K in keyof R]: R[K] extends Result<infer T> ? T : never };
-
-/** All of them, or the first Fault. */
-function all<R extends Readonly<Record<string, Result<unknown>>>>(results: R): Result<Values<R>> {
-  const values: [string, unknown][] = [];
-  for (const [name, result] of Object.entries(results)) {
-    if (!result.ok) return result;
-    values.push([name, result.value]);
-  }
-  return ok(Object.fromEntries(values) as Values<R>);
-}
 
 const at = <T>(path: string, result: Result<T>): Result<T> => (result.ok ? result : { ok: false, fault: under(path, result.fault) });
 
@@ -58,6 +47,11 @@ const optional = <T>(t: Table, name: string, read: (t: Table, name: string) => R
 const pair = (t: Table, up: string, down: string): Result<Pair<bigint>> =>
   all({ up: fields.integer(t, up), down: fields.integer(t, down) });
 
+const none: Pair<bigint> = { up: 0n, down: 0n };
+/** Where one of the two is there, both have to be. */
+const optionalPair = (t: Table, name: string): Result<Pair<bigint>> =>
+  fields.has(t, `${name}_up`) || fields.has(t, `${name}_down`) ? pair(t, `${name}_up`, `${name}_down`) : ok(none);
+
 const bytes = (t: Table, name: string): Result<ByteCount> => {
   const n = fields.integer(t, name);
   return !n.ok || n.value >= 0n ? (n as Result<ByteCount>) : fail('malformed', name, 'below zero');
@@ -74,19 +68,23 @@ const wishNames = ['quota', 'rate_up', 'rate_down', 'throttle_up', 'throttle_dow
 
 const asked: { readonly [M in Method]: Form<Asked[M]> & Readonly<{ names: readonly string[] }> } = {
   admit: {
-    names: ['key', ...wishNames, 'seconds', 'used_up', 'used_down'],
+    names: ['key', ...wishNames, 'seconds', 'used_up', 'used_down', 'used_packets_up', 'used_packets_down'],
     decode(t) {
-      const used = fields.has(t, 'used_up') || fields.has(t, 'used_down') ? pair(t, 'used_up', 'used_down') : ok({ up: 0n, down: 0n });
-      const parts = all({ key: fields.string(t, 'key'), wish: decodeWish(t), seconds: fields.integer(t, 'seconds'), used });
-      return parts.ok ? ok({ ...parts.value.wish, key: parts.value.key, seconds: parts.value.seconds, used: parts.value.used }) : parts;
+      const [used, packets] = [optionalPair(t, 'used'), optionalPair(t, 'used_packets')];
+      const parts = all({ key: fields.string(t, 'key'), wish: decodeWish(t), seconds: fields.integer(t, 'seconds'), used, packets });
+      if (!parts.ok) return parts;
+      const { wish, ...rest } = parts.value;
+      return ok({ ...wish, ...rest });
     },
-    encode: ({ key, seconds, used, ...wish }) =>
+    encode: ({ key, seconds, used, packets = none, ...wish }) =>
       blobmsg.table({
         key: blobmsg.string(key),
         ...encodeWish(wish),
         seconds: blobmsg.int64(seconds),
         used_up: blobmsg.int64(used.up),
         used_down: blobmsg.int64(used.down),
+        used_packets_up: blobmsg.int64(packets.up),
+        used_packets_down: blobmsg.int64(packets.down),
       }),
   },
   renew: {
@@ -274,14 +272,25 @@ const seated: Form<Seated> = {
   },
   encode: (s) => blobmsg.table({ ...encodeName(s), address4: blobmsg.string(s.address4), address6: blobmsg.string(s.address6) }),
 };
+const decodeFigures = (t: Table): Result<Figures> =>
+  all({ counted: counts(t, 'up', 'down'), packets: counts(t, 'packets_up', 'packets_down'), gap: counts(t, 'gap_up', 'gap_down') });
+const encodeFigures = ({ counted, packets, gap }: Figures): Readonly<Record<string, Value>> => ({
+  up: blobmsg.int64(counted.up),
+  down: blobmsg.int64(counted.down),
+  packets_up: blobmsg.int64(packets.up),
+  packets_down: blobmsg.int64(packets.down),
+  gap_up: blobmsg.int64(gap.up),
+  gap_down: blobmsg.int64(gap.down),
+});
+
 const gone: Form<Gone> = {
   decode(t) {
     const name = named(t);
-    const counted = counts(t, 'up', 'down');
+    const figures = decodeFigures(t);
     if (!name.ok) return name;
-    return counted.ok ? ok({ ...name.value, counted: counted.value }) : counted;
+    return figures.ok ? ok({ ...name.value, ...figures.value }) : figures;
   },
-  encode: (g) => blobmsg.table({ ...encodeName(g), up: blobmsg.int64(g.counted.up), down: blobmsg.int64(g.counted.down) }),
+  encode: (g) => blobmsg.table({ ...encodeName(g), ...encodeFigures(g) }),
 };
 const answers: { readonly [M in Method]: Form<Answers[M]> } = { admit: seated, renew: seated, change: seated, evict: gone };
 
@@ -322,11 +331,14 @@ function decodeFault(t: Table): Result<Fault> {
 // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type Span = Readonly<{ from: Slot; most: number }>;
-/** `next`: where the next page begins; null: this was the last. */
-export type Page = Readonly<{ rows: readonly Row[]; next: Slot | null; faults: readonly Fault[] }>;
+/** All that there is to read. */
+export type Register = Readonly<{ rows: readonly Row[]; gone: readonly Departed[]; faults: readonly Fault[] }>;
+/** `next`: where the next page begins; null: this was the last. `gone` is on the first alone: the oldest, until they have been asked for. */
+export type Page = Register & Readonly<{ next: Slot | null }>;
 
-// A row is some 300 bytes and 12 values, of which a message holds 8,192.
+// Of some 400 bytes and 16 values, of which a message holds 8,192.
 const mostRows = 256;
+const mostGone = 128;
 
 export function decodeSpan(t: Table): Result<Span> {
   const known = only(t, ['from', 'most']);
@@ -341,14 +353,17 @@ export function decodeSpan(t: Table): Result<Span> {
 export const encodeSpan = ({ from, most }: Span): Table => blobmsg.table({ from: blobmsg.int32(from), most: blobmsg.int32(most) });
 
 /** Of all that there is, what was asked for. */
-export function pageOf(rows: readonly Row[], { from, most }: Span, faults: readonly Fault[]): Page {
+export function pageOf({ rows, gone, faults }: Register, { from, most }: Span): Page {
   const rest = rows.filter(({ slot }) => slot >= from).toSorted((a, b) => a.slot - b.slot);
-  return { rows: rest.slice(0, most), next: rest[most]?.slot ?? null, faults };
+  return { rows: rest.slice(0, most), next: rest[most]?.slot ?? null, gone: from === 1 ? gone.slice(0, mostGone) : [], faults };
 }
 
-export const encodePage = ({ rows, next, faults }: Page): Table =>
+export const encodePage = ({ rows, next, gone, faults }: Page): Table =>
   blobmsg.table({
     sessions: blobmsg.array(rows.map((row) => blobmsg.nested(encodeRow(row)))),
+    gone: blobmsg.array(
+      gone.map((one) => blobmsg.nested([...answers.evict.encode(one), ...blobmsg.table({ why: blobmsg.string(one.why) })])),
+    ),
     ...(next === null ? {} : { next: blobmsg.int32(next) }),
     faults: blobmsg.array(faults.map(encodeFault)),
   });
@@ -358,8 +373,22 @@ export function decodePage(t: Table): Result<Page> {
     const values = fields.array(t, name);
     return values.ok ? at(name, each(values.value, decode)) : values;
   };
-  const page = all({ rows: list('sessions', decodeRow), next: optional(t, 'next', fields.number), faults: list('faults', decodeFault) });
+  const page = all({
+    rows: list('sessions', decodeRow),
+    next: optional(t, 'next', fields.number),
+    gone: list('gone', decodeDeparted),
+    faults: list('faults', decodeFault),
+  });
   return page.ok ? ok({ ...page.value, next: (page.value.next ?? null) as Slot | null }) : page;
+}
+
+function decodeDeparted(t: Table): Result<Departed> {
+  const one = gone.decode(t);
+  const word = fields.string(t, 'why');
+  if (!one.ok) return one;
+  if (!word.ok) return word;
+  const why = reasons.find((reason) => reason === word.value);
+  return why === undefined ? fail('malformed', 'why', `expected one of ${reasons.join(', ')}`) : ok({ ...one.value, why });
 }
 
 const encodeRow = (r: Row): Table =>
@@ -367,8 +396,7 @@ const encodeRow = (r: Row): Table =>
     slot: blobmsg.int32(r.slot),
     generation: blobmsg.int32(r.generation | 0),
     ...(r.key === null ? {} : { key: blobmsg.string(r.key) }),
-    up: blobmsg.int64(r.counted.up),
-    down: blobmsg.int64(r.counted.down),
+    ...encodeFigures(r),
     quota: encodeQuota(r.quota),
     left: blobmsg.int64(BigInt(r.left)),
     ...(r.handshake === null ? {} : { handshake: blobmsg.int64(BigInt(r.handshake)) }),
@@ -382,7 +410,7 @@ function decodeRow(t: Table): Result<Row> {
     slot: fields.number(t, 'slot') as Result<Slot>,
     generation: fields.id(t, 'generation') as Result<Generation>,
     key: optional(t, 'key', fields.string),
-    counted: counts(t, 'up', 'down'),
+    figures: decodeFigures(t),
     quota: decodeQuota(t),
     left: fields.number(t, 'left'),
     handshake: optional(t, 'handshake', fields.number),
@@ -390,9 +418,10 @@ function decodeRow(t: Table): Result<Row> {
     tunnel: counts(t, 'tunnel_up', 'tunnel_down'),
   });
   if (!row.ok) return row;
-  const { key, left, handshake, endpoint } = row.value;
+  const { key, left, handshake, endpoint, figures, ...rest } = row.value;
   return ok({
-    ...row.value,
+    ...rest,
+    ...figures,
     key: (key ?? null) as PeerKey | null,
     left: millis(left),
     handshake: handshake === undefined ? null : seconds(handshake),

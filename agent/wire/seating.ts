@@ -37,6 +37,7 @@ type Objects = ReadonlyMap<string, Content>;
 type Placed = Readonly<{ table: Table; set: string; element: Element }>;
 type Pieces = Readonly<{ objects: Objects; elements: ReadonlyMap<string, Placed> }>;
 
+const none: Pair<bigint> = { up: 0n, down: 0n };
 const nothing: Pieces = { objects: new Map(), elements: new Map() };
 
 // Not spread: QuickJS would iterate.
@@ -56,8 +57,10 @@ const limit = (rate: bigint): Content => ({
   over: false,
 });
 
+type Whole = Pick<Held, 'slot' | 'generation' | 'terms' | 'counted' | 'packets'>;
+
 /** `charged`: what the quotas begin at; more than `counted` where something passed that is not billed. */
-function piecesOf(slot: Slot, generation: Generation, terms: Terms, counted: Pair<bigint>, pool: Pool, charged = counted): Pieces {
+function piecesOf({ slot, generation, terms, counted, packets }: Whole, pool: Pool, charged = counted): Pieces {
   const base = baseOf(slot, generation);
   const at = pools.addresses(pool, slot);
   const objects = new Map<string, Content>();
@@ -69,7 +72,7 @@ function piecesOf(slot: Slot, generation: Generation, terms: Terms, counted: Pai
   };
   for (const w of ways) {
     const { way, letter } = w;
-    put(`c${letter}`, `${base}_c${letter}`, { kind: 'counter', packets: 0n, bytes: counted[way] });
+    put(`c${letter}`, `${base}_c${letter}`, { kind: 'counter', packets: packets[way], bytes: counted[way] });
     const { quota, spent } = terms;
     const [bytes, used] = quota.kind === 'shared' ? [quota.bytes, charged.up + charged.down] : [quota[way], charged[way]];
     put(`q${letter}`, quotaName(base, quota, w), { kind: 'quota', bytes, used, over: false });
@@ -144,21 +147,21 @@ function between(before: Pieces, after: Pieces, isReplaced: (object: string) => 
 export function changesFor(step: RuleStep, pool: Pool, drawn: Generation): readonly Change[] {
   switch (step.kind) {
     case 'clear': {
-      const { slot, generation, terms, counted } = step.held;
-      const at = pools.addresses(pool, slot);
+      const at = pools.addresses(pool, step.held.slot);
       const ends = dropTimed([...timed('live', at, shortest), ...timed('drain', at, shortest)]);
-      return [...ends, ...between(piecesOf(slot, generation, terms, counted, pool), nothing, () => false)];
+      return [...ends, ...between(piecesOf(step.held, pool), nothing, () => false)];
     }
     case 'seat': {
-      const { slot, terms, used, gap = { up: 0n, down: 0n } } = step.seat;
-      const charged = { up: used.up + gap.up, down: used.down + gap.down };
-      const { live, draining } = endAt(step.left, pools.addresses(pool, slot));
-      return [...between(nothing, piecesOf(slot, drawn, terms, used, pool, charged), () => false), ...[...draining, ...live].map(add)];
+      const { used, packets = none, gap = none } = step.seat;
+      const charged = { up: (used.up + gap.up) as ByteCount, down: (used.down + gap.down) as ByteCount };
+      const whole: Whole = { ...step.seat, generation: drawn, counted: used, packets };
+      const { live, draining } = endAt(step.left, pools.addresses(pool, whole.slot));
+      return [...between(nothing, piecesOf(whole, pool, charged), () => false), ...[...draining, ...live].map(add)];
     }
     case 'alter': {
-      const { slot, generation, terms, counted } = step.held;
+      const { slot, terms } = step.held;
       const isReplaced = step.changes.some((c) => c.kind === 'replace-quota');
-      const [before, after] = [terms, step.changes.reduce(altered, terms)].map((t) => piecesOf(slot, generation, t, counted, pool));
+      const [before, after] = [terms, step.changes.reduce(altered, terms)].map((t) => piecesOf({ ...step.held, terms: t }, pool));
       if (before === undefined || after === undefined) throw new Error('two terms, two states');
       const changes = between(before, after, (name) => isReplaced && after.objects.get(name)?.kind === 'quota');
       const ends = step.changes.flatMap((c) => (c.kind === 'set-end' ? renew(c.left, pools.addresses(pool, slot)) : []));
@@ -376,16 +379,18 @@ function recognise(slot: Slot, found: Group, pool: Pool): Result<Readonly<{ held
   if (slot > pool.slots) return unlike('beyond the pool');
 
   const counted = pairOf(byRole, 'c', (c) => (c.kind === 'counter' ? (c.bytes as ByteCount) : null));
+  const packets = pairOf(byRole, 'c', (c) => (c.kind === 'counter' ? c.packets : null));
   const quota = quotaOf(byRole, (q) => q.bytes);
   const spare = quotaOf(byRole, (q) => (q.bytes > q.used ? q.bytes - q.used : 0n));
   const rate = pairOf(rates, 'l', (r) => r);
-  if (counted === null || quota === null || spare === null || rate === null) return unlike('not the objects of a whole session');
+  if (counted === null || packets === null || quota === null || spare === null || rate === null)
+    return unlike('not the objects of a whole session');
   const placed = found.elements.filter(({ set }) => !isTimed(set));
   const egress = egressFrom(placed);
   if (!egress.ok) return egress;
   const terms: Terms = { quota, rate, spent: pairOf(rates, 's', (r) => r), egress: egress.value };
 
-  const wanted = piecesOf(slot, generation, terms, counted, pool);
+  const wanted = piecesOf({ slot, generation, terms, counted, packets }, pool);
   for (const { name, content } of found.objects) {
     const like = wanted.objects.get(name);
     if (like === undefined || content === undefined || !isAlike(like, content)) return unlike(`${name} is not what its name says`);
@@ -393,7 +398,7 @@ function recognise(slot: Slot, found: Group, pool: Pool): Result<Readonly<{ held
   for (const one of placed) if (!wanted.elements.has(nameOf(one))) return unlike(`one too many in ${one.set}`);
   if (found.objects.length < wanted.objects.size) return unlike('an object is missing');
   if (placed.length < wanted.elements.size) return unlike('an element is missing');
-  return ok({ held: { key: null, slot, generation, terms, counted, left: leftOf(found.elements) }, spare });
+  return ok({ held: { key: null, slot, generation, terms, counted, packets, left: leftOf(found.elements) }, spare });
 }
 
 function pairOf<F, T>(from: ReadonlyMap<string, F>, what: string, take: (f: F) => T | null): Pair<T> | null {

@@ -77,6 +77,7 @@ const held = (name: string | null, slot: number, left = 60_000, w: Partial<Wish>
   generation: slot as Generation,
   terms: termsOf({ ...wish, ...w }),
   counted: { up: 7n as ByteCount, down: 8n as ByteCount },
+  packets: { up: 3n, down: 4n },
   left: millis(left),
 });
 const haveOf = (all: readonly Held[] = [], more: Partial<Have> = {}): Have => ({
@@ -88,18 +89,19 @@ const haveOf = (all: readonly Held[] = [], more: Partial<Have> = {}): Have => ({
   ...more,
 });
 const names = (d: Decision): string[] => [...d.want.keys()].map((k) => k.replace(/\/.*/, '')).toSorted();
+const whys = (d: Decision): string[] => d.evicted.map((e) => e.why);
 const evicted = (d: Decision): string[] => d.evicted.map((h) => `${h.key}`.replace(/\/.*/, ''));
 const outcome = (d: Decision): (string | number)[] => d.answers.map((a) => (a.ok ? 'ok' : `${a.fault.code} ${a.fault.path}`));
 const admitted = (have: Have, ...requests: Request[]): Decision => admission.admit(rules, have, requests.map(ok));
 
 const admit = suite('admit');
 admit('a seat with all that was asked', () => {
-  const d = admitted(haveOf(), request('a', { used: { up: 3n, down: 4n } }));
+  const d = admitted(haveOf(), request('a', { used: { up: 3n, down: 4n }, packets: { up: 1n, down: 2n } }));
   const [answer] = d.answers;
   assert.ok(answer?.ok);
   if (!answer?.ok) return;
   const { slot, ...seat } = answer.value;
-  assert.equal(seat, { key: key('a'), terms: termsOf(wish), used: { up: 3n, down: 4n }, ends: 1_060_000 });
+  assert.equal(seat, { key: key('a'), terms: termsOf(wish), used: { up: 3n, down: 4n }, packets: { up: 1n, down: 2n }, ends: 1_060_000 });
   assert.ok(slot >= 1 && slot <= 13);
   assert.equal([...d.want.values()], [answer.value]);
 });
@@ -112,7 +114,14 @@ admit('the same again is the same seat', () => {
 admit('what the kernel holds keeps its slot and its counts, and gets a new end', () => {
   const have = haveOf([held('a', 5, 1000)]);
   const d = admitted(have, request('a', { used: { up: 900n, down: 0n } }));
-  assert.equal(d.want.get(key('a')), { key: key('a'), slot: 5, terms: termsOf(wish), used: { up: 7n, down: 8n }, ends: 1_060_000 });
+  assert.equal(d.want.get(key('a')), {
+    key: key('a'),
+    slot: 5,
+    terms: termsOf(wish),
+    used: { up: 7n, down: 8n },
+    packets: { up: 3n, down: 4n },
+    ends: 1_060_000,
+  });
   assert.equal(
     plan(d.want, have.kernel, now).map((s) => s.kind),
     ['alter'],
@@ -148,7 +157,7 @@ admit('the longest expired makes room, and is told of', () => {
   ]);
   const have = haveOf([held('x', 1, 0), held('y', 2, 0), held('z', 3)], { ended });
   const d = admitted(have, request('a'));
-  assert.equal([names(d), evicted(d)], [['a', 'x', 'z'], ['y']]);
+  assert.equal([names(d), evicted(d), whys(d)], [['a', 'x', 'z'], ['y'], ['expired']]);
   const first = admitted({ ...have, ended: new Map([[key('y'), millis(800)]]) }, request('a'));
   assert.equal(evicted(first), ['x'], 'what expired before anybody looked is the oldest');
 });
@@ -207,6 +216,8 @@ const bad: readonly (readonly [name: string, change: Partial<Request>, code: str
   ['for ever', { seconds: (1n << 63n) - 1n }, 'denied', 'seconds'],
   ['less than nothing used', { used: { up: -1n, down: 0n } }, 'malformed', 'used_up'],
   ['more used than there is', { used: { up: 0n, down: most + 1n } }, 'denied', 'used_down'],
+  ['fewer packets than none', { packets: { up: 0n, down: -1n } }, 'malformed', 'used_packets_down'],
+  ['more packets than bytes there are', { packets: { up: most + 1n, down: 0n } }, 'denied', 'used_packets_up'],
   [
     'another session, though the owner allows 10/8',
     { egress: { kind: 'hop', address: '10.213.0.3', protocol: 'udp', port: 9 } },
@@ -246,7 +257,8 @@ for (const { name, share, path } of shares)
       admission.renew(r, have, [ok({ key: key('x'), seconds: 1n })]),
       admission.change(r, have, [ok({ ...wish, key: key('x') })]),
     ];
-    for (const d of all) assert.equal([outcome(d), names(d), evicted(d)], [[`denied ${path}`], [], ['x', 'y']]);
+    for (const d of all)
+      assert.equal([outcome(d), names(d), evicted(d), whys(d)], [[`denied ${path}`], [], ['x', 'y'], ['owner', 'owner']]);
     assert.equal(
       plan(admission.adopt(r, have).want, have.kernel, now).map((s) => s.kind),
       ['expel', 'expel', 'clear', 'clear'],
@@ -275,8 +287,8 @@ for (const { name, schedule, minute, open } of hours)
     const have = haveOf([held('x', 1)], { minute });
     const r = rulesOf({ schedule });
     const all = [admission.admit(r, have, [ok(request('x'))]), admission.renew(r, have, [ok({ key: key('x'), seconds: 1n })])];
-    const want = open ? [['ok'], ['x'], []] : [['denied weir.limits.schedule'], [], ['x']];
-    for (const d of all) assert.equal([outcome(d), names(d), evicted(d)], want);
+    const want = open ? [['ok'], ['x'], []] : [['denied weir.limits.schedule'], [], ['owner']];
+    for (const d of all) assert.equal([outcome(d), names(d), whys(d)], want);
   });
 gate('has changed nothing', () => {
   const have = haveOf([held('x', 1), held('y', 2, 0)]);
@@ -293,7 +305,7 @@ for (const c of lowered)
     const have = haveOf([held('x', 1, 60_000), held('y', 2, 0), held('z', 3, 50_000, { quota: { kind: 'shared', bytes: 10n } })]);
     const d = admission.adopt(c.rules, have);
     assert.equal(names(d), c.stay);
-    assert.is(d.evicted.length, 3 - c.stay.length);
+    assert.equal(whys(d), Array(3 - c.stay.length).fill('limits'));
   });
 gate.run();
 
@@ -336,6 +348,7 @@ const before: Seat = {
   slot: 4 as Slot,
   terms: termsOf(wish),
   used: { up: 7n as ByteCount, down: 8n as ByteCount },
+  packets: { up: 3n, down: 4n },
   ends: millis(1_005_000),
 };
 for (const c of table)
@@ -350,6 +363,6 @@ later('all in one batch', () => {
     both,
     [key('a'), key('b'), key('a')].map((k): Result<{ key: string }> => ok({ key: k })),
   );
-  assert.equal([outcome(d), names(d), evicted(d)], [['ok', 'ok', 'missing key'], [], ['a', 'b']]);
+  assert.equal([outcome(d), names(d), evicted(d), whys(d)], [['ok', 'ok', 'missing key'], [], ['a', 'b'], ['asked', 'asked']]);
 });
 later.run();

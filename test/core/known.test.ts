@@ -29,11 +29,13 @@ const held = (slot: number, key: PeerKey | null, more: Partial<Held> = {}): Held
   generation: slot as Generation,
   terms,
   counted: pair<ByteCount>(7n),
+  packets: pair<bigint>(3n),
   left: millis(5000),
   ...more,
 });
 const kernel = (...all: readonly Held[]): Kernel => ({ held: new Map(all.map((h) => [h.slot, h])), strays: [] });
-const metered = (...all: readonly Held[]) => new Map(all.map(({ slot, generation, counted }) => [slot, { generation, counted }]));
+const metered = (...all: readonly Held[]) =>
+  new Map(all.map(({ slot, generation, counted, packets }) => [slot, { generation, counted, packets }]));
 const peer = (slot: number, key: PeerKey) => {
   const { four, six } = pools.addresses(pool, slot as Slot);
   return { key, allowed: [four, six].map((address): ip.Prefix => ({ address, length: 8 * address.length })) };
@@ -45,9 +47,9 @@ const cases: readonly { name: string; metered: readonly Held[]; peers: readonly 
   { name: 'as it was', metered: [held(1, a)], peers: [peer(1, a)], want: kernel(held(1, a)) },
   {
     name: 'new counters',
-    metered: [held(1, a, { counted: pair<ByteCount>(9n) })],
+    metered: [held(1, a, { counted: pair<ByteCount>(9n), packets: pair<bigint>(5n) })],
     peers: [peer(1, a)],
-    want: kernel(held(1, a, { counted: pair<ByteCount>(9n) })),
+    want: kernel(held(1, a, { counted: pair<ByteCount>(9n), packets: pair<bigint>(5n) })),
   },
   { name: 'rules are missing', metered: [], peers: [peer(1, a)], want: null },
   { name: 'rules of another generation', metered: [held(1, a, { generation: 9 as Generation })], peers: [peer(1, a)], want: null },

@@ -27,6 +27,7 @@ const heldOf = (s: Seat, more: Partial<Held> = {}): Held => ({
   generation: 1 as Generation,
   terms: s.terms,
   counted: s.used,
+  packets: { up: 0n, down: 0n },
   left: millis(s.ends - now),
   ...more,
 });

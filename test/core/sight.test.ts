@@ -20,6 +20,7 @@ const held = (slot: number, key: PeerKey | null, more: Partial<Held> = {}): Held
   generation: 7 as Generation,
   terms,
   counted: pair(100),
+  packets: pair(3),
   left: millis(5000),
   ...more,
 });
@@ -30,8 +31,10 @@ const seen = (slot: number, key: PeerKey, more: Partial<Seen> = {}): Seen => ({
   generation: 7 as Generation,
   terms,
   used: pair(100),
+  packets: pair(3),
   ends: millis(6000),
   gap: none,
+  settled: none,
   tunnel: pair(200),
   ...more,
 });
@@ -73,11 +76,25 @@ const looks: readonly { name: string; before: Sight; kernel: Kernel; tunnel: Tun
   },
   { name: 'a peer that went adds nothing', before: sight(seen(1, a)), kernel: kernel(), tunnel: carried(), want: sight(seen(1, a)) },
   {
-    name: 'what is there again has no gap',
-    before: sight(seen(1, a, { gap: pair(50) })),
+    name: 'what is there again, by the same counters, was never away',
+    before: sight(seen(1, a, { gap: pair(50), settled: pair(20) })),
     kernel: kernel(held(1, a)),
     tunnel: carried([a, 200]),
-    want: sight(seen(1, a)),
+    want: sight(seen(1, a, { gap: pair(20), settled: pair(20) })),
+  },
+  {
+    name: 'what is there again, by new counters, keeps its gap',
+    before: sight(seen(1, a, { gap: pair(50), settled: pair(20) })),
+    kernel: kernel(held(1, a, { generation: 8 as Generation })),
+    tunnel: carried([a, 200]),
+    want: sight(seen(1, a, { generation: 8 as Generation, gap: pair(50), settled: pair(50) })),
+  },
+  {
+    name: 'one gap after the other',
+    before: sight(seen(1, a, { gap: pair(50), settled: pair(50) })),
+    kernel: kernel(),
+    tunnel: carried([a, 230]),
+    want: sight(seen(1, a, { gap: pair(80), settled: pair(50), tunnel: pair(230) })),
   },
   {
     name: 'an end that was seen stays where it was',

@@ -46,7 +46,15 @@ const held = ((): readonly Held[] => {
   };
   const none: Have = { kernel: { held: new Map(), strays: [] }, ended: new Map(), now, minute: 0, isMonthSpent: false };
   return [...admission.admit(rules, none, [{ ok: true, value: request }]).want.values()].map(
-    ({ key, slot, terms, used: counted }): Held => ({ key, slot, terms, counted, generation: 1 as Generation, left: millis(5) }),
+    ({ key, slot, terms, used: counted }): Held => ({
+      key,
+      slot,
+      terms,
+      counted,
+      packets: { up: 0n, down: 0n },
+      generation: 1 as Generation,
+      left: millis(5),
+    }),
   );
 })();
 const have: Have = {

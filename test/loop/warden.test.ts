@@ -29,7 +29,7 @@ const request = (n: number): Result<Request> =>
   ok({
     key: key(n),
     quota: { kind: 'shared', bytes: 1000n },
-    rate: { up: 8000n, down: 8000n },
+    rate: { up: 80_000n, down: 80_000n },
     throttle: null,
     egress: { kind: 'internet' },
     seconds: 60n,
@@ -42,6 +42,7 @@ type Model = Readonly<{
   calls: string[];
   held: Map<Slot, Held>;
   peers: Map<PeerKey, PeerFound>;
+  slotOf(key: PeerKey): Slot | undefined;
   /** The next call of this name fails so. */
   failing: Map<string, Fault>;
   settings: { sections: readonly Section[]; timezone: string };
@@ -122,8 +123,8 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
         asked(step.kind, () => {
           if (step.kind === 'clear') held.delete(step.held.slot);
           else if (step.kind === 'seat') {
-            const { slot, terms, used } = step.seat;
-            held.set(slot, { key: null, slot, generation: ++generation as Generation, terms, counted: used, left: step.left });
+            const { slot, terms, used, packets = { up: 0n, down: 0n } } = step.seat;
+            held.set(slot, { key: null, slot, generation: ++generation as Generation, terms, counted: used, packets, left: step.left });
           } else {
             const left = step.changes.find((c) => c.kind === 'set-end');
             if (left?.kind === 'set-end') held.set(step.held.slot, { ...step.held, left: left.left });
@@ -202,6 +203,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
     calls,
     held,
     peers,
+    slotOf: (k) => slots.get(k),
     failing,
     settings,
     files,
@@ -433,3 +435,113 @@ failures('trouble is told once, and remembered until it is settled', async () =>
   assert.is(why(m), 'shares');
 });
 failures.run();
+
+const departed = suite('who is gone');
+const pair = (n: number): Pair<ByteCount> => ({ up: BigInt(n) as ByteCount, down: BigInt(2 * n) as ByteCount });
+/** What passed by the rules, or by WireGuard alone. */
+function pass(m: Model, k: PeerKey, n: number, isCounted = true): void {
+  const peer = m.peers.get(k);
+  if (peer !== undefined) m.peers.set(k, { ...peer, counted: pair(n) });
+  for (const [slot, h] of m.held) if (isCounted && slot === m.slotOf(k)) m.held.set(slot, { ...h, counted: pair(n), packets: pair(n) });
+}
+const told = (m: Model): readonly unknown[] => m.it.departed().map(({ key: k, why, counted, packets }) => [k, why, counted.up, packets.down]);
+const acknowledged = async (m: Model, n: number): Promise<unknown> => {
+  const [gone] = await m.it.evict([ok({ key: key(n) })]);
+  return gone?.ok ? gone.value.counted.up : gone?.fault.code;
+};
+departed('by lowered limits: with the last figures, until it is asked for', async () => {
+  const m = await begin();
+  await m.it.admit([request(0), request(1)]);
+  for (const n of [0, 1]) pass(m, key(n), 5 + n);
+  m.settings.sections = shared({ session_rate_up: '64' });
+  m.it.changed();
+  await m.calm();
+  const want = [0, 1].map((n) => [key(n), 'limits', BigInt(5 + n), BigInt(10 + 2 * n)]);
+  assert.equal([told(m), m.held.size], [want, 0]);
+  assert.equal([await acknowledged(m, 0), await acknowledged(m, 0), told(m).length], [5n, 'missing', 1]);
+});
+departed('by the owner, and nothing is shared: told all the same', async () => {
+  const m = await begin();
+  await m.it.admit([request(0)]);
+  pass(m, key(0), 5);
+  m.settings.sections = [section('share', { accepted: '1', paused: '1' })];
+  m.it.changed();
+  await m.calm();
+  assert.equal(told(m), [[key(0), 'owner', 5n, 10n]]);
+  assert.equal([await acknowledged(m, 0), told(m)], [5n, []]);
+});
+departed('to make room', async () => {
+  const m = await begin();
+  m.settings.sections = shared({ sessions: '1' });
+  m.it.changed();
+  await m.it.admit([request(0)]);
+  pass(m, key(0), 5);
+  await m.passing(61_000);
+  for (const [slot, h] of m.held) m.held.set(slot, { ...h, left: millis(0) });
+  assert.is(faultOf(await m.it.admit([request(1)])), undefined);
+  assert.equal(told(m), [[key(0), 'expired', 5n, 10n]]);
+});
+departed('an eviction that goes wrong half-way is answered when it is asked again', async () => {
+  const m = await begin();
+  await m.it.admit([request(0)]);
+  pass(m, key(0), 5);
+  m.failing.set('clear', broken('EBUSY'));
+  assert.is(await acknowledged(m, 0), 'EBUSY');
+  assert.equal(told(m), [[key(0), 'asked', 5n, 10n]]);
+  await m.calm();
+  assert.equal([await acknowledged(m, 0), told(m)], [5n, []]);
+});
+departed('who was asked to go, or is in again, is not told of', async () => {
+  const m = await begin();
+  await m.it.admit([request(0)]);
+  await acknowledged(m, 0);
+  assert.equal(told(m), []);
+  await m.it.admit([request(0)]);
+  m.settings.sections = shared({ session_rate_up: '64' });
+  m.it.changed();
+  await m.calm();
+  assert.is(told(m).length, 1);
+  m.settings.sections = shared();
+  m.it.changed();
+  await m.it.admit([request(0)]);
+  assert.equal(told(m), []);
+});
+departed('what passed while the rules were gone is told, and of no other session', async () => {
+  const m = await begin();
+  await m.it.admit([request(0), request(1)]);
+  for (const n of [0, 1]) pass(m, key(n), 5);
+  await m.passing(10_000);
+  pass(m, key(0), 7, false);
+  m.rulesGone();
+  await m.calm();
+  const rows = await m.it.rows();
+  const figures = rows.ok ? rows.value.map(({ key: k, counted, packets, gap }) => [k, counted.up, packets.up, gap]) : [];
+  assert.equal(
+    figures.toSorted(),
+    [
+      [key(0), 5n, 5n, pair(2)],
+      [key(1), 5n, 5n, pair(0)],
+    ],
+  );
+  // Also when they go once more, and with the session.
+  m.rulesGone();
+  await m.calm();
+  m.settings.sections = shared({ session_rate_up: '64' });
+  m.it.changed();
+  await m.calm();
+  assert.equal(m.it.departed().find((d) => d.key === key(0))?.gap, pair(2));
+});
+departed('the newest thousand', async () => {
+  const m = await begin();
+  for (let n = 0; n < 1100; n++) {
+    const name = `${n}`.padStart(42, 'A');
+    const wish = request(0);
+    await m.it.admit(wish.ok ? [ok({ ...wish.value, key: `${name}A=` })] : []);
+    m.failing.set('clear', broken('EBUSY'));
+    await m.it.evict([ok({ key: `${name}A=` })]);
+    await m.calm();
+  }
+  const all = m.it.departed().map((d) => Number(d.key.slice(30, 42).replace(/^A+/, '')));
+  assert.equal([all.length, all[0], all.at(-1)], [1024, 76, 1099]);
+});
+departed.run();

@@ -5,6 +5,7 @@ import { millis, seconds } from '../../agent/core/brand.ts';
 import { fail, fault, ok } from '../../agent/core/result.ts';
 import type { Generation, PeerKey, Slot } from '../../agent/core/seat.ts';
 import type { Gone, Row, Seated } from '../../agent/core/session.ts';
+import { reasons } from '../../agent/core/session.ts';
 import type { Table, Value } from '../../agent/wire/blobmsg.ts';
 import * as blobmsg from '../../agent/wire/blobmsg.ts';
 import type { Asked, Method, Page } from '../../agent/wire/enforcer.ts';
@@ -45,6 +46,7 @@ const wanted: Asked['admit'] = {
   egress: { kind: 'internet' },
   seconds: 60n,
   used: { up: 0n, down: 0n },
+  packets: { up: 0n, down: 0n },
 };
 
 const requests = suite('asked');
@@ -53,6 +55,11 @@ const read: readonly (readonly [name: string, change: Record<string, Value>, wan
   ['a split quota', { quota: nested(table({ up: int32(1), down: int64(2n) })) }, { quota: { kind: 'split', up: 1n, down: 2n } }],
   ['a throttle', { throttle_up: int32(1), throttle_down: int32(2) }, { throttle: { up: 1n, down: 2n } }],
   ['what was used', { used_up: int64(1n << 40n), used_down: int32(0) }, { used: { up: 1n << 40n, down: 0n } }],
+  [
+    'packets that came before',
+    { used_packets_up: int64(1n << 40n), used_packets_down: int32(7) },
+    { packets: { up: 1n << 40n, down: 7n } },
+  ],
   ['a hop', { egress: hop() }, { egress: { kind: 'hop', address: '1.2.3.4', protocol: 'udp', port: 9 } }],
   [
     'a list',
@@ -199,7 +206,14 @@ refused.run();
 const answers = suite('answered');
 const generation = 0xdead_beef as Generation;
 const seat: Seated = { key, slot: 7 as Slot, generation, address4: '10.213.0.7', address6: 'fd00::7' };
-const gone: Gone = { key, slot: 7 as Slot, generation, counted: { up: ((1n << 63n) - 1n) as ByteCount, down: 0n as ByteCount } };
+const gone: Gone = {
+  key,
+  slot: 7 as Slot,
+  generation,
+  counted: { up: ((1n << 63n) - 1n) as ByteCount, down: 0n as ByteCount },
+  packets: { up: 1n << 40n, down: 3n },
+  gap: { up: 4n as ByteCount, down: 5n as ByteCount },
+};
 answers('a seat', () => {
   const t = sent(enforcer.encodeAnswers('admit', { isBatch: false, items: [ok(seat)] }));
   assert.equal(
@@ -219,14 +233,13 @@ answers('a Fault says where it was in the request', () => {
   const one = enforcer.decodeAnswers('renew', sent(enforcer.encodeAnswers('renew', { isBatch: false, items: items.slice(1) })));
   assert.equal(one, ok({ isBatch: false, items: items.slice(1) }));
 });
+const figures: Readonly<Record<string, Value>> = Object.fromEntries(
+  ['up', 'down', 'packets_up', 'packets_down', 'gap_up', 'gap_down'].map((name) => [name, int32(0)]),
+);
 for (const [name, t, code, path] of [
-  ['no slot', table({ key: string(key), generation: int32(1), up: int32(0), down: int32(0) }), 'missing', 'slot'],
-  [
-    'less than nothing',
-    table({ key: string(key), slot: int32(1), generation: int32(1), up: int32(-1), down: int32(0) }),
-    'malformed',
-    'up',
-  ],
+  ['no slot', table({ key: string(key), generation: int32(1), ...figures }), 'missing', 'slot'],
+  ['no packets', table({ key: string(key), slot: int32(1), generation: int32(1), up: int32(0), down: int32(0) }), 'missing', 'packets_up'],
+  ['less than nothing', table({ key: string(key), slot: int32(1), generation: int32(1), ...figures, up: int32(-1) }), 'malformed', 'up'],
   ['a Fault of no form', table({ fault: string('no') }), 'malformed', 'fault'],
   ['a Fault without a reason', table({ fault: nested(table({ code: string('limit'), path: string('') })) }), 'missing', 'reason'],
 ] satisfies [string, Table, string, string][])
@@ -242,6 +255,8 @@ const row = (slot: number, more: Partial<Row> = {}): Row => ({
   generation,
   key,
   counted: { up: (1n << 53n) as ByteCount, down: ((1n << 53n) + 1n) as ByteCount },
+  packets: { up: 1n << 41n, down: 9n },
+  gap: { up: 10n as ByteCount, down: 0n as ByteCount },
   quota: { kind: 'shared', bytes: 1n << 60n },
   left: millis(31_536_000_000),
   handshake: seconds(1_800_000_000),
@@ -250,11 +265,15 @@ const row = (slot: number, more: Partial<Row> = {}): Row => ({
   ...more,
 });
 const pages: readonly (readonly [name: string, page: Page])[] = [
-  ['nobody', { rows: [], next: null, faults: [] }],
-  ['somebody', { rows: [row(1)], next: 2 as Slot, faults: [] }],
-  ['rules without a peer', { rows: [row(1, { key: null, handshake: null, endpoint: null, left: millis(0) })], next: null, faults: [] }],
-  ['a split quota', { rows: [row(1, { quota: { kind: 'split', up: 1n, down: 2n } })], next: null, faults: [] }],
-  ['faults', { rows: [], next: null, faults: [fault('EPERM', 'nft', 'no'), fault('timeout', '', 'late')] }],
+  ['nobody', { rows: [], next: null, gone: [], faults: [] }],
+  ['who is gone', { rows: [], next: null, gone: reasons.map((why) => ({ ...gone, why })), faults: [] }],
+  ['somebody', { rows: [row(1)], next: 2 as Slot, gone: [], faults: [] }],
+  [
+    'rules without a peer',
+    { rows: [row(1, { key: null, handshake: null, endpoint: null, left: millis(0) })], next: null, gone: [], faults: [] },
+  ],
+  ['a split quota', { rows: [row(1, { quota: { kind: 'split', up: 1n, down: 2n } })], next: null, gone: [], faults: [] }],
+  ['faults', { rows: [], next: null, gone: [], faults: [fault('EPERM', 'nft', 'no'), fault('timeout', '', 'late')] }],
 ];
 for (const [name, page] of pages) reading(name, () => assert.equal(enforcer.decodePage(sent(enforcer.encodePage(page))), ok(page)));
 const spans: readonly (readonly [name: string, t: Table, want: readonly [number, number] | readonly [string, string]])[] = [
@@ -273,12 +292,25 @@ for (const [name, t, want] of spans)
     assert.equal(span.ok ? [span.value.from, span.value.most] : [span.fault.code, span.fault.path], want);
     if (span.ok) assert.equal(enforcer.decodeSpan(sent(enforcer.encodeSpan(span.value))), span);
   });
+reading('a reason that there is not', () => {
+  const page = enforcer.encodePage({ rows: [], next: null, gone: [{ ...gone, why: 'bored' as 'asked' }], faults: [] });
+  const decoded = enforcer.decodePage(sent(page));
+  assert.equal(decoded.ok ? [] : [decoded.fault.code, decoded.fault.path], ['malformed', 'gone.0.why']);
+});
+reading('who is gone is on the first page alone', () => {
+  const all = { rows: [1, 2].map((n) => row(n)), gone: [{ ...gone, why: 'owner' as const }], faults: [] };
+  const pages = [1, 2].map((from) => enforcer.pageOf(all, { from: from as Slot, most: 1 }));
+  assert.equal(
+    pages.map((page) => page.gone.length),
+    [1, 0],
+  );
+});
 reading('page by page, each session once, in the order of slots', () => {
   const all = [9, 2, 700, 30, 31, 1].map((n) => row(n));
   const seen: number[] = [];
   let from: Slot | null = 1 as Slot;
   for (let pages = 0; from !== null && pages < 10; pages++) {
-    const page = enforcer.pageOf(all, { from, most: 2 }, []);
+    const page = enforcer.pageOf({ rows: all, gone: [], faults: [] }, { from, most: 2 });
     seen.push(...page.rows.map((r) => r.slot));
     from = page.next;
   }
@@ -286,9 +318,11 @@ reading('page by page, each session once, in the order of slots', () => {
 });
 reading('a full page is far under 1 MiB, and no more values than a message may hold', () => {
   const all = Array.from({ length: 300 }, (_, i) => row(i + 1, { quota: { kind: 'split', up: 1n, down: 2n } }));
-  const page = enforcer.pageOf(all, { from: 1 as Slot, most: 256 }, []);
+  const departed = Array.from({ length: 300 }, () => ({ ...gone, why: 'expired' as const }));
+  const page = enforcer.pageOf({ rows: all, gone: departed, faults: [] }, { from: 1 as Slot, most: 256 });
+  assert.equal([page.rows.length, page.gone.length], [256, 128]);
   const encoded = blobmsg.encode(enforcer.encodePage(page));
-  assert.ok(encoded.ok && encoded.value.length < 1 << 17, `${encoded.ok && encoded.value.length} bytes`);
+  assert.ok(encoded.ok && encoded.value.length < 1 << 18, `${encoded.ok && encoded.value.length} bytes`);
   assert.equal(encoded.ok && enforcer.decodePage(sent(enforcer.encodePage(page))), ok(page));
 });
 reading.run();

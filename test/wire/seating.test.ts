@@ -100,7 +100,10 @@ for (const quota of quotas)
   for (const egress of egresses)
     for (const spent of [null, rate(10, 20)])
       trips(`${quota.kind} ${'bytes' in quota ? quota.bytes : quota.up}, ${JSON.stringify(egress)}, ${spent === null}`, () => {
-        const seated = seatOf(3, { quota, egress, spent, rate: rate(125_000_000, 1) }, { up: bytes(70), down: bytes(7) });
+        const seated = {
+          ...seatOf(3, { quota, egress, spent, rate: rate(125_000_000, 1) }, { up: bytes(70), down: bytes(7) }),
+          packets: { up: 5n, down: 6n },
+        };
         const found = read(seat(tables.empty(), seated), [peer(3)]);
         const want: Held = {
           key: key('k3'),
@@ -108,6 +111,7 @@ for (const quota of quotas)
           generation: drawn,
           terms: seated.terms,
           counted: seated.used,
+          packets: seated.packets,
           left,
         };
         assert.equal(found.debris, { words: [], changes: [] });
