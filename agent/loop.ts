@@ -13,7 +13,7 @@ import * as way from './core/link.ts';
 import type { Link as Head, Receipt } from './core/receipt.ts';
 import { absurd, type Fault, fault, ok, type Result, text } from './core/result.ts';
 import type { Asked, Consumer, Recalled } from './core/serving.ts';
-import type { Row } from './core/session.ts';
+import type { Departed, Row } from './core/session.ts';
 import type { Table } from './core/sessions.ts';
 import type { Broker, Ceilings, Parsed, Settings } from './core/settings.ts';
 import type { KeyId, SessionId, Wall } from './core/signed.ts';
@@ -39,7 +39,7 @@ export type World = Readonly<{
   /** By our own key. */
   sign(grant: Grant): Pick<Granted, 'id' | 'digest' | 'bytes'>;
   seal(receipts: readonly Receipt[], others: readonly Head[]): Readonly<{ marks: readonly Mark[]; links: readonly Head[] }>;
-  read(): Promise<Result<readonly Row[]>>;
+  read(): Promise<Result<Readonly<{ rows: readonly Row[]; gone: readonly Departed[] }>>>;
   order(asked: readonly Asked[]): Promise<readonly Answer[]>;
   /** Consumers that are there by now are heard; all others no more. */
   attend(consumers: readonly Consumer[]): void;
@@ -151,9 +151,9 @@ export function start(world: World): Loop {
         return;
       }
       case 'read':
-        world.read().then((rows) => {
-          if (!rows.ok) happened({ kind: 'unread', fault: rows.fault });
-          else happened({ kind: 'read', rows: rows.value, budget: { round: store.isTime(false), step: store.isTime(true) } });
+        world.read().then((read) => {
+          if (!read.ok) happened({ kind: 'unread', fault: read.fault });
+          else happened({ kind: 'read', ...read.value, budget: { round: store.isTime(false), step: store.isTime(true) } });
         });
         return;
       case 'order':

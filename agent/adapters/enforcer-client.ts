@@ -5,7 +5,7 @@ import type { Answer } from '../core/event.ts';
 import { type Fault, fail, ok, type Result } from '../core/result.ts';
 import type { Slot } from '../core/seat.ts';
 import type { Asked } from '../core/serving.ts';
-import type { Row } from '../core/session.ts';
+import type { Departed, Row } from '../core/session.ts';
 import type { Table } from '../wire/blobmsg.ts';
 import * as wire from '../wire/enforcer.ts';
 import * as fields from '../wire/fields.ts';
@@ -25,16 +25,18 @@ export async function ask(call: Call, method: string, args: Table): Promise<Resu
   return told.ok ? { ok: false, fault: told.value } : told;
 }
 
-export async function read(call: Call): Promise<Result<readonly Row[]>> {
+export async function read(call: Call): Promise<Result<Readonly<{ rows: readonly Row[]; gone: readonly Departed[] }>>> {
   const rows: Row[] = [];
+  const gone: Departed[] = [];
   for (let from: Slot | null = 1 as Slot; from !== null; ) {
     const answer = await ask(call, 'read', wire.encodeSpan({ from, most: rowsAtOnce }));
     const page = answer.ok ? wire.decodePage(answer.value) : answer;
     if (!page.ok) return page;
     rows.push(...page.value.rows);
+    gone.push(...page.value.gone);
     from = page.value.next;
   }
-  return ok(rows);
+  return ok({ rows, gone });
 }
 
 /** Evictions first: others may need their places. */

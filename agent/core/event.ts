@@ -5,7 +5,7 @@ import type { Draft, Granted } from './friend.ts';
 import type { Dispute, Link } from './receipt.ts';
 import type { Fault, Result } from './result.ts';
 import type { Asked } from './serving.ts';
-import type { Gone, Row, Seated } from './session.ts';
+import type { Departed, Gone, Row, Seated } from './session.ts';
 import type { Ceilings, Settings } from './settings.ts';
 import type { KeyId, SessionId } from './signed.ts';
 
@@ -55,7 +55,7 @@ export type Serving =
   | Readonly<{ kind: 'sealed'; links: readonly Link[]; took: Millis }>
   | Readonly<{ kind: 'unsealed'; fault: Fault }>
   // The enforcer
-  | Readonly<{ kind: 'read'; rows: readonly Row[]; budget: Budget }>
+  | Readonly<{ kind: 'read'; rows: readonly Row[]; gone: readonly Departed[]; budget: Budget }>
   | Readonly<{ kind: 'unread'; fault: Fault }>
   | Readonly<{ kind: 'answered'; answers: readonly Answer[] }>
   | Readonly<{ kind: 'ticked' }>

@@ -13,11 +13,11 @@ import * as receipts from './receipt.ts';
 import { absurd, type Fault } from './result.ts';
 import type { Pair, PeerKey, Quota } from './seat.ts';
 import { isSpent, sumOf } from './seat.ts';
-import type { Gone, Row, Seated } from './session.ts';
+import type { Figures, Row, Seated } from './session.ts';
 import type { Ceilings } from './settings.ts';
 import type { BootId, GrantId, SessionId, Wall } from './signed.ts';
 
-export type Figures = Pick<Reading, 'counted' | 'packets' | 'generation' | 'tunnel' | 'gap'>;
+export type Seen = Pick<Reading, 'counted' | 'packets' | 'generation' | 'tunnel' | 'gap'>;
 
 /** Its place in the kernel. */
 export type Place = Readonly<{
@@ -27,6 +27,8 @@ export type Place = Readonly<{
   endpoint: string | null;
   /** Of the kernel's own time-out; null: not read yet. */
   left: Millis | null;
+  /** What passed uncounted, by the enforcer's own memory of this place. */
+  gap: Pair<ByteCount>;
 }>;
 
 type Common = Readonly<{
@@ -37,7 +39,7 @@ type Common = Readonly<{
   terms: GrantId | null;
   head: Link;
   /** The newest that is known. */
-  seen: Figures;
+  seen: Seen;
   /** At the head of the chain: bytes billed, and when that was. */
   sealed: Readonly<{ bytes: bigint; at: Millis }>;
   /** The last receipt that was countersigned. */
@@ -79,7 +81,7 @@ export type Happening =
   | Readonly<{ kind: 'placed'; seated: Seated; wish: Wish | null }>
   | Readonly<{ kind: 'refused'; fault: Fault }>
   /** The kernel has no place of it any more; null: nobody says what it had counted. */
-  | Readonly<{ kind: 'left'; gone: Pick<Gone, 'counted'> | null }>
+  | Readonly<{ kind: 'left'; gone: Figures | null }>
   | Readonly<{ kind: 'changed'; grant: Grant; terms: GrantId }>
   | Readonly<{ kind: 'ended'; why: Ending }>
   | Readonly<{ kind: 'sealed'; link: Link }>
@@ -88,7 +90,7 @@ export type Happening =
   | Readonly<{ kind: 'passed' }>;
 
 const none: Pair<ByteCount> = { up: 0n as ByteCount, down: 0n as ByteCount };
-const nothing: Figures = { counted: none, packets: none, generation: 0 as Figures['generation'], tunnel: none, gap: null };
+const nothing: Seen = { counted: none, packets: none, generation: 0 as Seen['generation'], tunnel: none, gap: null };
 function larger(a: bigint, b: bigint): bigint {
   if (a > b) return a;
   return b;
@@ -151,7 +153,7 @@ function take(s: Session, h: Happening, now: Now): Session {
     case 'metered':
       return metered(s, h.row, now.at);
     case 'left':
-      return unseated(h.gone === null ? s : billed(s, h.gone.counted));
+      return unseated(h.gone === null ? s : billed(s, h.gone));
     case 'placed':
       return placed(s, h.seated, h.wish, now.at);
     case 'refused':
@@ -175,8 +177,8 @@ function take(s: Session, h: Happening, now: Now): Session {
 
 function metered(s: Session, row: Row, at: Millis): Session {
   const was = placeOf(s);
-  const place: Place = { ...(was ?? nowhere), endpoint: row.endpoint, left: row.left };
-  const next = billed(s, row.counted);
+  const place: Place = { ...(was ?? nowhere), endpoint: row.endpoint, left: row.left, gap: row.gap };
+  const next = billed(s, row);
   const isMoving = was === null || sumOf(next.seen.counted) > sumOf(s.seen.counted);
   const seen = { ...next.seen, generation: row.generation, tunnel: row.tunnel };
   const here = seated({ ...next, seen, moved: isMoving ? at : s.moved }, place);
@@ -184,10 +186,14 @@ function metered(s: Session, row: Row, at: Millis): Session {
 }
 
 /** Never less than before: whatever the kernel forgot, it had counted. */
-const billed = (s: Session, counted: Pair<ByteCount>): Session => ({
-  ...s,
-  seen: { ...s.seen, counted: each((way) => larger(counted[way], s.seen.counted[way])) },
-});
+function billed(s: Session, { counted, packets, gap }: Figures): Session {
+  const most = (had: Pair<bigint>, has: Pair<bigint>): Pair<ByteCount> => each((way) => larger(had[way], has[way]));
+  const [had, before] = [s.seen.gap ?? none, placeOf(s)?.gap ?? null];
+  // Of a place that we did not see made, nobody knows what of its gap is known already.
+  const all = before === null ? most(had, gap) : each((way) => had[way] + (gap[way] < before[way] ? gap[way] : gap[way] - before[way]));
+  const seen = { counted: most(s.seen.counted, counted), packets: most(s.seen.packets, packets), gap: sumOf(all) === 0n ? null : all };
+  return { ...s, seen: { ...s.seen, ...seen } };
+}
 
 function placed(s: Session, { address4, address6, generation }: Seated, wish: Wish | null, at: Millis): Session {
   const was = placeOf(s);
@@ -272,7 +278,7 @@ function judge(s: Session, now: Now): Session {
 // ── What it comes to ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const lastWord = 60_000;
-const nowhere: Place = { told: null, addresses: null, endpoint: null, left: null };
+const nowhere: Place = { told: null, addresses: null, endpoint: null, left: null, gap: none };
 
 const common = ({ session, name, grant, terms, head, seen, sealed, witnessed, lived, since, moved, isTurn }: Common): Common => ({
   session,
@@ -346,7 +352,8 @@ export function wantOf(s: Session, now: Now): Asked | null {
   const wish = wishOf(s);
   const wanted = Math.max(1, Math.min(leftOf(s, now), now.ceilings.lifetime));
   const place = placeOf(s);
-  if (place === null) return { method: 'admit', item: { key, ...wish, seconds: BigInt(wanted), used: s.seen.counted } };
+  if (place === null)
+    return { method: 'admit', item: { key, ...wish, seconds: BigInt(wanted), used: s.seen.counted, packets: s.seen.packets } };
   if (place.told === null || !isSame(place.told, wish)) return { method: 'change', item: { key, ...wish } };
   const left = place.left === null ? wanted : place.left / 1000;
   // The kernel's time runs as ours does; it is behind when the grant was topped up, and where the owner's ceiling is shorter than the grant.
@@ -361,11 +368,22 @@ const slowest = 64_000n;
 const slowed = (rate: bigint): bigint => (rate < slowest ? rate : rate / 16n < slowest ? slowest : rate / 16n);
 
 function wishOf(s: Session): Wish {
-  const { quota, rate, throttle, egress } = s.grant;
+  const { rate, throttle, egress } = s.grant;
   if (s.kind === 'draining') return { quota: usedUp(s), rate, throttle: null, egress };
+  const quota = withoutGap(s);
   if (serviceOf(s) === 'full') return { quota, rate, throttle, egress };
   const slow = throttle ?? { up: slowed(rate.up), down: slowed(rate.down) };
   return { quota, rate: slow, throttle, egress };
+}
+
+/** What passed uncounted through earlier places is not known to the kernel of this one. */
+function withoutGap(s: Session): Wish['quota'] {
+  const { quota } = s.grant;
+  const [all, known] = [s.seen.gap ?? none, placeOf(s)?.gap ?? none];
+  const less = (n: bigint, gap: bigint): bigint => (n > gap ? n - gap : 1n);
+  return quota.kind === 'shared'
+    ? { kind: 'shared', bytes: less(quota.bytes, sumOf(all) - sumOf(known)) }
+    : { kind: 'split', up: less(quota.up, all.up - known.up), down: less(quota.down, all.down - known.down) };
 }
 
 /** A quota that is spent: the kernel passes nothing more, and the peer stays. */
@@ -390,9 +408,10 @@ export const isLast = (s: Session): boolean => s.kind === 'draining' && s.stage 
 export const billedSince = (s: Common): bigint => sumOf(s.seen.counted) - s.sealed.bytes;
 
 export function isDue(s: Session, pace: Pace, at: Millis): boolean {
-  if (isLast(s)) return true;
+  // Whoever drains has one more to come.
+  if (s.kind === 'draining' || s.kind === 'closed') return isLast(s);
   const bytes = billedSince(s);
-  return bytes > 0n && s.kind !== 'closed' && receipts.isTime(pace, { bytes, time: at - s.sealed.at }, s.isTurn);
+  return bytes > 0n && receipts.isTime(pace, { bytes, time: at - s.sealed.at }, s.isTurn);
 }
 
 export const receiptOf = (s: Session, { at, wall, boot }: Now): Receipt =>

@@ -13,7 +13,6 @@ import { absurd, type Fault, fault, ok, type Result, text, under } from './resul
 import type { PeerKey } from './seat.ts';
 import type { Happening, Now, Recalled, Session } from './serving.ts';
 import * as serving from './serving.ts';
-import type { Row } from './session.ts';
 import type { Ceilings } from './settings.ts';
 import type { BootId, KeyId, SessionId } from './signed.ts';
 
@@ -112,7 +111,7 @@ function next(now: Now, id: KeyId, state: State, event: Exclude<Serving, { kind:
     case 'ticked':
       return state.phase === 'waiting' ? round(state) : { state, effects: [] };
     case 'read':
-      return state.phase === 'reading' ? read(state, event.rows, event.budget, now) : { state, effects: [] };
+      return state.phase === 'reading' ? read(state, event, now) : { state, effects: [] };
     case 'unread': {
       if (state.phase !== 'reading') return { state, effects: [] };
       const why = text(event.fault);
@@ -260,19 +259,18 @@ function stepOne(state: State, session: SessionId, happening: Happening, now: No
   return s === undefined ? state : { ...state, table: new Map(state.table).set(session, serving.step(s, happening, now)) };
 }
 
-function read(state: State, rows: readonly Row[], budget: Budget, now: Now): Step {
-  const byKeys = new Map(rows.map((row) => [row.key, row]));
-  const seen = stepAll(
-    state,
-    (s) => {
-      const row = byKeys.get(s.grant.peer);
-      return row === undefined ? { kind: 'left', gone: null } : { kind: 'metered', row };
-    },
-    now,
-  );
+function read(state: State, { rows, gone, budget }: Extract<Serving, { kind: 'read' }>, now: Now): Step {
+  const [here, away] = [new Map(rows.map((row) => [row.key, row])), new Map(gone.map((one) => [one.key, one]))];
+  const happening = ({ grant: { peer } }: Session): Happening => {
+    const row = here.get(peer);
+    return row === undefined ? { kind: 'left', gone: away.get(peer) ?? null } : { kind: 'metered', row };
+  };
+  const seen = stepAll(state, happening, now);
   // Nobody agreed to them here, or what was agreed is over.
   const strays = rows.flatMap(({ key }) => (key === null || byKey(state.table, key) !== undefined ? [] : [key]));
   const asked = [
+    // That we have heard of them.
+    ...[...away.keys()].filter((key) => !here.has(key)).map((key): serving.Asked => ({ method: 'evict', item: { key } })),
     ...strays.map((key): serving.Asked => ({ method: 'evict', item: { key } })),
     ...[...seen.table.values()].flatMap((s) => serving.wantOf(s, now) ?? []),
   ];
@@ -320,9 +318,8 @@ function seal(state: State, now: Now, effects: readonly Effect[]): Step {
   const { table, cost, budget } = state;
   const due = [...table.values()].filter((s) => {
     const pace = receipts.paceOf(table.size, cost, s.grant.quota as receipts.Receipt['left'], s.grant.credit);
-    if (serving.isLast(s)) return true;
     const isStep = s.isTurn || serving.billedSince(s) >= pace.step;
-    return serving.isDue(s, pace, now.at) && (budget.round || (budget.step && isStep));
+    return serving.isDue(s, pace, now.at) && (serving.isLast(s) || budget.round || (budget.step && isStep));
   });
   if (due.length === 0) return rest(state, effects);
   const drafts = due.map((s) => serving.receiptOf(s, now));
