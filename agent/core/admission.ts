@@ -180,11 +180,12 @@ function seatOf(r: Rules, want: Draft, text: string): Result<Seat> {
 }
 
 /** 32 bytes have one base64: the last digit before the sign has two bits that are none of theirs. */
-function parseKey(text: string, own: PeerKey): Result<PeerKey> {
-  if (!/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(text)) return fail('malformed', 'key', 'expected 32 bytes in base64');
-  // The kernel passes over such a peer in silence.
-  return text === own ? fail('denied', 'key', "is the router's own") : ok(text as PeerKey);
-}
+export const parsePeerKey = (text: string): Result<PeerKey> =>
+  /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(text) ? ok(text as PeerKey) : fail('malformed', 'key', 'expected 32 bytes in base64');
+
+// The kernel passes over its own key as a peer in silence.
+const parseKey = (text: string, own: PeerKey): Result<PeerKey> =>
+  text === own ? fail('denied', 'key', "is the router's own") : parsePeerKey(text);
 
 function endOf({ seconds }: Readonly<{ seconds: bigint }>, r: Rules, { now }: Have): Result<Millis> {
   const [wrong] = limits.within('seconds', seconds, 1n, BigInt(r.limits.session.lifetime), 'seconds');
