@@ -46,7 +46,7 @@ export const begin = (session: SessionId): Book => ({
 });
 
 const mostAnswers = 32;
-/** A router shows its open receipt eight times in two minutes. Who cannot give the one before it then has lost it. */
+/** Who is asked so often, and shows only what follows, has lost it. */
 const mostAsked = 8;
 
 /** known: it came again, and gets the same answer again. */
