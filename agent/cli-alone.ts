@@ -2,8 +2,8 @@
 
 import * as netlink from './adapters/netlink.ts';
 import * as route from './adapters/route.ts';
+import type { Bus } from './adapters/ubus-client.ts';
 import * as uci from './adapters/uci.ts';
-import type { Bus } from './cli-bus.ts';
 import { device } from './core/claim.ts';
 import { fail, ok, text } from './core/result.ts';
 import type { Host } from './ports/host.ts';

@@ -1,6 +1,6 @@
 // The owner's orders: setup, share, pause, resume, teardown. Passes them on; acts by itself only to pause when nobody else is there to do it.
 
-import type { Bus } from './cli-bus.ts';
+import type { Bus } from './adapters/ubus-client.ts';
 import { ask, isAbsent, open } from './cli-bus.ts';
 import { misread, refuse } from './cli-say.ts';
 import * as argv from './core/argv.ts';
@@ -41,7 +41,7 @@ Everybody out, and network, zone, rules and routes of ours are gone.
 const long = millis(150_000);
 
 export async function run(host: Host, name: string, args: readonly string[]): Promise<number> {
-  const parsed = argv.parse(args, {}, []);
+  const parsed = argv.parse(args, { options: {} });
   if (!parsed.ok) return misread(host, name, parsed.fault);
   const bus = await open(host);
   if (bus !== null) return order(host, bus, name);

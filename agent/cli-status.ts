@@ -1,15 +1,12 @@
 // `weir status` and `weir doctor`: asks enforcer and agent, and says it in words. Part of the command line's root; mends nothing.
 
-import type { Bus } from './cli-bus.ts';
-import { ask, isAbsent, open } from './cli-bus.ts';
-import { misread } from './cli-say.ts';
+import type { Command, Desk } from './cli-bus.ts';
+import { command, isAbsent } from './cli-bus.ts';
 import * as amount from './core/amount.ts';
-import * as argv from './core/argv.ts';
 import { millis, seconds } from './core/brand.ts';
 import type { Finding } from './core/doctor.ts';
-import { type Result, text } from './core/result.ts';
+import { ok, type Result, text } from './core/result.ts';
 import type { Row } from './core/session.ts';
-import type { Host } from './ports/host.ts';
 import type { Table, Value } from './wire/blobmsg.ts';
 import * as blobmsg from './wire/blobmsg.ts';
 import * as console from './wire/console.ts';
@@ -31,28 +28,27 @@ something does not work.
 `,
 };
 
-export async function run(host: Host, name: string, args: readonly string[]): Promise<number> {
-  const parsed = argv.parse(args, { json: 'flag' }, []);
-  if (!parsed.ok) return misread(host, name, parsed.fault);
-  const bus = await open(host);
-  if (bus === null) return 1;
-  const isJson = parsed.value.options.json === true;
-  return name === 'doctor' ? doctor(host, bus, isJson) : status(host, bus, isJson);
-}
+const json = { options: { json: 'flag' } } as const;
+const commands = {
+  status: command(json, async (desk, { options }) => ok(await status(desk, options.json === true))),
+  doctor: command(json, async (desk, { options }) => ok(await doctor(desk, options.json === true))),
+};
+export const run: Command = (host, name, args) => commands[name as keyof typeof commands](host, name, args);
 
 const wordsOf = (r: Result<unknown>): string => {
   if (r.ok) return '';
   return isAbsent(r.fault, 'weir') || isAbsent(r.fault, 'weir.enforcer') ? 'is not running' : text(r.fault);
 };
 
-async function status(host: Host, bus: Bus, isJson: boolean): Promise<number> {
-  const asked = await ask(bus, 'weir.enforcer', 'settings');
+async function status({ host, ask }: Desk, isJson: boolean): Promise<number> {
+  const asked = await ask('weir.enforcer', 'settings');
   const parsed = asked.ok ? sections.parse(asked.value) : null;
-  const facts = await ask(bus, 'weir.enforcer', 'facts');
-  const rows = await allRows(bus);
-  const agent = await ask(bus, 'weir', 'status');
+  const facts = await ask('weir.enforcer', 'facts');
+  const rows = await allRows(ask);
+  const agent = await ask('weir', 'status');
   // No link is in order where no broker is set.
-  const isLinked = agent.ok && (word(agent.value, 'link') === 'connected' || (parsed?.ok === true && parsed.value.settings.brokers.length === 0));
+  const isLinked =
+    agent.ok && (word(agent.value, 'link') === 'connected' || (parsed?.ok === true && parsed.value.settings.brokers.length === 0));
   if (isJson) {
     const table = (r: Result<Table>): Value => (r.ok ? blobmsg.nested(r.value) : blobmsg.nothing);
     const all = blobmsg.table({ enforcer: table(facts), sessions: rows.json, agent: table(agent) });
@@ -115,12 +111,12 @@ function linesOf(facts: Table): readonly string[] {
   ];
 }
 
-async function allRows(bus: Bus): Promise<Readonly<{ rows: readonly Row[]; json: Value }>> {
+async function allRows(ask: Desk['ask']): Promise<Readonly<{ rows: readonly Row[]; json: Value }>> {
   const rows: Row[] = [];
   const raw: Value[] = [];
   let from: Row['slot'] | null = 1 as Row['slot'];
   while (from !== null) {
-    const answer: Result<Table> = await ask(bus, 'weir.enforcer', 'read', wire.encodeSpan({ from, most: 256 }));
+    const answer: Result<Table> = await ask('weir.enforcer', 'read', wire.encodeSpan({ from, most: 256 }));
     const page = answer.ok ? wire.decodePage(answer.value) : answer;
     const list = answer.ok ? fields.array(answer.value, 'sessions') : answer;
     if (!page.ok || !list.ok) break;
@@ -131,8 +127,8 @@ async function allRows(bus: Bus): Promise<Readonly<{ rows: readonly Row[]; json:
   return { rows, json: blobmsg.array(raw) };
 }
 
-async function doctor(host: Host, bus: Bus, isJson: boolean): Promise<number> {
-  const answer = await ask(bus, 'weir.enforcer', 'doctor', [], millis(60_000));
+async function doctor({ host, bus, ask }: Desk, isJson: boolean): Promise<number> {
+  const answer = await ask('weir.enforcer', 'doctor', [], millis(60_000));
   const told = answer.ok ? report.decodeFindings(answer.value) : answer;
   const start = '/etc/init.d/weir start; then logread -e weir';
   const agent = await bus.find('weir');

@@ -27,7 +27,7 @@ type Ground = Pick<Host, 'files' | 'print' | 'log' | 'sha256' | 'sha512'>;
 
 export async function run(host: Ground, name: string, args: readonly string[]): Promise<number> {
   const key = argv.list(argv.matching(/^[0-9a-f]{64}$/, '32 bytes in hex'));
-  const parsed = argv.parse(args, { key, json: 'flag' }, ['FILE...']);
+  const parsed = argv.parse(args, { options: { key, json: 'flag' }, words: { 'FILE...': argv.text } });
   if (!parsed.ok) return misread(host, name, parsed.fault);
   const { options, words } = parsed.value;
   const unread = (why: Fault): number => {

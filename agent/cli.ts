@@ -10,7 +10,12 @@ const help = `usage: weir COMMAND
 
   status      what enforcer and agent do
   doctor      what is wrong, and how to mend it
+  friend      sessions for friends: add, list, show, top-up, remove
+  sessions    who has a session, and what is left of it
+  receipts    what this router has signed for a session
+  limits      the most that may be granted
   verify      checks receipts and whatever else was signed
+  key         this router's own key: show, backup, restore
   setup       makes the tunnel's network and firewall zone
   share       begins to share, within the limits of /etc/config/weir
   pause       everybody out, and nobody in
@@ -30,9 +35,13 @@ type Group = Readonly<{
 
 const status = (): Promise<Group> => import('./cli-status.ts');
 const owner = (): Promise<Group> => import('./cli-owner.ts');
+const sessions = (): Promise<Group> => import('./cli-sessions.ts');
 const groups: ReadonlyMap<string, () => Promise<Group>> = new Map([
   ...['status', 'doctor'].map((name) => [name, status] as const),
   ...['setup', 'share', 'pause', 'resume', 'teardown'].map((name) => [name, owner] as const),
+  ...['sessions', 'receipts', 'limits'].map((name) => [name, sessions] as const),
+  ['friend', (): Promise<Group> => import('./cli-friend.ts')],
+  ['key', (): Promise<Group> => import('./cli-key.ts')],
   ['verify', (): Promise<Group> => import('./cli-verify.ts')],
 ]);
 

@@ -27,6 +27,12 @@ export function open(ground: Ground, folder: string, board: string): Result<Iden
   return created.ok ? ok(identity.identityOf(secret, ground)) : { ok: false, fault: under('key', created.fault) };
 }
 
+/** Whoever's board it was made on. Makes nothing. */
+export function look(ground: Ground, folder: string): Result<Identity> {
+  const kept = readKey(ground, folder);
+  return kept.ok ? ok(identity.identityOf(kept.value.secret, ground)) : kept;
+}
+
 type Kept = Readonly<{ secret: SecretKey; board: identity.Fingerprint }>;
 
 function known(ground: Ground, { secret, board }: Kept, facts: string): Result<Identity> {

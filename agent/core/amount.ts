@@ -49,6 +49,13 @@ export function renderSize(bytes: bigint): string {
   return `${i === 0 ? n : n.toFixed(1)} ${units[i]}`;
 }
 
+export function renderRate(bits: bigint): string {
+  const units = ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s'];
+  let [n, i] = [Number(bits), 0];
+  for (; n >= 1000 && i < units.length - 1; i++) n /= 1000;
+  return `${Number(n.toFixed(1))} ${units[i]}`;
+}
+
 export function renderSpan(span: Seconds): string {
   const [days, hours, minutes] = [Math.floor(span / 86_400), Math.floor(span / 3600) % 24, Math.floor(span / 60) % 60];
   const two = (n: number): string => `${n}`.padStart(2, '0');

@@ -29,12 +29,17 @@ export const list =
     return ok(items);
   };
 
-/** `words`: what they are called; `?` behind the last that may be left out, `...` behind one that may be many. `wanted`: options that must be there. */
+/** `words`: what they are called, in their order; `?` behind the last that may be left out, `...` behind the last that may be many. */
+export type Grammar<S extends Shape, W extends keyof S & string> = Readonly<{
+  options: S;
+  words?: Readonly<Record<string, Read<string>>>;
+  /** Options that have to be there. */
+  wanted?: readonly W[];
+}>;
+
 export function parse<S extends Shape, W extends keyof S & string = never>(
   args: readonly string[],
-  shape: S,
-  words: readonly string[],
-  wanted: readonly W[] = [],
+  { options: shape, words = {}, wanted = [] }: Grammar<S, W>,
 ): Result<Arguments<S, W>> {
   const options = new Map<string, unknown>();
   const rest: string[] = [];
@@ -60,10 +65,17 @@ export function parse<S extends Shape, W extends keyof S & string = never>(
       options.set(name, read.value);
     }
   }
-  const missing = words[rest.length];
+  const names = Object.keys(words);
+  const last = names.at(-1);
+  const missing = names[rest.length];
   if (missing !== undefined && !missing.endsWith('?')) return fail('missing', missing, 'has to be said');
-  if (rest.length > words.length && words.at(-1)?.endsWith('...') !== true)
-    return fail('malformed', '', `takes ${words.length === 0 ? 'no words' : words.join(' ')}`);
+  if (rest.length > names.length && last?.endsWith('...') !== true)
+    return fail('malformed', '', `takes ${names.length === 0 ? 'no words' : names.join(' ')}`);
+  for (const [i, word] of rest.entries()) {
+    const path = names[i] ?? `${last}`;
+    const read = words[path]?.(word);
+    if (read?.ok === false) return { ok: false, fault: under(path, read.fault) };
+  }
   const absent = wanted.find((name) => !options.has(name));
   if (absent !== undefined) return fail('missing', `--${absent}`, 'has to be said');
   return ok({ options: Object.fromEntries(options) as Arguments<S, W>['options'], words: rest });

@@ -2,7 +2,7 @@
 // than any peer is.
 
 import * as ip from '../core/ip.ts';
-import { all, fail, ok, type Result, under } from '../core/result.ts';
+import { all, ok, type Result, under } from '../core/result.ts';
 import * as base64 from './base64.ts';
 import type { Table } from './blobmsg.ts';
 import * as fields from './fields.ts';
@@ -35,10 +35,10 @@ const address: Read<string> = (t, name) => {
   const parsed = text.ok ? at(name, ip.parseAddress(text.value)) : text;
   return parsed.ok ? ok(ip.renderAddress(parsed.value)) : parsed;
 };
-/** Never more than a terminal should be shown. */
+/** It is shown on a terminal, which obeys more than letters. */
 const word: Read<string> = (t, name) => {
   const text = fields.string(t, name);
-  return !text.ok || /^[ -~]{0,256}$/.test(text.value) ? text : fail('malformed', name, 'expected plain text');
+  return text.ok ? ok(text.value.replace(/[^ -~]/g, '?').slice(0, 256)) : text;
 };
 
 const decodeSession = (t: Table): Result<Session> =>

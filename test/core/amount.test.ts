@@ -52,6 +52,14 @@ for (const [bytes, want] of [
   [(1n << 63n) - 1n, '8388608.0 TiB'],
 ] as const)
   rendered(want, () => assert.is(amount.renderSize(bytes), want));
+for (const [bits, want] of [
+  [0n, '0 bit/s'],
+  [64_000n, '64 kbit/s'],
+  [10_000_000n, '10 Mbit/s'],
+  [12_345_678n, '12.3 Mbit/s'],
+  [2_000_000_000_000n, '2000 Gbit/s'],
+] as const)
+  rendered(want, () => assert.is(amount.renderRate(bits), want));
 for (const [span, want] of [
   [0, 'over'],
   [59, '0m59'],

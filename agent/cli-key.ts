@@ -1,0 +1,136 @@
+// `weir key`: this router's own key, which signs grants and receipts. It is shown in public only; the secret leaves the router sealed by a
+// passphrase, or not at all. Runs as root over the agent's folder.
+
+import * as board from './adapters/board.ts';
+import * as identities from './adapters/identity.ts';
+import type { Command, Desk } from './cli-bus.ts';
+import { command } from './cli-bus.ts';
+import { misread, refuse } from './cli-say.ts';
+import * as argv from './core/argv.ts';
+import { millis } from './core/brand.ts';
+import { type Fault, fail, fault, ok, type Result } from './core/result.ts';
+import type { Host } from './ports/host.ts';
+import * as console from './wire/console.ts';
+import { hexOf } from './wire/form.ts';
+import * as wire from './wire/identity.ts';
+
+export const help = {
+  key: `weir key show
+weir key backup [FILE] [--passphrase-file FILE]
+weir key restore FILE --passphrase-file FILE
+
+The key is this router's name and its word: whoever loses it is another router.
+show prints its public half. backup writes the key to FILE, or to the standard
+output, sealed by a passphrase: the one in the file given, or one that is made
+and shown. restore takes it back, on this or another router that has no key.
+A passphrase file holds one line and nothing else.
+`,
+};
+
+const folderOf = (host: Host): string => host.process.env('WEIR_FOLDER') ?? '/etc/weir/agent';
+const passphrase = { 'passphrase-file': argv.text };
+
+const orders: Readonly<Record<string, Command>> = {
+  show,
+  backup,
+  restore: command({ options: passphrase, words: { FILE: argv.text }, wanted: ['passphrase-file'] }, restore, mend),
+};
+
+export async function run(host: Host, name: string, [order = '', ...args]: readonly string[]): Promise<number> {
+  const act = Object.hasOwn(orders, order) ? orders[order] : undefined;
+  return act === undefined
+    ? misread(host, name, fault('unsupported', '', `expected one of ${Object.keys(orders).join(', ')}`))
+    : act(host, `${name} ${order}`, args);
+}
+
+function mend({ code, path }: Fault): string {
+  if (!path.startsWith('key')) return '';
+  if (code === 'ENOENT') return 'the agent makes it when it first runs: weir status says whether it does';
+  return code === 'EEXIST'
+    ? 'this router has a key, which is never written over; where it may be lost: /etc/init.d/weir stop; mv /etc/weir/agent/key /root/weir-key.old'
+    : '';
+}
+
+async function show(host: Host, name: string, args: readonly string[]): Promise<number> {
+  const parsed = argv.parse(args, { options: {} });
+  if (!parsed.ok) return misread(host, name, parsed.fault);
+  const known = identities.look(host, folderOf(host));
+  if (!known.ok) return refuse(host, name, known.fault, mend(known.fault));
+  const { id, signer } = known.value;
+  const isSaved = identities.isSaved(host, folderOf(host));
+  host.print(
+    console.columns(
+      [
+        ['node', id],
+        ['key', hexOf(signer.key)],
+        ['backup', isSaved ? 'yes' : 'none yet: weir key backup FILE'],
+      ],
+      [],
+    ),
+  );
+  return 0;
+}
+
+async function backup(host: Host, name: string, args: readonly string[]): Promise<number> {
+  const parsed = argv.parse(args, { options: passphrase, words: { 'FILE?': argv.text } });
+  if (!parsed.ok) return misread(host, name, parsed.fault);
+  const {
+    options,
+    words: [file],
+  } = parsed.value;
+  const given = options['passphrase-file'] === undefined ? null : passphraseIn(host, options['passphrase-file']);
+  if (given?.ok === false) return refuse(host, name, given.fault);
+  const words = given === null ? wire.passphraseOf(host.random) : given.value;
+  host.log('sealing the key takes a moment');
+  const sealed = identities.backup(host, folderOf(host), words);
+  if (!sealed.ok) return refuse(host, name, sealed.fault, mend(sealed.fault));
+  if (file === undefined) host.print(new TextDecoder().decode(sealed.value));
+  const written = file === undefined ? ok(undefined) : host.files.create(file, sealed.value, 0o600);
+  const saved = written.ok ? identities.save(host, folderOf(host)) : written;
+  if (!saved.ok) return refuse(host, name, saved.fault);
+  if (given === null) host.log(`its passphrase, shown once: ${words}`);
+  if (file !== undefined) host.log(`${file}: keep it, and the passphrase, somewhere else than on this router`);
+  return 0;
+}
+
+type Restoring = argv.Arguments<typeof passphrase, 'passphrase-file'>;
+
+async function restore({ host, bus }: Desk, { options, words: [file = ''] }: Restoring): Promise<Result<number>> {
+  const words = passphraseIn(host, options['passphrase-file']);
+  if (!words.ok) return words;
+  const sealed = host.files.read(file, wire.mostBackup);
+  if (!sealed.ok) return sealed;
+  const here = await board.read(bus.call);
+  if (!here.ok) return here;
+  const folder = folderOf(host);
+  host.log('opening the backup takes a moment');
+  const restored = identities.restore(host, folder, board.textOf(here.value), sealed.value, words.value);
+  if (!restored.ok) return restored;
+  const given = await giveAway(host, folder);
+  if (!given.ok) return given;
+  host.print(`this router is ${restored.value.id} from its next start on: /etc/init.d/weir restart\n`);
+  return ok(0);
+}
+
+const patience = millis(10_000);
+
+/** To whom the folder belongs: the agent is not root. */
+function giveAway(host: Host, folder: string): Promise<Result<void>> {
+  const owner = host.files.stat(folder);
+  if (!owner.ok) return Promise.resolve(owner);
+  // Not what a link points at: the folder is the agent's, who may not be himself.
+  const argv = ['/bin/chown', '-h', `${owner.value.uid}`, `${folder}/key`] as const;
+  return new Promise((resolve) => {
+    host.process.spawn({ argv: [...argv], deadline: patience, most: 4096 }, (ended) => {
+      if (!ended.ok) return resolve(ended);
+      const isDone = ended.value.how === 'exited' && ended.value.status === 0;
+      resolve(isDone ? ok(undefined) : fail('foreign', `${folder}/key`, `could not be given to user ${owner.value.uid}: chown it`));
+    });
+  });
+}
+
+/** Its one line. */
+function passphraseIn(host: Host, file: string): Result<string> {
+  const read = host.files.read(file, 1024);
+  return read.ok ? ok(new TextDecoder().decode(read.value).replace(/\r?\n$/, '')) : read;
+}
