@@ -21,6 +21,8 @@ export type Book = Pick<World, 'store' | 'recalled' | 'sign' | 'seal'> &
   Readonly<{
     /** Who we are, once the board is known. */
     identify(bus: Bus): Promise<Result<Identity>>;
+    /** In hex; null: not known yet. */
+    key(): string | null;
     /** Somebody has a backup of the key. */
     isSaved(): boolean;
     epoch: Nonce;
@@ -49,6 +51,7 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
     store,
     recalled,
     epoch,
+    key: () => (identity === null ? null : hexOf(identity.signer.key)),
     isSaved: () => identities.isSaved(host, folder),
     async identify(bus) {
       if (identity !== null) return ok(identity);

@@ -50,8 +50,9 @@ export function methods({ host, loop, book, clock, ceilings }: Desk): Methods {
     status: method('status', all, () => {
       const { starts } = book.store.state();
       const { writes } = book.store.spent();
+      const key = book.key();
       return ok([
-        ...owner.encodeText({ ...loop.status(), clock: clock().wall.trust }),
+        ...owner.encodeText({ ...loop.status(), clock: clock().wall.trust, ...(key !== null && { key }) }),
         ...blobmsg.table({ key_saved: blobmsg.boolean(book.isSaved()), starts: blobmsg.int32(starts), writes: blobmsg.int32(writes) }),
       ]);
     }),

@@ -265,7 +265,7 @@ function judge(s: Session, now: Now): Session {
       const { grant, place, moved } = s;
       if (place === null) return s;
       if (grant.idle !== null && now.at - moved >= grant.idle * 1000) return drain(s, 'idle');
-      const isOver = isSpent(grant.quota as Quota, chargedTo(s));
+      const isOver = isUsedUp(s, now.at);
       if (isOver && grant.throttle === null)
         return s.name === null ? drain(s, 'spent') : { ...common(s), kind: 'paused', why: 'spent', place };
       const service = serviceOf(s);
@@ -318,6 +318,21 @@ export function leftOf(s: Common, { at, wall }: Clock): number {
 }
 
 const chargedTo = ({ seen: { counted, gap } }: Common): Pair<ByteCount> => each((way) => counted[way] + (gap?.[way] ?? 0n));
+
+/** The kernel refuses the packet that would exceed, of up to 64 KiB, and all that follow: so a little may be left of a quota that is spent. */
+function isUsedUp(s: Common, at: Millis): boolean {
+  const quota = s.grant.quota as Quota;
+  const charged = chargedTo(s);
+  if (isSpent(quota, charged)) return true;
+  const isStill = at - s.moved >= stillness && sumOf(charged) > 0n;
+  const less = (n: bigint): ByteCount => (n / 16n < crumbs ? n - n / 16n : n - crumbs) as ByteCount;
+  return (
+    isStill &&
+    isSpent(quota.kind === 'shared' ? { ...quota, bytes: less(quota.bytes) } : { ...quota, ...each((way) => less(quota[way])) }, charged)
+  );
+}
+const crumbs = 1n << 16n;
+const stillness = 10_000;
 
 export const serviceOf = (s: Common): ReturnType<typeof receipts.serviceOf> =>
   receipts.serviceOf(s.grant, sumOf(s.seen.counted) - (s.witnessed?.bytes ?? 0n));

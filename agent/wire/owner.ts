@@ -15,6 +15,7 @@ import * as serving from '../core/serving.ts';
 import { reasonOf } from '../core/sessions.ts';
 import type { Ceilings } from '../core/settings.ts';
 import type { SessionId } from '../core/signed.ts';
+import * as base64 from './base64.ts';
 import type { Kind, Table, Value } from './blobmsg.ts';
 import * as blobmsg from './blobmsg.ts';
 import * as cose from './cose.ts';
@@ -149,19 +150,6 @@ export function decodeSpan(t: Table): Result<Readonly<{ session: SessionId; from
 
 // ── What is answered ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-export function base64(from: Uint8Array): string {
-  let text = '';
-  for (let i = 0; i < from.length; i += 3) {
-    const [a = 0, b = 0, c = 0] = from.subarray(i, i + 3);
-    const four = [a >> 2, ((a & 3) << 4) | (b >> 4), ((b & 15) << 2) | (c >> 6), c & 63];
-    const count = Math.min(3, from.length - i) + 1;
-    text += four.map((six, n) => (n < count ? digits[six] : '=')).join('');
-  }
-  return text;
-}
-
 /** What is null is left out. */
 const some = (values: Readonly<Record<string, Value | null>>): Table =>
   Object.entries(values).flatMap(([name, value]) => (value === null ? [] : [{ name, value }]));
@@ -178,7 +166,7 @@ export const encodeSettled = (settled: Settled, grant: Uint8Array | null): Table
       address4: blobmsg.string(settled.address4),
       address6: blobmsg.string(settled.address6),
     }),
-    grant: grant === null ? null : blobmsg.string(base64(grant)),
+    grant: grant === null ? null : blobmsg.string(base64.encode(grant)),
   });
 
 export const encodeSessions = (sessions: Iterable<Session>, now: serving.Clock): Table =>
@@ -240,7 +228,7 @@ export function witnessed({ receipt, witness }: Kept): Uint8Array {
 }
 
 export const encodeReceipts = ({ messages, more }: Page): Table =>
-  blobmsg.table({ receipts: blobmsg.array(messages.map((m) => blobmsg.string(base64(m)))), more: blobmsg.boolean(more) });
+  blobmsg.table({ receipts: blobmsg.array(messages.map((m) => blobmsg.string(base64.encode(m)))), more: blobmsg.boolean(more) });
 
 export const encodeText = (values: Readonly<Record<string, string>>): Table =>
   Object.entries(values).map(([name, value]) => ({ name, value: blobmsg.string(value) }));

@@ -22,6 +22,7 @@ import * as router from '../fakes/router.ts';
 import { startUbusd } from '../fakes/ubusd.ts';
 import * as at from './ground/addresses.ts';
 import { createGround, type Ground } from './ground/ground.ts';
+import type { Namespace } from './ground/namespace.ts';
 import type { Options } from './ground/topology.ts';
 
 /** Whose public keys begin their search for a slot at 2, 3 and 4: the ground's consumers then have the addresses that they believe in. */
@@ -31,13 +32,8 @@ export const keys = {
   e: { secret: '0O9yHkxWLAJodzCop2IIplNYz4snr0TagfZa+czl33U=', public: 'GTxIplSv53rCV1r6+kEyYrXJt9lqfdq5+5SVHED2Bzc=' },
 } as const;
 
-export type Post = Readonly<{
-  ground: Ground;
-  fakes: Router;
-  root: Bus;
-  agent: Bus;
-  folder: string;
-  /** Lines that the enforcer has logged so far, of all its lives. */
+export type Program = Readonly<{
+  /** What it has logged so far, in all its lives. */
   lines: readonly string[];
   start(): Promise<void>;
   isThere(): boolean;
@@ -46,27 +42,89 @@ export type Post = Readonly<{
   signal(name: NodeJS.Signals): void;
   /** The line after the first `after` lines that matches. */
   says(pattern: RegExp, after?: number): Promise<string>;
-  weir(...args: string[]): Promise<Readonly<{ code: number | NodeJS.Signals; stdout: string; stderr: string }>>;
-  /** As user weir. */
-  ask(method: string, args?: Table): Promise<Result<Table>>;
-  /** As root. */
-  order(method: string, args?: Table): Promise<Result<Table>>;
-  items<M extends Method>(method: M, ...asked: readonly wire.Asked[M][]): Promise<Batch<Result<wire.Answers[M]>>['items']>;
-  rows(): Promise<wire.Page['rows']>;
-  /** What the owner's month has used, in line bytes. */
-  month(): Promise<bigint>;
-  /** Our tables, without the values of counters. */
-  ruleset(): Promise<string>;
-  /** From the first start to sharing, as an owner does it. */
-  begin(): Promise<void>;
-  /** As netifd does once the network is claimed and the device there. */
-  address(): Promise<void>;
-  /** Tells consumers the router's key. */
-  connect(...names: readonly string[]): Promise<void>;
-  close(): Promise<void>;
 }>;
 
+/** The enforcer itself, and all around it. */
+export type Post = Program &
+  Readonly<{
+    ground: Ground;
+    fakes: Router;
+    root: Bus;
+    agent: Bus;
+    folder: string;
+    /** The agent, as user weir on the bus, without a broker. */
+    served: Program;
+    weir(...args: string[]): Promise<Readonly<{ code: number | NodeJS.Signals; stdout: string; stderr: string }>>;
+    /** As user weir. */
+    ask(method: string, args?: Table): Promise<Result<Table>>;
+    /** As root. */
+    order(method: string, args?: Table): Promise<Result<Table>>;
+    items<M extends Method>(method: M, ...asked: readonly wire.Asked[M][]): Promise<Batch<Result<wire.Answers[M]>>['items']>;
+    rows(): Promise<wire.Page['rows']>;
+    /** What the owner's month has used, in line bytes. */
+    month(): Promise<bigint>;
+    /** Our tables, without the values of counters. */
+    ruleset(): Promise<string>;
+    /** From the first start to sharing, as an owner does it. */
+    begin(): Promise<void>;
+    /** As netifd does once the network is claimed and the device there. */
+    address(): Promise<void>;
+    /** Tells consumers the router's key. */
+    connect(...names: readonly string[]): Promise<void>;
+    close(): Promise<void>;
+  }>;
+
 const patience = millis(30_000);
+
+/** `begun`: what it says once it can be asked. */
+function programOf(place: Namespace, argv: readonly string[], env: Readonly<Record<string, string>>, begun: RegExp): Program {
+  const lines: string[] = [];
+  const waiting = new Set<() => void>();
+  let child: ChildProcess | null = null;
+  const says = (pattern: RegExp, after = 0): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const finish = (act: () => void): void => {
+        clearTimeout(timer);
+        waiting.delete(check);
+        act();
+      };
+      const check = (): void => {
+        const line = lines.slice(after).find((l) => pattern.test(l));
+        if (line !== undefined) finish(() => resolve(line));
+      };
+      const never = (): void => reject(new Error(`${argv.at(-1)} never said ${pattern}:\n${lines.join('\n')}`));
+      const timer = setTimeout(() => finish(never), patience);
+      waiting.add(check);
+      check();
+    });
+  return {
+    lines,
+    says,
+    async start() {
+      const after = lines.length;
+      const started = place.spawn(argv, env);
+      child = started;
+      let rest = '';
+      started.stderr?.on('data', (chunk: Buffer) => {
+        const parts = (rest + chunk.toString()).split('\n');
+        rest = parts.pop() ?? '';
+        lines.push(...parts);
+        for (const check of [...waiting]) check();
+      });
+      await says(begun, after);
+    },
+    isThere: () => child !== null && child.exitCode === null && child.signalCode === null,
+    async kill() {
+      const was = child;
+      child = null;
+      if (was === null || was.exitCode !== null) return;
+      const gone = once(was, 'exit');
+      was.kill('SIGKILL');
+      await gone;
+    },
+    signal: (name) => void child?.kill(name),
+  };
+}
 
 const value = <T>(r: Result<T>): T => {
   if (!r.ok) throw new Error(JSON.stringify(r.fault));
@@ -135,43 +193,15 @@ export async function open(weir = config(), options: Options = {}): Promise<Post
   const [root, agent] = [await client(socket), await client(door.path)];
   const ground = await createGround({ tunnel: 'none', keys, ...options });
   const place = ground.in('router');
-  const lines: string[] = [];
-  const waiting = new Set<() => void>();
-  let child: ChildProcess | null = null;
+  const own = join(dir, 'agent');
+  mkdirSync(own, { mode: 0o700 });
   const env = { UBUS_SOCKET: socket, WEIR_FOLDER: folder };
 
   const call = async (bus: Bus, method: string, args: Table): Promise<Result<Table>> => bus.call('weir.enforcer', method, args, patience);
 
-  async function says(pattern: RegExp, after = 0): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const finish = (act: () => void): void => {
-        clearTimeout(timer);
-        waiting.delete(check);
-        act();
-      };
-      const check = (): void => {
-        const line = lines.slice(after).find((l) => pattern.test(l));
-        if (line !== undefined) finish(() => resolve(line));
-      };
-      const timer = setTimeout(() => finish(() => reject(new Error(`the enforcer never said ${pattern}:\n${lines.join('\n')}`))), patience);
-      waiting.add(check);
-      check();
-    });
-  }
-
-  async function start(): Promise<void> {
-    const after = lines.length;
-    const started = place.spawn([binary, 'enforcer'], env);
-    child = started;
-    let rest = '';
-    started.stderr?.on('data', (chunk: Buffer) => {
-      const parts = (rest + chunk.toString()).split('\n');
-      rest = parts.pop() ?? '';
-      lines.push(...parts);
-      for (const check of [...waiting]) check();
-    });
-    await says(/weir\.enforcer is there/, after);
-  }
+  const post = programOf(place, [binary, 'enforcer'], env, /weir\.enforcer is there/);
+  const { lines, says, start } = post;
+  const served = programOf(place, [binary, 'agent'], { UBUS_SOCKET: door.path, WEIR_FOLDER: own }, /link: no broker is set/);
 
   const address = async (): Promise<void> => {
     const addresses = [`${at.tunnel.v4}/16`, `${at.tunnel.v6}/64`, `${at.tunnel.local}/64`];
@@ -188,16 +218,10 @@ export async function open(weir = config(), options: Options = {}): Promise<Post
     folder,
     lines,
     start,
-    isThere: () => child !== null && child.exitCode === null && child.signalCode === null,
-    async kill() {
-      const was = child;
-      child = null;
-      if (was === null || was.exitCode !== null) return;
-      const gone = once(was, 'exit');
-      was.kill('SIGKILL');
-      await gone;
-    },
-    signal: (name) => void child?.kill(name),
+    isThere: post.isThere,
+    kill: post.kill,
+    signal: post.signal,
+    served,
     says,
     weir: (...args) => place.attempt(['env', `UBUS_SOCKET=${socket}`, `WEIR_FOLDER=${folder}`, binary, ...args], { withinMs: patience }),
     ask: (method, args = []) => call(agent, method, args),
@@ -234,7 +258,8 @@ export async function open(weir = config(), options: Options = {}): Promise<Post
       for (const name of names) await ground.connect(name, key);
     },
     async close() {
-      child?.kill('SIGKILL');
+      await served.kill();
+      await post.kill();
       await ground.close();
       root.close();
       agent.close();
