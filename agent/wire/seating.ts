@@ -193,7 +193,6 @@ export const sets: readonly Readonly<{ table: Table; set: string }>[] = (
   ] as const
 ).flatMap(([table, names]) => names.flatMap((name) => versions.map((v) => ({ table, set: `${name}${v}` }))));
 
-export type Dumps = Readonly<{ objects: readonly ObjectFound[]; elements: ReadonlyMap<string, readonly ElementFound[]> }>;
 export type Peer = Readonly<{ key: PeerKey; allowed: readonly Prefix[] }>;
 
 export type Found = Kernel &
@@ -278,24 +277,36 @@ export function meters(): Meters {
   };
 }
 
-type Group = { objects: ObjectFound[]; elements: Placed[] };
-/** Of each slot; `strange`: of none. */
-type Groups = Readonly<{ bySlot: ReadonlyMap<Slot, Group>; strange: readonly Placed[] }>;
+type Named = Pick<ObjectFound, 'name' | 'of' | 'content'>;
+/** What an element says beyond its address: what the map gives for it, or how long it is there. */
+type Bare = string | bigint | null;
+/** What a slot has. There are twenty elements for each, and thousands of slots: of an address by itself no more is kept than `bare`, by set. */
+type Group = { objects: Named[]; readonly bare: (Bare | undefined)[]; others: Placed[] };
 
+const unplaced: readonly undefined[] = sets.map(() => undefined);
 const isTimed = (set: string): boolean => /^(live|drain)/.test(set);
+const versionOf = (set: string): 4 | 6 => (set.endsWith('4') ? 4 : 6);
 
-function group({ objects, elements }: Dumps, pool: Pool): Groups {
-  const bySlot = new Map<Slot, Group>();
-  const strange: Placed[] = [];
-  const of = (slot: Slot): Group => {
-    const found = bySlot.get(slot) ?? { objects: [], elements: [] };
-    bySlot.set(slot, found);
+export type Gathering = Readonly<{
+  /** Takes a dump of objects of one kind, or of the elements of one of `sets`. Begun again, it is as if the first had not been. */
+  objects(of: Kind): (found: ObjectFound) => void;
+  elements(index: number): (found: ElementFound) => void;
+  /** Objects of no session, by name. */
+  others: ReadonlyMap<string, Content>;
+  /** Once, when all has been taken. */
+  found(peers: readonly Peer[]): Found;
+}>;
+
+/** Dumps as they come → sessions. */
+export function gather(pool: Pool): Gathering {
+  const groups = new Map<Slot, Group>();
+  const others = new Map<string, Content>();
+  let strange: Placed[] = [];
+  const groupOf = (slot: Slot): Group => {
+    const found = groups.get(slot) ?? { objects: [], bare: [...unplaced], others: [] };
+    groups.set(slot, found);
     return found;
   };
-  for (const object of objects) {
-    const name = parseName(object.name);
-    if (name !== null) of(name.slot).objects.push(object);
-  }
   // An address stands in ten sets and more; what slot it is takes arithmetic in 128 bits.
   const slots = new Map<string, Slot | null>();
   const slotAt = (bytes: Uint8Array): Slot | null => {
@@ -307,48 +318,90 @@ function group({ objects, elements }: Dumps, pool: Pool): Groups {
     slots.set(name, slot);
     return slot;
   };
-  for (const { table, set } of sets)
-    for (const element of elements.get(set) ?? []) {
-      // A concatenated key begins with the guest's address.
-      const slot = slotAt(element.key.subarray(0, set.endsWith('4') ? 4 : 16));
-      (slot === null ? strange : of(slot).elements).push({ table, set, element });
-    }
-  return { bySlot, strange };
+  return {
+    others,
+    objects(of) {
+      for (const group of groups.values()) group.objects = group.objects.filter((o) => o.of !== of);
+      return ({ name, content }) => {
+        const parsed = parseName(name);
+        if (parsed !== null) groupOf(parsed.slot).objects.push(content === undefined ? { name, of } : { name, of, content });
+        else if (content !== undefined) others.set(name, content);
+      };
+    },
+    elements(index) {
+      const place = sets[index];
+      if (place === undefined) throw new Error(`no set ${index}`);
+      const { set } = place;
+      const size = versionOf(set) === 4 ? 4 : 16;
+      const isElsewhere = (placed: Placed): boolean => placed.set !== set;
+      strange = strange.filter(isElsewhere);
+      for (const group of groups.values()) {
+        group.bare[index] = undefined;
+        group.others = group.others.filter(isElsewhere);
+      }
+      return (element) => {
+        const { key, keyEnd, intervalEnd, object, expires = null } = element;
+        // A concatenated key begins with the guest's address.
+        const slot = slotAt(key.length > size ? key.subarray(0, size) : key);
+        if (slot === null) return void strange.push({ ...place, element });
+        const group = groupOf(slot);
+        const isBare =
+          key.length === size && keyEnd === undefined && intervalEnd === undefined && (object === undefined || expires === null);
+        if (!isBare || group.bare[index] !== undefined) group.others.push({ ...place, element });
+        // The very string of the object's name: a copy for each element is what it all would weigh.
+        else group.bare[index] = object === undefined ? expires : (group.objects.find((o) => o.name === object)?.name ?? object);
+      };
+    },
+    found(peers) {
+      const held = new Map<Slot, Held>();
+      const spare = new Map<Slot, Quota>();
+      const words: string[] = [];
+      const changes: Change[] = [];
+      slots.clear();
+      const discard = (why: string, objects: readonly Named[], elements: readonly Placed[]): void => {
+        words.push(why);
+        changes.push(...elements.flatMap((placed) => (isTimed(placed.set) ? dropTimed([keyed(placed)]) : [drop(keyed(placed))])));
+        changes.push(...objects.map(({ name, of }): Change => ({ kind: 'delete-object', table: meter, name, of })));
+      };
+      for (const [slot, group] of groups) {
+        groups.delete(slot);
+        const elements = placedOf(slot, group, pool);
+        const session = recognise(slot, group.objects, elements, pool);
+        if (!session.ok) discard(`slot ${slot}: ${session.fault.reason}`, group.objects, elements);
+        else {
+          held.set(slot, session.value.held);
+          spare.set(slot, session.value.spare);
+        }
+      }
+      for (const placed of strange) discard(`${placed.set}: an address of no slot`, [], [placed]);
+
+      const strays: PeerKey[] = [];
+      for (const { key, allowed } of peers) {
+        const slot = slotOfPeer(allowed, pool);
+        const its = slot === null ? undefined : held.get(slot);
+        if (its === undefined || its.key !== null) strays.push(key);
+        else held.set(its.slot, { ...its, key });
+      }
+      return { held, strays, spare, debris: { words, changes } };
+    },
+  };
 }
 
-export function readHeld(dumps: Dumps, peers: readonly Peer[], pool: Pool): Found {
-  const held = new Map<Slot, Held>();
-  const spare = new Map<Slot, Quota>();
-  const words: string[] = [];
-  const changes: Change[] = [];
-  const { bySlot, strange } = group(dumps, pool);
-  const discard = (why: string, objects: readonly ObjectFound[], elements: readonly Placed[]): void => {
-    words.push(why);
-    changes.push(...elements.flatMap((placed) => (isTimed(placed.set) ? dropTimed([bare(placed)]) : [drop(bare(placed))])));
-    changes.push(...objects.map(({ name, of }): Change => ({ kind: 'delete-object', table: meter, name, of })));
-  };
-  for (const [slot, found] of bySlot) {
-    const session = recognise(slot, found, pool);
-    if (!session.ok) discard(`slot ${slot}: ${session.fault.reason}`, found.objects, found.elements);
-    else {
-      held.set(slot, session.value.held);
-      spare.set(slot, session.value.spare);
-    }
+function placedOf(slot: Slot, { bare, others }: Group, pool: Pool): readonly Placed[] {
+  const at = pools.addresses(pool, slot);
+  const placed = [...others];
+  for (const [i, { table, set }] of sets.entries()) {
+    const what = bare[i];
+    if (what === undefined) continue;
+    const key = addressIn(at, versionOf(set));
+    const element: ElementFound = typeof what === 'string' ? { key, object: what } : what === null ? { key } : { key, expires: what };
+    placed.push({ table, set, element });
   }
-  for (const placed of strange) discard(`${placed.set}: an address of no slot`, [], [placed]);
-
-  const strays: PeerKey[] = [];
-  for (const { key, allowed } of peers) {
-    const slot = slotOfPeer(allowed, pool);
-    const its = slot === null ? undefined : held.get(slot);
-    if (its === undefined || its.key !== null) strays.push(key);
-    else held.set(its.slot, { ...its, key });
-  }
-  return { held, strays, spare, debris: { words, changes } };
+  return placed;
 }
 
 /** An element as it can be deleted: its key, and the end of its key. */
-const bare = ({ table, set, element: { key, keyEnd } }: Placed): Placed => ({
+const keyed = ({ table, set, element: { key, keyEnd } }: Placed): Placed => ({
   table,
   set,
   element: { key, ...(keyEnd === undefined ? {} : { keyEnd }), ...(isTimed(set) ? { timeout: BigInt(shortest) } : {}) },
@@ -363,11 +416,16 @@ function slotOfPeer(allowed: readonly Prefix[], pool: Pool): Slot | null {
 
 const unlike = (reason: string): Result<never> => fail('malformed', '', reason);
 
-function recognise(slot: Slot, found: Group, pool: Pool): Result<Readonly<{ held: Held; spare: Quota }>> {
+function recognise(
+  slot: Slot,
+  objects: readonly Named[],
+  elements: readonly Placed[],
+  pool: Pool,
+): Result<Readonly<{ held: Held; spare: Quota }>> {
   const byRole = new Map<string, Content>();
   const rates = new Map<string, ByteRate>();
   const generations = new Set<Generation>();
-  for (const { name, content } of found.objects) {
+  for (const { name, content } of objects) {
     const parsed = parseName(name);
     if (parsed === null || content === undefined || byRole.has(parsed.role)) return unlike(`${name} is one too many`);
     generations.add(parsed.generation);
@@ -385,20 +443,20 @@ function recognise(slot: Slot, found: Group, pool: Pool): Result<Readonly<{ held
   const rate = pairOf(rates, 'l', (r) => r);
   if (counted === null || packets === null || quota === null || spare === null || rate === null)
     return unlike('not the objects of a whole session');
-  const placed = found.elements.filter(({ set }) => !isTimed(set));
+  const placed = elements.filter(({ set }) => !isTimed(set));
   const egress = egressFrom(placed);
   if (!egress.ok) return egress;
   const terms: Terms = { quota, rate, spent: pairOf(rates, 's', (r) => r), egress: egress.value };
 
   const wanted = piecesOf({ slot, generation, terms, counted, packets }, pool);
-  for (const { name, content } of found.objects) {
+  for (const { name, content } of objects) {
     const like = wanted.objects.get(name);
     if (like === undefined || content === undefined || !isAlike(like, content)) return unlike(`${name} is not what its name says`);
   }
   for (const one of placed) if (!wanted.elements.has(nameOf(one))) return unlike(`one too many in ${one.set}`);
-  if (found.objects.length < wanted.objects.size) return unlike('an object is missing');
+  if (objects.length < wanted.objects.size) return unlike('an object is missing');
   if (placed.length < wanted.elements.size) return unlike('an element is missing');
-  return ok({ held: { key: null, slot, generation, terms, counted, packets, left: leftOf(found.elements) }, spare });
+  return ok({ held: { key: null, slot, generation, terms, counted, packets, left: leftOf(elements) }, spare });
 }
 
 function pairOf<F, T>(from: ReadonlyMap<string, F>, what: string, take: (f: F) => T | null): Pair<T> | null {

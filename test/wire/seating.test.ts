@@ -69,7 +69,11 @@ const peer = (n: number): seating.Peer => {
   const { four, six } = pools.addresses(pool, slot(n));
   return { key: key(`k${n}`), allowed: [prefix(ip.renderAddress(four)), prefix(ip.renderAddress(six))] };
 };
-const read = (t: tables.Tables, peers: readonly seating.Peer[] = []): seating.Found => seating.readHeld(tables.dump(t), peers, pool);
+const read = (t: tables.Tables, peers: readonly seating.Peer[] = [], isTorn = false): seating.Found => {
+  const gathering = seating.gather(pool);
+  tables.dump(t, gathering, isTorn);
+  return gathering.found(peers);
+};
 
 const names = suite('parseName');
 const good: readonly [string, unknown][] = [
@@ -105,6 +109,7 @@ for (const quota of quotas)
           packets: { up: 5n, down: 6n },
         };
         const found = read(seat(tables.empty(), seated), [peer(3)]);
+        assert.equal(read(seat(tables.empty(), seated), [peer(3)], true), found, 'dumps that begin again');
         const want: Held = {
           key: key('k3'),
           slot: slot(3),
@@ -290,6 +295,7 @@ for (const { name, do: tamper, egress = terms.egress, says } of tampered)
     const t = seat(seat(tables.empty(), seatOf(1, { egress })), seatOf(2, { egress }));
     tamper(t);
     const found = read(t, [peer(1), peer(2), peer(9)]);
+    assert.equal(read(t, [peer(1), peer(2), peer(9)], true), found, 'dumps that begin again');
     assert.is(found.debris.words.length, 1);
     assert.match(found.debris.words[0] ?? '', says);
     const isNew = /^slot 9|of no slot/.test(found.debris.words[0] ?? '');

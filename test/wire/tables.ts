@@ -6,7 +6,6 @@ import * as netlink from '../../agent/wire/netlink.ts';
 import type { Change, Content, ElementFound, Table } from '../../agent/wire/nftables.ts';
 import * as nftables from '../../agent/wire/nftables.ts';
 import { meter as metering } from '../../agent/wire/ruleset.ts';
-import type { Dumps } from '../../agent/wire/seating.ts';
 import * as seating from '../../agent/wire/seating.ts';
 import { hexOf } from './hex.ts';
 
@@ -81,18 +80,27 @@ export function apply(before: Tables, changes: readonly Change[]): Tables {
   return t;
 }
 
-export const dump = (t: Tables): Dumps => ({
-  objects: [...t.objects].map(([name, content]) => ({ table: metering, name, of: content.kind, content })),
-  elements: new Map(
-    seating.sets.map(({ table, set }) => [
-      set,
-      [...setOf(t, table, set).values()].map(({ element, until }) => ({
-        ...element,
-        ...(until === null ? {} : { expires: BigInt(until - t.now) }),
-      })),
-    ]),
-  ),
-});
+/** Everything as dumps would say it. With `isTorn` each begins again after its first half. */
+export function dump(t: Tables, gathering: seating.Gathering, isTorn = false): void {
+  const tell = <T>(all: readonly T[], begin: () => (one: T) => void): void => {
+    if (isTorn) all.slice(0, Math.ceil(all.length / 2)).forEach(begin());
+    all.forEach(begin());
+  };
+  for (const of of seating.kinds) {
+    const objects = [...t.objects].filter(([, { kind }]) => kind === of);
+    tell(
+      objects.map(([name, content]) => ({ table: metering, name, of, content })),
+      () => gathering.objects(of),
+    );
+  }
+  for (const [i, { table, set }] of seating.sets.entries()) {
+    const elements = [...setOf(t, table, set).values()].map(({ element, until }) => ({
+      ...element,
+      ...(until === null ? {} : { expires: BigInt(until - t.now) }),
+    }));
+    tell(elements, () => gathering.elements(i));
+  }
+}
 
 /** The counters as the kernel would say them. */
 export function meter(t: Tables, d: Dialect): seating.Meters {
