@@ -18,11 +18,13 @@ export function asleep({ why, wake, changed }: Readonly<{ why(): Fault; wake(): 
       hold: null,
       tunnel: null,
       port: null,
+      addresses: null,
       sessions: 0,
       uplinks: [],
       month: null,
       canCountConnections: true,
       proof: null,
+      rate: null,
       faults: [],
     }),
     lacks: async () => (await wake()).lacks(),
@@ -31,6 +33,7 @@ export function asleep({ why, wake, changed }: Readonly<{ why(): Fault; wake(): 
     share: async () => (await wake()).share(),
     pause: async () => (await wake()).pause(),
     resume: async () => (await wake()).resume(),
+    strain: () => ({ ok: false, fault: why() }),
     changed,
   };
 }

@@ -20,6 +20,7 @@ import * as wireguardWire from './wire/wireguard.ts';
 /** Loaded when it is needed, by enforcer.ts, which alone can. */
 type Later = Readonly<{
   canary(): Promise<typeof import('./canary.ts')>;
+  home(): Promise<typeof import('./home.ts')>;
   x25519(): Promise<typeof import('./crypto/x25519.ts')>;
 }>;
 
@@ -46,6 +47,7 @@ export function start(bus: Bus, later: Later): warden.Warden {
     tunnel,
     routes,
     canary: async (flight) => (await later.canary()).fly({ host, rules, tunnel, routes, peers }, flight),
+    home: async () => (await later.home()).open({ host, rules, routes }),
     estate: {
       settings: () => uci.read(bus.call, 'weir'),
       system: () => uci.read(bus.call, 'system'),

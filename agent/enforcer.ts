@@ -37,7 +37,12 @@ let warden = asleep({ why: () => why, wake, changed: () => void look() });
 async function wake(): Promise<typeof warden> {
   const { start } = await import('./awake.ts');
   // Two may have waited for it.
-  if (isAsleep) warden = start(bus, { canary: () => import('./canary.ts'), x25519: () => import('./crypto/x25519.ts') });
+  if (isAsleep)
+    warden = start(bus, {
+      canary: () => import('./canary.ts'),
+      home: () => import('./home.ts'),
+      x25519: () => import('./crypto/x25519.ts'),
+    });
   isAsleep = false;
   return warden;
 }
@@ -79,6 +84,7 @@ const published = await bus.publish('weir.enforcer', {
   evict: guests('evict', named),
   read: guests('read', { from: 'int32', most: 'int32' }),
   facts: guests('facts', {}),
+  strain: guests('strain', { delay: 'int32' }),
   settings: allow(['root', 'weir'], {}, async () => ok(sections.answer(await settings()))),
   doctor: owners('doctor'),
   setup: owners('setup'),

@@ -15,6 +15,7 @@ import type { Table } from './wire/blobmsg.ts';
 import * as blobmsg from './wire/blobmsg.ts';
 import * as wire from './wire/enforcer.ts';
 import * as report from './wire/report.ts';
+import * as strains from './wire/strain.ts';
 
 type Here = Readonly<{ host: Host; bus: Bus; warden: Warden }>;
 type Method = (here: Here, args: Table) => Promise<Result<Table>>;
@@ -55,7 +56,17 @@ export const read: Method = async ({ warden }, args) => {
   const rows = await warden.rows();
   const { why, faults } = warden.state();
   const all = [...(why === null ? [] : [why]), ...faults];
-  return ok(rows.ok ? wire.encodePage(wire.pageOf({ rows: rows.value, gone: warden.departed(), faults: all }, span.value)) : wire.encodeRefusal(rows.fault));
+  return ok(
+    rows.ok
+      ? wire.encodePage(wire.pageOf({ rows: rows.value, gone: warden.departed(), faults: all }, span.value))
+      : wire.encodeRefusal(rows.fault),
+  );
+};
+
+export const strain: Method = async ({ warden }, args) => {
+  const delay = strains.decodeDelay(args);
+  const servers = delay.ok ? warden.strain(delay.value) : delay;
+  return ok(servers.ok ? strains.encodeServers(servers.value) : wire.encodeRefusal(servers.fault));
 };
 
 export const facts: Method = async ({ host, bus, warden }) => {
@@ -82,6 +93,7 @@ async function symptoms({ host, bus, warden }: Here): Promise<examination.Sympto
     offload: await survey.offload(bus),
     takenPort: tunnel === null && port !== null && survey.isPortTaken(host, port) ? port : null,
     uplinks,
+    isHomeFirst: owner?.ok === true && owner.value.limits.home !== null,
     isClockSet: standing.today(host.clock.wall()) !== null,
     flash: await survey.flash(bus),
   };

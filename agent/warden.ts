@@ -9,7 +9,7 @@ import { millis } from './core/brand.ts';
 import * as canary from './core/canary.ts';
 import * as claim from './core/claim.ts';
 import type { Lack } from './core/doctor.ts';
-import type { Prefix } from './core/ip.ts';
+import type { Address, Prefix } from './core/ip.ts';
 import * as ip from './core/ip.ts';
 import type { Known } from './core/known.ts';
 import * as knowns from './core/known.ts';
@@ -20,7 +20,7 @@ import type { Step } from './core/reconcile.ts';
 import * as reconcile from './core/reconcile.ts';
 import { type Fault, fail, fault, ok, type Result, text, under } from './core/result.ts';
 import * as schedule from './core/schedule.ts';
-import type { PeerKey, Seat } from './core/seat.ts';
+import type { ByteRate, PeerKey, Seat } from './core/seat.ts';
 import type { Departed, Gone, Reason, Row, Seated } from './core/session.ts';
 import type { Section } from './core/settings.ts';
 import * as settings from './core/settings.ts';
@@ -31,6 +31,7 @@ import * as standings from './core/standing.ts';
 import type { Uplink } from './core/uplink.ts';
 import type { Zone } from './core/zone.ts';
 import * as zones from './core/zone.ts';
+import type { Home } from './ports/home.ts';
 import type { Files, Host } from './ports/host.ts';
 import type {
   Canary,
@@ -57,6 +58,8 @@ export type World = Readonly<{
   canary: Canary;
   estate: Estate;
   uplinks: Uplinks;
+  /** Made when the owner first wants it. */
+  home(): Promise<Home>;
   /** The static rules as text. */
   render(device: string, s: Situation): Result<string>;
   countersignPort: number;
@@ -73,10 +76,14 @@ export type State = Readonly<{
   hold: Hold | null;
   tunnel: TunnelReady | null;
   port: number | null;
+  /** Our own in the tunnel. */
+  addresses: pools.Addresses | null;
   sessions: number;
   uplinks: readonly Uplink[];
   month: Readonly<{ used: ByteCount; cap: ByteCount | null }> | null;
   canCountConnections: boolean;
+  /** Of all guests, where the household comes first. */
+  rate: ByteRate | null;
   proof: Proof | null;
   faults: readonly Fault[];
 }>;
@@ -97,6 +104,8 @@ export type Warden = Readonly<{
   pause(): Promise<Result<void>>;
   /** A damaged ledger begins anew. */
   resume(): Promise<Result<void>>;
+  /** How much slower than idle the line is, if somebody knows; answers whom to ask on, while guests use it. */
+  strain(delay: Millis | null): Result<readonly Address[]>;
   /** Settings may have changed. */
   changed(): void;
 }>;
@@ -138,9 +147,11 @@ export function start(world: World): Warden {
   let watching: Readonly<{ names: string; stop(): Promise<void> }> | null = null;
   let isListening = false;
   let areRulesLost = false;
+  let home: Home | null = null;
   let isAnew = true;
   let isSettling = false;
   let isHurried = false;
+  let isChecking = false;
   /** By the owner's hours, when it was last settled. */
   let shut: Fault | null = null;
   let troubles: readonly Fault[] = [];
@@ -184,6 +195,8 @@ export function start(world: World): Warden {
     }
     const up = await raise(stand.value, sections.value);
     if (!up.ok) return close(up.fault, false);
+    const kept = await keepHome(stand.value);
+    if (!kept.ok) return close(kept.fault, false);
     const proven = await prove(up.value, stand.value);
     if (!proven.ok) return close(proven.fault, false);
     if (standing.kind === 'closed') isAnew = true;
@@ -193,6 +206,14 @@ export function start(world: World): Warden {
     if (!settled.ok) return close(settled.fault, false);
     if (isAnew) host.log(`warden: shares on ${claim.device} (${up.value.ready.by}), rules ${up.value.hold}, ${sight.size} sessions`);
     isAnew = false;
+  }
+
+  /** Before the first guest, since without a rate none gets through. */
+  async function keepHome({ owner: { limits: l } }: Stand): Promise<Result<void>> {
+    if (l.home === null) return home === null ? done : home.keep(null);
+    home ??= await world.home();
+    const devices = uplinks.flatMap(({ device }) => (device === null ? [] : [device]));
+    return home.keep({ line: l.home, devices, isAnybodyIn: () => sight.size > 0 });
   }
 
   async function standOn(sections: readonly Section[]): Promise<Result<Place>> {
@@ -233,6 +254,7 @@ export function start(world: World): Warden {
     if (before.kind === 'closed' && text(before.why) === text(why)) return;
     standing = { kind: 'closed', why };
     await expelAll();
+    if (home !== null) await home.keep(null);
     raised = null;
     if (isOwners) await leave(before);
     host.log(`warden: shares nothing: ${text(why)}`);
@@ -371,6 +393,14 @@ export function start(world: World): Warden {
       stale() {
         surprised();
         settleSoon();
+      },
+      spent() {
+        if (isChecking) return;
+        isChecking = true;
+        void inTurn(async () => {
+          isChecking = false;
+          if (standing.kind === 'open') await check(standing);
+        });
       },
       deaf,
     });
@@ -739,10 +769,14 @@ export function start(world: World): Warden {
       }
       ticks++;
       if (ticks % thorough === 0) known = null;
-      const looked = await look(standing);
-      if (!looked.ok) trouble(looked.fault);
-      if (!looked.ok || (raised?.proof === null && !looked.value.have.isMonthSpent)) settleSoon();
+      await check(standing);
     });
+  }
+
+  async function check(stand: Place): Promise<void> {
+    const looked = await look(stand);
+    if (!looked.ok) trouble(looked.fault);
+    if (!looked.ok || (raised?.proof === null && !looked.value.have.isMonthSpent)) settleSoon();
   }
 
   settleSoon();
@@ -762,10 +796,12 @@ export function start(world: World): Warden {
         hold: raised?.hold ?? null,
         tunnel: raised?.ready ?? null,
         port: standing.kind === 'open' ? standing.owner.tunnel.port : null,
+        addresses: standing.kind === 'open' ? pools.router(standing.pool) : null,
         sessions: sight.size,
         uplinks,
         month: book === null ? null : { used: book.now.used, cap },
         canCountConnections: raised?.canCountConnections ?? true,
+        rate: home?.rate() ?? null,
         proof: raised?.proof ?? null,
         faults: troubles,
       };
@@ -776,6 +812,11 @@ export function start(world: World): Warden {
     share: () => owners(() => estate.set('share', { accepted: '1', paused: '0' })),
     pause: () => owners(pause),
     resume: () => owners(resume),
+    strain(delay) {
+      if (home === null) return ok([]);
+      const isBusy = home.strain(delay);
+      return isBusy.ok ? ok(isBusy.value ? uplinks.flatMap(({ dns }) => dns) : []) : isBusy;
+    },
     changed: settleSoon,
   };
 }

@@ -13,8 +13,9 @@ import type { Host } from '../ports/host.ts';
 import type { Hold, Meter, Rules, Statics } from '../ports/router.ts';
 import * as canary from '../wire/canary.ts';
 import type { Fold, Message, Socket } from '../wire/netlink.ts';
-import type { Chain, Change, Content, Query, Table, TableFlags } from '../wire/nftables.ts';
+import type { Chain, Change, Content, ObjectFound, Query, Table, TableFlags } from '../wire/nftables.ts';
 import * as nftables from '../wire/nftables.ts';
+import * as pace from '../wire/pace.ts';
 import { meter, policy } from '../wire/ruleset.ts';
 import * as seating from '../wire/seating.ts';
 
@@ -153,6 +154,25 @@ export function open(host: Ground, wiring: Wiring): Rules {
       const content = { kind: 'quota', bytes, used: 0n, over: false } as const;
       return at('allow', await change([{ kind: 'add-object', table: meter, name: 'node_q', content }]));
     },
+    async passed() {
+      // In this order: what passes meanwhile is counted, and never taken away.
+      const objects: ObjectFound[] = [];
+      for (const [of, name] of [
+        ['counter', 'line_in'],
+        ['counter', 'line_out'],
+        ['quota', 'node_q'],
+      ] as const) {
+        const found = await query({ kind: 'object', table: meter, of, name }, nftables.decodeObject);
+        if (!found.ok) return at(name, found);
+        objects.push(...found.value);
+      }
+      const line = lineOf((name) => bytesOf(objects.find((o) => o.name === name)?.content));
+      const node = nodeOf(objects.find((o) => o.name === 'node_q')?.content);
+      if (!line.ok) return line;
+      // The quota was charged for what passed inside, and for what crossed the uplinks.
+      return node === null ? fail('missing', 'node_q', 'not there') : ok((node - line.value.up - line.value.down) as ByteCount);
+    },
+    pace: async (level) => at('pace', await change(pace.changes(level))),
     async sweep() {
       const swept = await change(debris);
       if (swept.ok) debris = [];
@@ -190,7 +210,9 @@ export function open(host: Ground, wiring: Wiring): Rules {
           if (!tables.some((t) => t.name === table && nftables.families[t.family] === family)) return;
           if (kind === 'deleted' && thing === 'table') {
             if (!isLeaving) events.gone();
-          } else isTouched = true;
+          } else if (m.seq === 0)
+            events.spent(); // Nobody asked for it: nft_quota.c tells so.
+          else isTouched = true;
         },
         overrun: events.stale,
         deaf: events.deaf,

@@ -1,6 +1,7 @@
 // Links, addresses and routes by rtnetlink: the tunnel's device is made here, and the guard (wire/guard) is kept, following each change of
 // what is around it. Knows no rule of nf_tables.
 
+import type { ByteCount } from '../core/brand.ts';
 import * as canary from '../core/canary.ts';
 import * as ip from '../core/ip.ts';
 import { type Fault, fail, ok, type Result, under } from '../core/result.ts';
@@ -132,6 +133,19 @@ export function open({ socket, listen }: Wiring): Routes {
       const { index, kind } = link;
       // A wireguard-go ends with its device, and nobody here can start it anew.
       return at(name, await ask(kind === 'wireguard' ? { kind: 'delete-link', index } : { kind: 'set-link', index, up: false }));
+    },
+    async traffic(devices) {
+      let [source, up, down] = ['', 0n, 0n];
+      for (const name of devices) {
+        const found = await dump({ kind: 'link', name }, rtnetlink.decodeLink);
+        if (!found.ok) return at(name, found);
+        for (const { index, stats } of found.value) {
+          if (stats === undefined) return fail('unsupported', name, 'the kernel tells no counters of it');
+          [source, up, down] = [`${source} ${index}`, up + stats.txBytes, down + stats.rxBytes];
+        }
+      }
+      if (source === '') return fail('missing', 'uplink', 'there is none');
+      return ok({ source, up: up as ByteCount, down: down as ByteCount });
     },
     async read() {
       const around = await look();

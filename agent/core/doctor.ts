@@ -26,6 +26,7 @@ export type Symptoms = Readonly<{
   /** Somebody else has it. */
   takenPort: number | null;
   uplinks: readonly Uplink[];
+  isHomeFirst: boolean;
   isClockSet: boolean;
   /** Bytes left where the ledger is written; null: nobody knows. */
   flash: bigint | null;
@@ -47,6 +48,13 @@ export function examine(s: Symptoms): readonly Finding[] {
       ? []
       : [bad('port', `another program has UDP port ${s.takenPort}`, 'choose another: uci set weir.tunnel.port=…; uci commit weir')]),
     ...s.uplinks.flatMap(uplinkOf),
+    s.isHomeFirst
+      ? good('home', 'comes first: sessions have what it leaves over')
+      : note(
+          'home',
+          'does not come first: sessions may fill the line',
+          'tell its speed in kbit/s: uci set weir.limits.link_up=…; uci set weir.limits.link_down=…; uci commit weir',
+        ),
     s.isClockSet
       ? good('clock', 'is set')
       : note(

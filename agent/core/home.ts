@@ -17,47 +17,77 @@ export type Reading = Readonly<{
   guests: ByteCount;
 }>;
 
-/** `isBusy`: guests use the line, and it is worth the while to look how long its queue is. */
-export type State = Readonly<{ rate: ByteRate; last: Reading | null; isBusy: boolean }>;
+/** `isFull`: the line was, when it was last looked at. `isBusy`: guests use it, and it is worth the while to look how long its queue is. */
+export type State = Readonly<{ rate: ByteRate; last: Reading | null; isFull: boolean; isBusy: boolean }>;
 
 const ways = ['up', 'down'] as const;
-
-/** Before anything is known. A little is always left to guests, or they could not even end what they began. */
-export const begin = ({ link }: Line, most: ByteRate): State => ({ rate: bytes(floorOf(link, Number(most))), last: null, isBusy: false });
-
-const narrow = ({ up, down }: Line['link']): number => Math.min(Number(up), Number(down));
-const floorOf = (link: Line['link'], most: number): number => Math.max(1, Math.min(narrow(link) / 32, most));
-const bytes = (rate: number): ByteRate => BigInt(Math.floor(rate)) as ByteRate;
 
 // A guest's packet is larger outside of the tunnel by about this; where it is more, what is too much counts as the household's.
 const crossing = 1.1;
 /** More than what a queue of a few packets makes. */
 const longDelay = 15;
 
-/** `most`: the owner's limit. `now` null: the counters cannot be read. `delay`: by how much the line is slower than when it is idle. */
-export function step({ link, headroom }: Line, most: ByteRate, before: State, now: Reading | null, delay: Millis | null): State {
-  const { last } = before;
+// A limit of the kernel has up to a second of its rate in store, and a new one has all of it: to make one for each new rate would let guests
+// have twice of that. So there is a row of limits that stay, and the first so many of them together are the rate.
+export const rungs = 16;
+const ratio = 2 ** (1 / 3);
+
+/** All that fits under the headroom when the household needs nothing; and the little that is always left to guests. */
+const topOf = (line: Line): number => (narrow(line) * (100 - line.headroom)) / 100 / crossing;
+const floorOf = (line: Line): number => Math.max(1, topOf(line) / ratio ** (rungs - 1));
+const narrow = ({ link: { up, down } }: Line): number => Math.min(Number(up), Number(down));
+const bytes = (rate: number): ByteRate => BigInt(Math.floor(rate)) as ByteRate;
+
+/** The rates that can be told. */
+export const ladder = (line: Line): readonly ByteRate[] => Array.from({ length: rungs }, (_, i) => bytes(floorOf(line) * ratio ** i));
+
+/** What each rung adds to those below. */
+export function units(line: Line): readonly ByteRate[] {
+  let below = 0n;
+  return ladder(line).map((rung) => {
+    const added = rung - below;
+    below = rung;
+    return added as ByteRate;
+  });
+}
+
+/** How many rungs up; the first is always there. */
+export const levelOf = (line: Line, rate: ByteRate): number => Math.max(1, ladder(line).filter((rung) => rung <= rate).length);
+
+/** Before anything is known. */
+export const begin = (line: Line): State => ({
+  rate: bytes(floorOf(line)),
+  last: null,
+  isFull: false,
+  isBusy: false,
+});
+
+/** `now` null: the counters cannot be read. `delay`: by how much the line is slower than when it is idle. */
+export function step(line: Line, before: State, now: Reading | null, delay: Millis | null): State {
+  const { last, isBusy } = before;
   const rate = Number(before.rate);
-  const within = (wanted: number): ByteRate => bytes(Math.max(floorOf(link, Number(most)), Math.min(wanted, Number(most))));
+  const within = (wanted: number): ByteRate => bytes(Math.max(floorOf(line), Math.min(wanted, topOf(line))));
   // Who cannot see does not stay.
-  if (now === null) return { rate: within(rate / 2), last: null, isBusy: false };
+  if (now === null) return { rate: within(rate / 2), last: null, isFull: false, isBusy };
   const seconds = last === null ? 0 : (now.at - last.at) / 1000;
   const grown = last === null || last.source !== now.source || seconds <= 0 ? null : growth(last, now);
   // The counters of another device, or of a new table, begin anew.
-  if (grown === null) return { rate: within(rate), last: now, isBusy: before.isBusy };
+  if (grown === null) return { ...before, rate: within(rate), last: now };
 
   const guests = grown.guests / seconds;
-  let room = Number(most);
-  let isFull = delay !== null && delay > longDelay;
+  let room = topOf(line);
+  let isFull = false;
   for (const way of ways) {
-    const [width, used] = [Number(link[way]), grown[way] / seconds];
+    const [width, used] = [Number(line.link[way]), grown[way] / seconds];
     const household = Math.max(0, used - guests * crossing);
-    room = Math.min(room, ((width * (100 - headroom)) / 100 - household) / crossing);
+    room = Math.min(room, ((width * (100 - line.headroom)) / 100 - household) / crossing);
     // Elastic flows of the household fill whatever is left to them: then guests are what is in their way.
-    if (used > (width * (200 - headroom)) / 200 && household > width / 16) isFull = true;
+    if (used > (width * (200 - line.headroom)) / 200 && household > width / 16) isFull = true;
   }
-  const wanted = isFull ? rate / 2 : rate + (narrow(link) / 16) * seconds;
-  return { rate: within(Math.min(room, wanted)), last: now, isBusy: guests > floorOf(link, Number(most)) / 2 };
+  const isSlow = delay !== null && delay > longDelay;
+  // Full once may be what the limits had in store.
+  const wanted = isSlow || (isFull && before.isFull) ? rate / 2 : isFull ? rate : rate + (narrow(line) / 16) * seconds;
+  return { rate: within(Math.min(room, wanted)), last: now, isFull, isBusy: guests > floorOf(line) / 2 };
 }
 
 function growth(last: Reading, now: Reading): Readonly<Pair<number> & { guests: number }> | null {
@@ -65,9 +95,3 @@ function growth(last: Reading, now: Reading): Readonly<Pair<number> & { guests: 
   const guests = now.guests - last.guests;
   return up < 0n || down < 0n || guests < 0n ? null : { up: Number(up), down: Number(down), guests: Number(guests) };
 }
-
-/** The kernel is told what makes a difference: less than a twentieth is not worth a new limit, which begins with a full burst. */
-export const isWorth = (told: ByteRate, rate: ByteRate): boolean => {
-  const difference = rate > told ? rate - told : told - rate;
-  return difference * 20n > told;
-};

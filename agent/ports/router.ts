@@ -47,6 +47,8 @@ export type RuleEvents = Readonly<{
   gone(): void;
   /** Somebody else changed our tables, or told us more than we could hear: read again. */
   stale(): void;
+  /** A quota has let its last byte pass: a guest's, or what was given out of the month. */
+  spent(): void;
   /** We hear nothing any more. */
   deaf(why: Fault): void;
 }>;
@@ -64,6 +66,10 @@ export type Rules = Readonly<{
   check(text: string): Promise<Result<void>>;
   /** What the node's quota lets pass in all, from now on; what it has counted it keeps. */
   allow(bytes: ByteCount): Promise<Result<void>>;
+  /** What has passed inside the tunnel, in both directions; it says nothing by itself, only by how much it grows. */
+  passed(): Promise<Result<ByteCount>>;
+  /** How many rungs of the ladder (core/home) all guests together have from now on, where the rules have one; before, nothing passes. */
+  pace(level: number): Promise<Result<void>>;
   /** Clears away the debris that the last `read` found; expel strays first. */
   sweep(): Promise<Result<void>>;
   /** Rules of the canary's own, in a table of their own; null: none. */
@@ -127,6 +133,8 @@ export type Routes = Readonly<{
   /** Removed, but for one that wireguard-go serves: that is put out of use. */
   stow(name: string): Promise<Result<void>>;
   read(): Promise<Result<Surroundings>>;
+  /** What has crossed these, together, whoever it was. Counted anew where `source` is another. */
+  traffic(devices: readonly string[]): Promise<Result<Pair<ByteCount> & Readonly<{ source: string }>>>;
   /** From now on whoever enters by the device finds the uplinks' default routes and nothing else, with or without rules; when these go,
    *  nothing at all. Told again, it changes only what differs. */
   keep(wanted: GuardWanted): Promise<Result<void>>;

@@ -2,6 +2,7 @@
 
 import type { Finding, Grade } from '../core/doctor.ts';
 import * as ip from '../core/ip.ts';
+import type { Addresses } from '../core/pool.ts';
 import { type Fault, fail, ok, type Result, text } from '../core/result.ts';
 import type { Uplink } from '../core/uplink.ts';
 import * as uplinks from '../core/uplink.ts';
@@ -24,9 +25,12 @@ export type Facts = Readonly<{
   hold: string | null;
   tunnel: Readonly<{ by: string; key: string | null }> | null;
   port: number | null;
+  addresses: Addresses | null;
   sessions: number;
   month: Readonly<{ used: bigint; cap: bigint | null }> | null;
   canCountConnections: boolean;
+  /** Of all guests, in bytes a second, where the household comes first. */
+  rate: bigint | null;
   /** For which IP every counter is proven. */
   proof: Readonly<{ versions: readonly number[] }> | null;
   faults: readonly Fault[];
@@ -51,10 +55,13 @@ export function encodeFacts(f: Facts): Table {
     tunnel: maybe(f.tunnel, ({ by }) => blobmsg.string(by)),
     key: maybe(f.tunnel?.key, blobmsg.string),
     port: maybe(f.port, blobmsg.int32),
+    address4: maybe(f.addresses?.four, (four) => blobmsg.string(ip.renderAddress(four))),
+    address6: maybe(f.addresses?.six, (six) => blobmsg.string(ip.renderAddress(six))),
     sessions: blobmsg.int32(f.sessions),
     month_used: maybe(f.month?.used, blobmsg.int64),
     month_cap: maybe(f.month?.cap, blobmsg.int64),
     counts_connections: blobmsg.boolean(f.canCountConnections),
+    guests_rate: maybe(f.rate, (rate) => blobmsg.int64(8n * rate)),
     canary: maybe(f.proof, ({ versions }) => blobmsg.string(versions.map((v) => `IPv${v}`).join(' '))),
     troubles: texts(f.faults.map(text)),
     uplinks: blobmsg.array(f.uplinks.map((u) => encodeUplink(u, u.device === null ? undefined : f.links.get(u.device)))),

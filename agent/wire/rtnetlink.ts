@@ -33,7 +33,8 @@ export type LinkAddress = Readonly<{ index: number; address: Address; length: nu
 const refusals = { blackhole: 6, unreachable: 7, prohibit: 8 } as const;
 const routeTypes = { unicast: 1, local: 2, broadcast: 3, anycast: 4, multicast: 5, ...refusals } as const;
 export type RouteType = keyof typeof routeTypes;
-export type Hop = Readonly<{ index: number; gateway?: Address }>;
+/** `onlink`: the gateway is in no network of the link's. */
+export type Hop = Readonly<{ index: number; gateway?: Address; onlink?: true }>;
 /** The default route is the prefix of length 0. `source`: a route for senders of that prefix alone, as OpenWrt has them for IPv6. */
 export type Route = Readonly<{
   destination: Prefix;
@@ -72,6 +73,7 @@ export type Request =
   | Readonly<{ kind: 'add-route' | 'delete-route'; route: Route }>
   | Readonly<{ kind: 'add-rule' | 'delete-rule'; rule: Rule }>
   | Readonly<{ kind: 'links' }>
+  | Readonly<{ kind: 'link'; name: string }>
   | Readonly<{ kind: 'addresses' | 'routes' | 'rules'; family: 4 | 6 }>;
 
 // A thing's three messages are neighbours: new, del, get.
@@ -132,6 +134,12 @@ export function encode(d: Dialect, seq: number, r: Request): Readonly<{ bytes: U
     case 'links':
       write('link', 'get', 'dump', () => putLink(o, 0, 0, 0));
       break;
+    case 'link':
+      write('link', 'get', 'plain', () => {
+        putLink(o, 0, 0, 0);
+        netlink.text(o, 3, r.name);
+      });
+      break;
     case 'addresses':
       write('address', 'get', 'dump', () => putZeros(o, r.family, 8));
       break;
@@ -178,7 +186,7 @@ function putRoute(o: Out, r: Route): void {
   const lengths = [destination.length, source === undefined ? 0 : source.length];
   const family = familyNumber(destination.address.length);
   for (const byte of [family, ...lengths, 0, tableByte(r.table), r.protocol, scope, routeTypes[r.type]]) writer.u8(o.w, byte);
-  netlink.put32(o, 0);
+  netlink.put32(o, r.hops.length === 1 ? flagsOfHop(r.hops[0]) : 0);
   if (destination.length > 0) netlink.bytes(o, 1, destination.address);
   if (source !== undefined) netlink.bytes(o, 2, source.address);
   netlink.u32(o, 15, r.table);
@@ -193,6 +201,8 @@ function putRoute(o: Out, r: Route): void {
 }
 
 const scopeLink = 253;
+const onlink = 4;
+const flagsOfHop = (hop: Hop | undefined): number => (hop?.onlink ? onlink : 0);
 
 function putHop(o: Out, family: number, hop: Hop, withIndex: boolean): void {
   if (withIndex) netlink.u32(o, 4, hop.index);
@@ -208,7 +218,9 @@ function putHop(o: Out, family: number, hop: Hop, withIndex: boolean): void {
 }
 
 function putNextHop(o: Out, family: number, hop: Hop): void {
-  const start = writer.room(o.w, 4);
+  const start = writer.room(o.w, 2);
+  writer.u8(o.w, flagsOfHop(hop));
+  writer.u8(o.w, 0);
   netlink.put32(o, hop.index);
   putHop(o, family, hop, false);
   o.w.view.setUint16(start, o.w.at - start, o.little);
@@ -300,13 +312,17 @@ const asHops: Field<readonly Hop[]> = (f, start, end) => {
     if (length < 8 || at + length > end) return fail('malformed', `byte ${at}`, 'the length of the hop does not fit');
     const read = hopField(f, at + 8, at + length);
     if (!read.ok) return read;
-    hops.push(hopOf(u32At(f, at + 4), read.value.gateway ?? read.value.via));
+    hops.push(hopOf(u32At(f, at + 4), read.value.gateway ?? read.value.via, u8At(f, at + 2)));
     at += (length + 3) & ~3;
   }
   return ok(hops);
 };
 
-const hopOf = (index: number, gateway: Address | undefined): Hop => (gateway === undefined ? { index } : { index, gateway });
+const hopOf = (index: number, gateway: Address | undefined, flags: number): Hop => ({
+  index,
+  ...(gateway === undefined ? {} : { gateway }),
+  ...((flags & onlink) === 0 ? {} : { onlink: true }),
+});
 
 const routeField = netlink.after(
   12,
@@ -317,6 +333,7 @@ const routeField = netlink.after(
     tableByte: u8At(f, at + 4),
     protocol: u8At(f, at + 5),
     type: u8At(f, at + 7),
+    flags: u32At(f, at + 8),
   }),
 
   {},
@@ -344,7 +361,7 @@ export function decodeRoute(m: Message): Result<Route> {
   const source = prefixAt(family.value, r.from, r.sourceLength);
   if (!source.ok) return source;
   // IPv6 shows a refusal as a route over the loopback link.
-  const single = r.oif === undefined || type in refusals ? [] : [hopOf(r.oif, r.gateway ?? r.via)];
+  const single = r.oif === undefined || type in refusals ? [] : [hopOf(r.oif, r.gateway ?? r.via, r.flags)];
   return ok({
     destination: destination.value,
     ...(r.sourceLength === 0 ? {} : { source: source.value }),

@@ -59,6 +59,8 @@ export type Input = Readonly<{
     quota: Readonly<{ bytes: bigint; used: bigint }> | null;
     /** Guests' bytes in a second, both directions together: each of them crosses the line once either way. */
     guests: bigint | null;
+    /** The same, where it has to change while guests are in: limits of which the first so many hold together, as is told later (pace.ts). */
+    pace: readonly bigint[];
     /** What the tunnel itself may use of the line, in line bytes a second; binds where packets are small and overhead is large. */
     tunnel: Readonly<{ up: bigint; down: bigint }> | null;
     /** Everything on the uplinks counts. Guests' outer crossing is then charged twice; who keeps the ledger gives it back. */
@@ -130,6 +132,7 @@ function checkNumbers(i: Input): Result<void> {
     ['line.quota.bytes', line.quota === null ? 0n : line.quota.bytes, 0n, mostQuota],
     ['line.quota.used', line.quota === null ? 0n : line.quota.used, 0n, mostQuota],
     ['line.guests', line.guests ?? 1n, 1n, mostRate],
+    ...line.pace.map((rate, n) => [`line.pace.${n}`, rate, 1n, mostRate] as const),
     ['line.tunnel.up', line.tunnel === null ? 1n : line.tunnel.up, 1n, mostRate],
     ['line.tunnel.down', line.tunnel === null ? 1n : line.tunnel.down, 1n, mostRate],
   ];
@@ -201,6 +204,10 @@ const dynamicSize = 65536;
 /** 50 ms of the rate, and room for two of the largest packets that segmentation offload makes. */
 export const burstOf = (rate: bigint): bigint => (rate / 20n > 131072n ? rate / 20n : 131072n);
 
+/** Beyond the second that the kernel has in store for every limit. More would make the household wait. */
+const paceBurst = 16_384;
+export const paceSet = (n: number): string => `pace${n}`;
+
 // The kernel ignores a second limit of the same name, so the rate is in the name.
 const limitName = (of: string, rate: bigint): string => `${of}_${rate}`;
 
@@ -249,6 +256,10 @@ function meterDeclarations(c: Config): readonly Declaration[] {
       ? []
       : [['quota', 'node_q', `${quota.bytes} bytes used ${nftables.isSpent(quota) ? quota.bytes : quota.used} bytes;`] as const]),
     ...(guests === null ? [] : [limit('node_l', guests, '')]),
+    ...c.line.pace.flatMap((rate, n): readonly Declaration[] => [
+      ['limit', limitName(paceSet(n), rate), `rate ${rate} bytes/second burst ${paceBurst} bytes;`],
+      ['set', paceSet(n), 'type ether_type; size 2;'],
+    ]),
     ...(tunnel === null ? [] : [limit('line_u', tunnel.up, 'over '), limit('line_d', tunnel.down, 'over ')]),
     ...versions.flatMap((v): readonly Declaration[] => [
       // What has timed out counts until the kernel collects it, a second later.
@@ -292,14 +303,18 @@ function guestChains(c: Config, v: Version, d: Direction): Chains {
   const pay = `${nodeQuota}${mark} ${lookUp('counter', 'c')} accept`;
   const sparingly = `update @sign${v} { ${guest} limit rate 10/second burst 20 packets } accept`;
   const chain = `${d.name}${v}`;
+  const next = c.line.pace.length === 0 ? 'pay' : 'pace';
+  const paces = c.line.pace.map((rate, n) => `meta protocol @${paceSet(n)} limit name "${limitName(paceSet(n), rate)}" goto pay_${chain}`);
   return {
     [chain]: {
       rules: [
         `${word(v)} ${d.router} ${routerAddress(c, v)} goto sign_${chain}`,
-        `${guest} @live${v} ${lookUp('limit', 'l')}${nodeLimit} goto pay_${chain}`,
+        `${guest} @live${v} ${lookUp('limit', 'l')}${nodeLimit} goto ${next}_${chain}`,
         refuse,
       ],
     },
+    // The largest first: it has the most in store.
+    ...(next === 'pay' ? {} : { [`pace_${chain}`]: { rules: [...paces.toReversed(), refuse] } }),
     // Within the rate. The second rule is reached when the quota, the session's or the node's, is spent.
     [`pay_${chain}`]: { rules: [`${lookUp('quota', 'q')}${pay}`, `${lookUp('limit', 's')}${pay}`, 'counter name "spent" drop'] },
     // The quota must not cut off its own cure: countersignatures pass without it, few and unbilled.

@@ -1,5 +1,6 @@
 // Where the router stands → the text of the static rules (ruleset.ts), and back to nobody: what is wrong with it is a Fault.
 
+import * as home from '../core/home.ts';
 import * as ip from '../core/ip.ts';
 import * as limits from '../core/limits.ts';
 import * as pools from '../core/pool.ts';
@@ -29,6 +30,7 @@ export function render(device: string, s: Situation): Result<string> {
     line: {
       quota: { bytes: s.quota, used: 0n },
       guests: limits.guests(l),
+      pace: l.home === null ? [] : home.units(l.home),
       tunnel: l.line,
       household: l.month.household,
     },

@@ -43,6 +43,7 @@ export function ours(changed: Partial<ruleset.Input> = {}): string {
     line: {
       quota: { bytes: plenty.bytes, used: 0n },
       guests: plenty.rate,
+      pace: [],
       tunnel: { up: plenty.rate, down: plenty.rate },
       household: false,
     },

@@ -32,6 +32,7 @@ const well: Symptoms = {
   offload: 'software',
   takenPort: null,
   uplinks: [wan],
+  isHomeFirst: true,
   isClockSet: true,
   flash: 4n << 20n,
 };
@@ -58,6 +59,7 @@ const cases: readonly { name: string; in: Partial<Symptoms>; want: readonly [gra
   { name: 'carrier NAT', in: { uplinks: [at('100.64.3.4')] }, want: ['note', 'uplink wan', /CGNAT/] },
   { name: 'a router behind a router', in: { uplinks: [at('192.168.178.2')] }, want: ['note', 'uplink wan', /another router/] },
   { name: 'DS-Lite', in: { uplinks: [{ ...wan, protocols: ['dslite'] }] }, want: ['note', 'uplink wan', /DS-Lite/] },
+  { name: 'a line that may be full', in: { isHomeFirst: false }, want: ['note', 'home', /may fill the line/] },
   { name: 'a clock not set', in: { isClockSet: false }, want: ['note', 'clock', /not set/] },
   { name: 'a full flash', in: { flash: 1024n }, want: ['bad', 'flash', /1 KiB/] },
 ];
@@ -75,7 +77,7 @@ test('what nobody knows is not guessed', () => {
   const found = doctor.examine({ ...well, hold: null, tunnel: null, proven: null, offload: null, flash: null, uplinks: [] });
   assert.equal(
     found.map((f) => f.about),
-    ['sharing', 'kernel', 'clock'],
+    ['sharing', 'kernel', 'home', 'clock'],
   );
 });
 test.run();

@@ -22,7 +22,7 @@ const first = reading(0, 10_000, 10_000, 10_000);
 /** So much more than at first. */
 const later = (up: number, down: number, guests: number, at = 1000): Reading => reading(at, 10_000 + up, 10_000 + down, 10_000 + guests);
 
-type Case = Readonly<{ name: string; now: Reading | null; want: number; rate?: number; delay?: number; most?: number; line?: Line }>;
+type Case = Readonly<{ name: string; now: Reading | null; want: number; rate?: number; delay?: number; wasFull?: true; line?: Line }>;
 const cases: readonly Case[] = [
   { name: 'nobody there: a sixteenth more in each second', now: later(0, 0, 0), want: 462 },
   { name: 'two seconds later: two sixteenths', now: later(0, 0, 0, 2000), want: 525 },
@@ -32,10 +32,12 @@ const cases: readonly Case[] = [
   { name: 'the narrower direction decides', now: later(0, 0, 0), line: of(1000, 300), rate: 240, want: 245 },
   { name: 'what is guests’ is not the household’s', now: later(550, 550, 500), want: 462 },
   { name: 'small packets are: more outside of the tunnel than expected', now: later(700, 700, 500), rate: 700, want: 681 },
-  { name: 'full, by both: half', now: later(990, 300, 300), want: 200 },
+  { name: 'full, by both: no more', now: later(990, 990, 300), rate: 200, want: 200 },
+  { name: 'and again: half', now: later(990, 990, 300), rate: 200, wasFull: true, want: 100 },
   { name: 'full, by guests alone: as much as fits', now: later(990, 990, 880), rate: 900, want: 798 },
-  { name: 'all the household’s: a little stays', now: later(1000, 0, 0), want: 31 },
-  { name: 'more than the line should carry', now: later(3000, 0, 0), want: 31 },
+  { name: 'full before, and no more', now: later(0, 0, 0), wasFull: true, want: 462 },
+  { name: 'all the household’s: a little stays', now: later(1000, 0, 0), want: 25 },
+  { name: 'more than the line should carry', now: later(3000, 0, 0), want: 25 },
   { name: 'a long queue: half', now: later(0, 0, 0), delay: 16, want: 200 },
   { name: 'a short queue', now: later(0, 0, 0), delay: 15, want: 462 },
   { name: 'no queue is no reason for more', now: later(500, 0, 0), delay: 0, want: 363 },
@@ -44,27 +46,24 @@ const cases: readonly Case[] = [
   { name: 'counters of another device', now: reading(1000, 90_000, 90_000, 90_000, 'wan2'), want: 400 },
   { name: 'the same moment once more', now: later(500, 0, 0, 0), want: 400 },
   { name: 'counters that cannot be read: half', now: null, want: 200 },
-  { name: 'down to a little', now: null, rate: 31, want: 31 },
-  { name: 'never above the owner’s limit', now: later(0, 0, 0), most: 410, want: 410 },
-  { name: 'which may be very low', now: later(0, 0, 0), most: 7, rate: 7, want: 7 },
-  { name: 'and may have been lowered', now: later(0, 0, -1), most: 7, want: 7 },
+  { name: 'down to a little', now: null, rate: 31, want: 25 },
+  { name: 'a link that was faster before', now: later(0, 0, -1), rate: 5000, want: 818 },
 ];
 const step = suite('home: step');
-for (const { name, now, want, delay, rate: before = 400, most = 5000, line: l = of(1000) } of cases)
+for (const { name, now, want, delay, wasFull: isFull = false, rate: before = 400, line: l = of(1000) } of cases)
   step(name, () => {
-    const state: State = { rate: rate(before), last: first, isBusy: true };
-    assert.is(Number(home.step(l, rate(most), state, now, delay === undefined ? null : millis(delay)).rate), want);
+    const state: State = { rate: rate(before), last: first, isFull, isBusy: true };
+    assert.is(Number(home.step(l, state, now, delay === undefined ? null : millis(delay)).rate), want);
   });
 step('begins with a little, and with the first reading knows nothing yet', () => {
-  const begun = home.begin(of(1000), rate(5000));
-  assert.equal(begun, { rate: 31n, last: null, isBusy: false });
-  assert.is(home.step(of(1000), rate(5000), begun, first, null).rate, 31n);
-  assert.is(home.begin(of(1000), rate(7)).rate, 7n);
+  const begun = home.begin(of(1000));
+  assert.equal(begun, { rate: 25n, last: null, isFull: false, isBusy: false });
+  assert.is(home.step(of(1000), begun, first, null).rate, 25n);
 });
 step('is busy while guests use more than hardly anything', () => {
-  const state: State = { rate: rate(400), last: first, isBusy: false };
-  const busy = (guests: number) => home.step(of(1000), rate(5000), state, later(900, 900, guests), null).isBusy;
-  assert.equal([0, 15, 16].map(busy), [false, false, true]);
+  const state: State = { rate: rate(400), last: first, isFull: false, isBusy: false };
+  const busy = (guests: number) => home.step(of(1000), state, later(900, 900, guests), null).isBusy;
+  assert.equal([0, 12, 13].map(busy), [false, false, true]);
 });
 step('whatever is told of a delay only lowers', () => {
   let seed = 7;
@@ -73,26 +72,22 @@ step('whatever is told of a delay only lowers', () => {
     return seed % below;
   };
   for (let n = 0; n < 2000; n++) {
-    const state: State = { rate: rate(1 + draw(1000)), last: first, isBusy: true };
+    const state: State = { rate: rate(1 + draw(1000)), last: first, isFull: draw(2) === 1, isBusy: true };
     const now = later(draw(1500), draw(1500), draw(1000), draw(3000));
-    const [without, told] = [null, millis(draw(2000) - 1000)].map((delay) => home.step(of(1000), rate(900), state, now, delay).rate);
-    assert.ok(without !== undefined && told !== undefined && told <= without && told >= 28n, `${told} ${without}`);
+    const [without, told] = [null, millis(draw(2000) - 1000)].map((delay) => home.step(of(1000), state, now, delay).rate);
+    assert.ok(without !== undefined && told !== undefined && told <= without && told >= 25n, `${told} ${without}`);
   }
 });
-step('a new limit is made for a twentieth, not for less', () => {
-  const made = ([told, wanted]: readonly [number, number]): boolean => home.isWorth(rate(told), rate(wanted));
+step('the ladder: from a 32th of what fits to all of it, in sixteen rungs', () => {
+  const rungs = home.ladder(of(1000, 4000)).map(Number);
+  assert.equal(rungs, [25, 32, 40, 51, 64, 81, 102, 128, 162, 204, 257, 324, 409, 515, 649, 818]);
   assert.equal(
-    (
-      [
-        [100, 105],
-        [100, 106],
-        [100, 95],
-        [100, 94],
-        [1, 2],
-        [1, 1],
-      ] as const
-    ).map(made),
-    [false, true, false, true, true, false],
+    home.units(of(1000, 4000)).reduce((sum, unit) => sum + unit, 0n),
+    818n,
+  );
+  assert.equal(
+    [0, 25, 31, 32, 817, 818, 5000].map((n) => home.levelOf(of(1000), rate(n))),
+    [1, 1, 1, 2, 15, 16, 16],
   );
 });
 step.run();
@@ -132,9 +127,9 @@ for (const [name, household] of [
 time('a stream: guests use the rest, and nobody waits', () => {
   const seconds = simulate([guest, steady]);
   assert.ok(share(seconds, 'guests', 45, 60) > 0.3, `${share(seconds, 'guests', 45, 60)}`);
-  // The second in which it begins is the only one.
-  assert.ok(longest(seconds, 32, 60) < 20, `${longest(seconds, 32, 60)}`);
-  assert.ok(longest(simulate([guest, steady], { isOff: true }), 32, 60) > 100);
+  // Once what the limits had in store is used up.
+  assert.ok(longest(seconds, 35, 60) < 20, `${longest(seconds, 35, 60)}`);
+  assert.ok(longest(simulate([guest, steady], { isOff: true }), 35, 60) > 100);
 });
 time('no oscillation once it is settled', () => {
   for (const [flows, from, to] of [

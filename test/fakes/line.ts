@@ -4,7 +4,6 @@
 import { millis } from '../../agent/core/brand.ts';
 import type { Line, Reading, State } from '../../agent/core/home.ts';
 import * as home from '../../agent/core/home.ts';
-import type { ByteRate } from '../../agent/core/seat.ts';
 
 type Way = 'up' | 'down';
 /** Bytes in a second; null: elastic. `from`, `to`: seconds. */
@@ -29,22 +28,26 @@ const tick = 0.005;
 const segment = 1400;
 const idle = 0.01;
 const buffer = 0.3;
-const burst = 65_536;
+/** Of each limit, beyond the second that the kernel gives it. */
+const burst = 16_384;
 
 export function run({ link, line, flows, seconds, isOff = false, isTold = false, reading = (r) => r }: Options): readonly Second[] {
-  const most = BigInt(link * 4) as ByteRate;
+  const sums = home.ladder(line).map(Number);
+  // As the kernel has them: the store of each is full when it was not used for a while.
+  const units = sums.map((sum, i) => sum - (i === 0 ? 0 : Number(sums[i - 1])));
+  const stores = units.map((unit) => unit + burst);
   const queue: Record<Way, number> = { up: 0, down: 0 };
   const crossed: Record<Way, number> = { up: 0, down: 0 };
   const windows = flows.map(() => ({ bytes: 10 * segment, calm: 0, isStarting: true }));
-  let [tokens, inner] = [burst, 0];
-  let state: State = home.begin(line, most);
-  let told = state.rate;
+  let inner = 0;
+  let state: State = home.begin(line);
+  let level = home.levelOf(line, state.rate);
   const log: Second[] = [];
   for (let second = 0; second < seconds; second++) {
-    const sums = { household: 0, guests: 0, delay: 0 };
+    const all = { household: 0, guests: 0, delay: 0 };
     for (let n = 0; n < 1 / tick; n++) {
       const now = second + n * tick;
-      tokens = Math.min(burst, tokens + Number(told) * tick);
+      for (const [i, unit] of units.entries()) stores[i] = Math.min(unit + burst, Number(stores[i]) + unit * tick);
       for (const [i, { of, rate, from, to }] of flows.entries()) {
         const w = windows[i];
         if (w === undefined || now < from || now >= to) continue;
@@ -59,13 +62,18 @@ export function run({ link, line, flows, seconds, isOff = false, isTold = false,
         let passed = through('down', offered);
         if (of === 'guests') {
           if (!isOff) {
-            passed = Math.min(passed, tokens);
-            tokens -= passed;
+            let left = passed;
+            for (let i = level - 1; i >= 0; i--) {
+              const taken = Math.min(left, Number(stores[i]));
+              stores[i] = Number(stores[i]) - taken;
+              left -= taken;
+            }
+            passed -= left;
           }
           inner += passed;
           passed = through('up', passed * 1.05) / 1.05;
         }
-        sums[of] += passed;
+        all[of] += passed;
         if (passed < offered * 0.999 && now > w.calm) {
           w.bytes = Math.max(2 * segment, w.bytes / 2);
           w.calm = now + trip;
@@ -77,9 +85,9 @@ export function run({ link, line, flows, seconds, isOff = false, isTold = false,
         queue[side] -= carried;
         crossed[side] += carried;
       }
-      sums.delay += ((queue.up + queue.down) / link) * tick * 1000;
+      all.delay += ((queue.up + queue.down) / link) * tick * 1000;
     }
-    log.push({ ...sums, rate: Number(told) });
+    log.push({ ...all, rate: Number(sums[level - 1]) });
     const counted = (n: number) => BigInt(Math.floor(n)) as Reading['guests'];
     const read: Reading = {
       at: millis((second + 1) * 1000),
@@ -88,8 +96,8 @@ export function run({ link, line, flows, seconds, isOff = false, isTold = false,
       guests: counted(inner),
     };
     const delay = isTold ? millis(((queue.up + queue.down) / link) * 1000) : null;
-    state = home.step(line, most, state, reading(read, second), delay);
-    if (home.isWorth(told, state.rate)) [told, tokens] = [state.rate, burst];
+    state = home.step(line, state, reading(read, second), delay);
+    level = home.levelOf(line, state.rate);
   }
   return log;
 }

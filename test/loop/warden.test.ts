@@ -52,6 +52,7 @@ type Model = Readonly<{
   calm(): Promise<void>;
   rulesGone(): void;
   rulesChanged(): void;
+  spent(): void;
 }>;
 
 async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok('owned')): Promise<Model> {
@@ -116,6 +117,8 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
           node = 0n as ByteCount;
           return done;
         }),
+      passed: async () => ok(0n as ByteCount),
+      pace: async () => done,
       sweep: () => asked('sweep', () => done),
       detour: async () => done,
       remove: () => asked('remove', () => done),
@@ -161,6 +164,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
           return done;
         }),
       read: () => asked('around', () => ok({ links: [], addresses: [], routes: [] })),
+      traffic: async () => ok({ source: '5', ...none }),
       keep: () => asked('guard', () => done),
       release: () => asked('no guard', () => done),
       address: async () => done,
@@ -176,6 +180,11 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
       setup: async () => ok(true),
       teardown: async () => ok(true),
     },
+    home: async () => ({
+      keep: (sharing) => asked(sharing === null ? 'no pace' : `pace ${sharing.line.headroom}`, () => done),
+      strain: () => ok(true),
+      rate: () => null,
+    }),
     uplinks: {
       async watch(_, told) {
         told(ok([]));
@@ -218,6 +227,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
       events?.gone();
     },
     rulesChanged: () => events?.stale(),
+    spent: () => events?.spent(),
   };
 }
 
@@ -325,6 +335,35 @@ order('the hours of the owner: out with the minute, and in again when it opens',
   m.it.changed();
   await m.calm();
   assert.ok(m.it.state().faults.some((f) => f.path === 'system.timezone'));
+});
+order('home first: guests have a rate before they can come in, and none when nothing is shared', async () => {
+  const m = await begin();
+  assert.equal(m.it.strain(null), ok([]));
+  m.settings.sections = shared({ link_up: '1000', link_down: '2000', sessions: '7' });
+  anew(m);
+  m.it.changed();
+  await m.calm();
+  await m.it.admit([request(0)]);
+  assert.equal(actions(m), ['device', 'guard', 'prepare', 'tunnel', 'pace 10', 'canary', 'seat', 'welcome']);
+  // Nothing but the headroom is new.
+  m.settings.sections = shared({ link_up: '1000', link_down: '2000', headroom: '20', sessions: '7' });
+  anew(m);
+  m.it.changed();
+  await m.calm();
+  assert.equal(actions(m), ['pace 20']);
+  m.settings.sections = shared({ link_up: '1000', link_down: '2000', home_first: '0', sessions: '7' });
+  anew(m);
+  m.it.changed();
+  await m.calm();
+  assert.equal(actions(m), ['no pace']);
+});
+order('what is spent is looked at once, and at once', async () => {
+  const m = await begin();
+  anew(m);
+  m.spent();
+  m.spent();
+  await m.calm();
+  assert.is(m.calls.filter((c) => c === 'meter').length, 1);
 });
 order('the same settings again change nothing', async () => {
   const m = await begin();
@@ -444,7 +483,8 @@ function pass(m: Model, k: PeerKey, n: number, isCounted = true): void {
   if (peer !== undefined) m.peers.set(k, { ...peer, counted: pair(n) });
   for (const [slot, h] of m.held) if (isCounted && slot === m.slotOf(k)) m.held.set(slot, { ...h, counted: pair(n), packets: pair(n) });
 }
-const told = (m: Model): readonly unknown[] => m.it.departed().map(({ key: k, why, counted, packets }) => [k, why, counted.up, packets.down]);
+const told = (m: Model): readonly unknown[] =>
+  m.it.departed().map(({ key: k, why, counted, packets }) => [k, why, counted.up, packets.down]);
 const acknowledged = async (m: Model, n: number): Promise<unknown> => {
   const [gone] = await m.it.evict([ok({ key: key(n) })]);
   return gone?.ok ? gone.value.counted.up : gone?.fault.code;
@@ -516,13 +556,10 @@ departed('what passed while the rules were gone is told, and of no other session
   await m.calm();
   const rows = await m.it.rows();
   const figures = rows.ok ? rows.value.map(({ key: k, counted, packets, gap }) => [k, counted.up, packets.up, gap]) : [];
-  assert.equal(
-    figures.toSorted(),
-    [
-      [key(0), 5n, 5n, pair(2)],
-      [key(1), 5n, 5n, pair(0)],
-    ],
-  );
+  assert.equal(figures.toSorted(), [
+    [key(0), 5n, 5n, pair(2)],
+    [key(1), 5n, 5n, pair(0)],
+  ]);
   // Also when they go once more, and with the session.
   m.rulesGone();
   await m.calm();

@@ -42,10 +42,13 @@ files('the enforcer has one, and what it starts has it by the bounding set alone
   });
 });
 
-files('user weir may call the seven methods that are the agent’s, and be on the bus as weir', () => {
+files('user weir may call the eight methods that are the agent’s, and be on the bus as weir', () => {
   assert.equal(JSON.parse(read('weir.acl.json')), {
     user: 'weir',
-    access: { 'weir.enforcer': { methods: ['admit', 'renew', 'change', 'evict', 'read', 'facts', 'settings'] } },
+    access: {
+      system: { methods: ['board'] },
+      'weir.enforcer': { methods: ['admit', 'renew', 'change', 'evict', 'read', 'facts', 'settings', 'strain'] },
+    },
     publish: ['weir'],
   });
 });

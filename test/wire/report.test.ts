@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Finding } from '../../agent/core/doctor.ts';
+import type { Address } from '../../agent/core/ip.ts';
 import { fault } from '../../agent/core/result.ts';
 import type * as blobmsg from '../../agent/wire/blobmsg.ts';
 import { capabilities } from '../../agent/wire/capabilities.ts';
@@ -13,9 +14,11 @@ const idle: Facts = {
   hold: null,
   tunnel: null,
   port: null,
+  addresses: null,
   sessions: 0,
   month: null,
   canCountConnections: true,
+  rate: null,
   proof: null,
   faults: [],
   uplinks: [],
@@ -46,7 +49,9 @@ facts('what is known is', () => {
       hold: 'owned',
       tunnel: { by: 'kernel', key: 'K' },
       port: 51820,
+      addresses: { four: Uint8Array.of(10, 213, 0, 1) as Address, six: Uint8Array.of(0xfd, ...Array<number>(14).fill(0), 1) as Address },
       sessions: 3,
+      rate: 1_250_000n,
       proof: { versions: [4, 6] },
       month: { used: 7n, cap: 2n ** 40n },
       faults: [fault('foreign', 'rules', 'changed')],
@@ -76,10 +81,13 @@ facts('what is known is', () => {
     tunnel: 'kernel',
     key: 'K',
     port: 51820,
+    address4: '10.213.0.1',
+    address6: 'fd00::1',
     sessions: 3,
     month_used: 7n,
     month_cap: 2n ** 40n,
     counts_connections: true,
+    guests_rate: 10_000_000n,
     canary: 'IPv4 IPv6',
     troubles: ['rules: changed (foreign)'],
     board: { model: 'M' },

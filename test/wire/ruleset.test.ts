@@ -19,7 +19,7 @@ const smallest: Input = {
   connections: null,
   agent: { uid: 453, dns: [], brokers: [] },
   lowerEffort: false,
-  line: { quota: null, guests: null, tunnel: null, household: false },
+  line: { quota: null, guests: null, pace: [], tunnel: null, household: false },
 };
 const fullest: Input = {
   ...smallest,
@@ -41,6 +41,7 @@ const fullest: Input = {
   line: {
     quota: { bytes: 900_000_000_000n, used: 1234n },
     guests: 12_500_000n,
+    pace: [250_000n, 64_000n],
     tunnel: { up: 1_250_000n, down: 6_250_000n },
     household: true,
   },
@@ -95,7 +96,8 @@ for (const c of goldens) {
   });
   render(`${c.name}: every way into a guest's chains has looked for the guest`, () => {
     for (const [name, { rules }] of chains)
-      for (const rule of rules.filter((r) => r.includes('goto pay_'))) assert.match(rule, /^ip6? [sd]addr @live[46] limit name/, name);
+      for (const rule of rules.filter((r) => /goto (pace|pay)_/.test(r)))
+        assert.match(rule, name.includes('pace_') ? /^meta protocol @pace\d+ limit name/ : /^ip6? [sd]addr @live[46] limit name/, name);
   });
   render(`${c.name}: every goto has its chain`, () => {
     for (const [name, { rules }] of chains)
@@ -113,6 +115,21 @@ render('a limit that changes has another name', () => {
     rate(1000n).map((l) => l.match(/node_l\w+/)?.[0]),
     rate(2000n).map((l) => l.match(/node_l\w+/)?.[0]),
   );
+});
+render('a rate that is told later: a row of limits, the largest first, each behind a set', () => {
+  const text = ruleset.render(configOf({ ...smallest, line: { ...smallest.line, pace: [10n, 4n] } }));
+  assert.match(text, 'add set netdev weir_m pace1 { type ether_type; size 2; }');
+  for (const chain of ['up4', 'up6', 'dn4', 'dn6']) {
+    assert.ok(text.includes(` goto pace_${chain}\n`));
+    assert.equal(
+      text.split('\n').filter((line) => line.startsWith(`add rule netdev weir_m pace_${chain} `)),
+      [
+        `meta protocol @pace1 limit name "pace1_4" goto pay_${chain}`,
+        `meta protocol @pace0 limit name "pace0_10" goto pay_${chain}`,
+        'counter name "refused" drop',
+      ].map((rule) => `add rule netdev weir_m pace_${chain} ${rule}`),
+    );
+  }
 });
 const bursts = [
   { in: 1n, want: 131072n },

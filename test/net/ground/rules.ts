@@ -21,7 +21,7 @@ export const input: ruleset.Input = {
   connections: { session: 1000, all: 4000 },
   agent: { uid: 453, dns: [], brokers: [] },
   lowerEffort: true,
-  line: { quota: null, guests: null, tunnel: null, household: false },
+  line: { quota: null, guests: null, pace: [], tunnel: null, household: false },
 };
 
 /** Sessions c, d and e with `quota` bytes each, both ways together; e may only go to its hop. */
