@@ -13,6 +13,7 @@ import type { Clock } from './core/serving.ts';
 import type { Ceilings } from './core/settings.ts';
 import { version } from './core/version.ts';
 import { methods } from './desk.ts';
+import * as hearings from './hearing.ts';
 import { host } from './host/quickjs.ts';
 import { type Loop, start } from './loop.ts';
 import { busOf, die } from './role.ts';
@@ -41,6 +42,7 @@ const clock = (): Clock => ({
 const book = books.open(host, host.process.env('WEIR_FOLDER') ?? '/etc/weir/agent', clock);
 if (!book.ok) die(host, book.fault);
 
+const hearing = hearings.open(host, bus.call, book.value.store, (event) => loop?.happened(event));
 loop = start({
   ...book.value,
   host,
@@ -64,8 +66,8 @@ loop = start({
   encode: cbor.encode,
   read: () => enforcer.read(bus.call),
   order: (asked) => enforcer.order(bus.call, asked),
-  attend: () => undefined,
-  show: () => undefined,
+  attend: hearing.attend,
+  show: hearing.show,
 });
 const { happened } = loop;
 

@@ -5,10 +5,12 @@ import * as board from './adapters/board.ts';
 import * as identities from './adapters/identity.ts';
 import * as journals from './adapters/journal.ts';
 import type { Bus } from './adapters/ubus-client.ts';
+import { seconds } from './core/brand.ts';
 import * as journal from './core/journal.ts';
 import { type Fault, ok, type Result, text } from './core/result.ts';
 import type { Clock } from './core/serving.ts';
 import { bootOf, type Nonce } from './core/signed.ts';
+import { version } from './core/version.ts';
 import type { World } from './loop.ts';
 import type { Host } from './ports/host.ts';
 import type { Store } from './ports/store.ts';
@@ -21,8 +23,8 @@ export type Book = Pick<World, 'store' | 'recalled' | 'sign' | 'seal'> &
   Readonly<{
     /** Who we are, once the board is known. */
     identify(bus: Bus): Promise<Result<Identity>>;
-    /** In hex; null: not known yet. */
-    key(): string | null;
+    /** What makes our key known; null: we do not know it yet. */
+    birth(): Uint8Array | null;
     /** Somebody has a backup of the key. */
     isSaved(): boolean;
     epoch: Nonce;
@@ -43,6 +45,7 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
   const epoch = hexOf(host.random(16)) as Nonce;
   const boot = bootOf(host.clock.bootId());
   let identity: Identity | null = null;
+  let born: Uint8Array | null = null;
   const signer = (): Identity['signer'] => {
     if (identity === null) throw new Error('signs before it knows who it is');
     return identity.signer;
@@ -51,7 +54,16 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
     store,
     recalled,
     epoch,
-    key: () => (identity === null ? null : hexOf(identity.signer.key)),
+    birth() {
+      if (identity === null) return null;
+      const { key } = identity.signer;
+      const { at, wall } = clock();
+      const { starts } = store.state();
+      const up = seconds(Math.floor(at / 1000));
+      const said = { key, version, host: host.kind, epoch, starts, sequence: 1, boot, up, wall, tunnel: null };
+      born ??= seals.birth(said, identity.signer, host);
+      return born;
+    },
     isSaved: () => identities.isSaved(host, folder),
     async identify(bus) {
       if (identity !== null) return ok(identity);

@@ -142,7 +142,7 @@ async function add(desk: Desk, { options: o, words: [name = ''] }: Invitation): 
   const answer = await ask('weir', 'friend_add', invitation(name, key, o));
   const opened = answer.ok ? told.decodeOpened(answer.value) : answer;
   if (!opened.ok) return opened;
-  const { session, address4, address6, grant } = opened.value;
+  const { session, address4, address6, birth, grant } = opened.value;
   const { at, ...rest } = here.value;
   const config = wgquick.render({
     ...rest,
@@ -154,7 +154,7 @@ async function add(desk: Desk, { options: o, words: [name = ''] }: Invitation): 
   });
   const files = [
     ...(o.out === undefined ? [] : [host.files.create(o.out, new TextEncoder().encode(config), 0o600)]),
-    ...(o.grant === undefined ? [] : [host.files.create(o.grant, new TextEncoder().encode(evidence.render([grant])), 0o600)]),
+    ...(o.grant === undefined ? [] : [host.files.create(o.grant, new TextEncoder().encode(evidence.render([birth, grant])), 0o600)]),
   ];
   const unwritten = files.find((f) => !f.ok);
   // It cannot be had again, so it is shown all the same.

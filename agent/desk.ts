@@ -38,7 +38,7 @@ export function methods({ host, loop, book, clock, ceilings }: Desk): Methods {
     const outcome = await loop.request((ticket) => event(ticket, value));
     if (!outcome.ok) return outcome;
     const grant = outcome.value.kind === 'opened' ? grantOf(outcome.value.session) : null;
-    return ok(owner.encodeSettled(outcome.value, grant));
+    return ok(owner.encodeSettled(outcome.value, { birth: book.birth(), grant }));
   }
   const grantOf = (session: SessionId): Uint8Array | null => {
     const account = book.store.state().accounts.get(session);
@@ -50,9 +50,8 @@ export function methods({ host, loop, book, clock, ceilings }: Desk): Methods {
     status: method('status', all, () => {
       const { starts } = book.store.state();
       const { writes } = book.store.spent();
-      const key = book.key();
       return ok([
-        ...owner.encodeText({ ...loop.status(), clock: clock().wall.trust, ...(key !== null && { key }) }),
+        ...owner.encodeText({ ...loop.status(), clock: clock().wall.trust }),
         ...blobmsg.table({ key_saved: blobmsg.boolean(book.isSaved()), starts: blobmsg.int32(starts), writes: blobmsg.int32(writes) }),
       ]);
     }),
@@ -74,7 +73,9 @@ export function methods({ host, loop, book, clock, ceilings }: Desk): Methods {
       if (!span.ok) return span;
       const account = book.store.state().accounts.get(span.value.session);
       if (account === undefined) return fail('missing', 'session', 'nothing is kept of it here');
-      return ok(owner.encodeReceipts(owner.chainOf(account, span.value.from)));
+      const { messages, more } = owner.chainOf(account, span.value.from);
+      const birth = book.birth();
+      return ok(owner.encodeReceipts({ messages: birth === null ? messages : [birth, ...messages], more }));
     }),
     friend_add: method('friend_add', root, (t) =>
       settled(owner.decodeInvitation(t), (ticket, { name, draft }) => ({ kind: 'invited', ticket, nonce: nonce(), name, draft })),

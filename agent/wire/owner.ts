@@ -159,14 +159,14 @@ const whole = (n: number): Value => blobmsg.int64(BigInt(n));
 const amount = (q: Quota): Value =>
   q.kind === 'shared' ? blobmsg.int64(q.bytes) : blobmsg.nested(blobmsg.table({ up: blobmsg.int64(q.up), down: blobmsg.int64(q.down) }));
 
-export const encodeSettled = (settled: Settled, grant: Uint8Array | null): Table =>
+export const encodeSettled = (settled: Settled, messages: Readonly<Record<string, Uint8Array | null>>): Table =>
   some({
     ...(settled.kind === 'opened' && {
       session: blobmsg.string(settled.session),
       address4: blobmsg.string(settled.address4),
       address6: blobmsg.string(settled.address6),
     }),
-    grant: grant === null ? null : blobmsg.string(base64.encode(grant)),
+    ...Object.fromEntries(Object.entries(messages).map(([name, m]) => [name, m === null ? null : blobmsg.string(base64.encode(m))])),
   });
 
 export const encodeSessions = (sessions: Iterable<Session>, now: serving.Clock): Table =>

@@ -1,6 +1,7 @@
 // What is signed by the node itself: grants for the owner's friends, receipts, and the root over all chains. Values → messages and the marks
 // that keep them. Knows no file; nothing of this counts before it was written.
 
+import type { Birth } from '../core/birth.ts';
 import type { Millis } from '../core/brand.ts';
 import type { Grant } from '../core/grant.ts';
 import type { Hashes } from '../core/hash.ts';
@@ -10,6 +11,7 @@ import * as roots from '../core/root.ts';
 import type { BootId, Digest, GrantId, Nonce, Wall } from '../core/signed.ts';
 import { grantId } from '../core/signed.ts';
 import type { Signer } from '../crypto/ed25519.ts';
+import { birth as births } from './command.ts';
 import * as cose from './cose.ts';
 import { hexOf } from './form.ts';
 import * as grants from './grant.ts';
@@ -25,6 +27,10 @@ const messageOf = (signed: cose.Verified, hashes: Hashes): Message => ({
 export function grant(value: Grant, signer: Signer, hashes: Hashes): Message & Readonly<{ id: GrantId }> {
   const message = messageOf(cose.sign('grant', grants.grant.write(value), signer, hashes), hashes);
   return { ...message, id: grantId(message.digest) };
+}
+
+export function birth(value: Birth, signer: Signer, hashes: Hashes): Uint8Array {
+  return cose.encode(cose.sign('birth', births.write(value), signer, hashes));
 }
 
 export type Moment = Readonly<{ epoch: Nonce; boot: BootId; up: Millis; wall: Wall }>;

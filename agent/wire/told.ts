@@ -84,14 +84,19 @@ export function decodeReceipts(t: Table): Result<Readonly<{ messages: readonly U
   return ok({ messages, more: more.value });
 }
 
-export type Opened = Readonly<{ session: string; address4: string; address6: string; grant: Uint8Array }>;
+/** `birth`: by which the node's key is known. */
+export type Opened = Readonly<{ session: string; address4: string; address6: string; birth: Uint8Array; grant: Uint8Array }>;
 
 export function decodeOpened(t: Table): Result<Opened> {
-  const grant = fields.string(t, 'grant');
+  const message = (name: string): Result<Uint8Array> => {
+    const text = fields.string(t, name);
+    return text.ok ? at(name, base64.decode(text.value)) : text;
+  };
   return all({
     session: word(t, 'session'),
     address4: address(t, 'address4'),
     address6: address(t, 'address6'),
-    grant: grant.ok ? at('grant', base64.decode(grant.value)) : grant,
+    birth: message('birth'),
+    grant: message('grant'),
   });
 }

@@ -1,17 +1,23 @@
 // A friend on a real kernel: granted over the bus, counted by the rules, billed in receipts that whoever has them can verify. The native
 // agent and enforcer, nft, wireguard-go.
 
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { millis, type PublicKey } from '../../agent/core/brand.ts';
+import * as keys from '../../agent/consumer/keys.ts';
+import { millis } from '../../agent/core/brand.ts';
 import { portable } from '../../agent/crypto/sha.ts';
+import { host } from '../../agent/host/node.ts';
 import * as base64 from '../../agent/wire/base64.ts';
 import type { Table, Value } from '../../agent/wire/blobmsg.ts';
 import * as blobmsg from '../../agent/wire/blobmsg.ts';
-import * as cose from '../../agent/wire/cose.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
 import * as fields from '../../agent/wire/fields.ts';
-import { bytesOf } from '../../agent/wire/form.ts';
+import { hexOf } from '../../agent/wire/form.ts';
+import * as wgquick from '../../agent/wire/wgquick.ts';
 import * as at from './ground/addresses.ts';
 import { echoes, key, quiet, silent, token, withinMs } from './guests.ts';
 import type { Post } from './post.ts';
@@ -33,19 +39,31 @@ async function until(it: Post, name: string, is: (t: Table | undefined) => boole
     if (is(found)) return found;
     await it.ground.in('internet').ask('counted', { token: 'nobody', datagrams: 1, withinMs: 500 });
   }
-  throw new Error(`never so:\n${JSON.stringify((await sessionOf(it, name)) ?? null, (_, v: unknown) => (typeof v === "bigint" ? `${v}` : v))}\n${it.served.lines.join('\n')}\n${it.lines.join('\n')}`);
+  throw new Error(
+    `never so:\n${JSON.stringify((await sessionOf(it, name)) ?? null, (_, v: unknown) => (typeof v === 'bigint' ? `${v}` : v))}\n${it.served.lines.join('\n')}\n${it.lines.join('\n')}`,
+  );
 }
 async function report(it: Post, session: string): Promise<evidence.Report> {
   const list = post.must(fields.array(await ask(it, 'receipts', { session: blobmsg.string(session) }), 'receipts'));
   const messages = list.map((v) => post.must(base64.decode(v.kind === 'string' ? String(v.value) : '')));
-  const [grant] = messages.map((bytes) => post.must(cose.decode(bytes)));
-  assert.is(grant?.kind, 'grant');
-  const found = evidence.examine(messages, [bytesOf(text(await ask(it, 'status'), 'key')) as PublicKey], portable);
+  const found = evidence.examine(messages, [], portable);
   assert.equal(found.findings, []);
   return found;
 }
 
 const quota = 3_000_000n;
+const rate = blobmsg.int64(100_000_000n);
+const friend = (name: string, key: string, more: Readonly<Record<string, Value>> = {}): Readonly<Record<string, Value>> => ({
+  name: blobmsg.string(name),
+  key: blobmsg.string(key),
+  quota: blobmsg.int64(quota),
+  rate_up: rate,
+  rate_down: rate,
+  seconds: blobmsg.int64(86_400n),
+  ...more,
+});
+const remove = (it: Post, name: string): Promise<Table> => ask(it, 'friend_remove', { name: blobmsg.string(name) });
+
 const agent = suite<{ it: Post }>('weir agent');
 agent.before(async (context) => {
   const it = await post.open();
@@ -57,15 +75,7 @@ agent.before(async (context) => {
 agent.after(({ it }) => it.close());
 
 agent('a friend: granted, counted, stopped at the quota, topped up, removed; receipts to the byte', async ({ it }) => {
-  const rate = blobmsg.int64(100_000_000n);
-  const opened = await ask(it, 'friend_add', {
-    name: blobmsg.string('ann'),
-    key: blobmsg.string(key('c')),
-    quota: blobmsg.int64(quota),
-    rate_up: rate,
-    rate_down: rate,
-    seconds: blobmsg.int64(86_400n),
-  });
+  const opened = await ask(it, 'friend_add', friend('ann', key('c')));
   const session = text(opened, 'session');
   assert.equal([text(opened, 'address4'), text(opened, 'address6')], [at.consumer(0).v4, at.consumer(0).v6]);
   await it.connect('c');
@@ -77,7 +87,7 @@ agent('a friend: granted, counted, stopped at the quota, topped up, removed; rec
   assert.not(await echoes(it, 'c', at.internet.v4, quiet));
   await ask(it, 'friend_top_up', { name: blobmsg.string('ann'), quota: blobmsg.int64(quota) });
   assert.ok(await echoes(it, 'c'));
-  await ask(it, 'friend_remove', { name: blobmsg.string('ann') });
+  await remove(it, 'ann');
   assert.not(await echoes(it, 'c', at.internet.v4, quiet));
   const found = await report(it, session);
   const [told] = found.sessions;
@@ -87,15 +97,7 @@ agent('a friend: granted, counted, stopped at the quota, topped up, removed; rec
 });
 
 agent('killed: the kernel holds the limits, and the next one bills on, to the byte', async ({ it }) => {
-  const rate = blobmsg.int64(100_000_000n);
-  await ask(it, 'friend_add', {
-    name: blobmsg.string('dan'),
-    key: blobmsg.string(key('d')),
-    quota: blobmsg.int64(quota),
-    rate_up: rate,
-    rate_down: rate,
-    seconds: blobmsg.int64(86_400n),
-  });
+  await ask(it, 'friend_add', friend('dan', key('d')));
   await it.connect('d');
   assert.ok(await echoes(it, 'd'));
   await it.served.kill();
@@ -107,8 +109,60 @@ agent('killed: the kernel holds the limits, and the next one bills on, to the by
   const dan = await until(it, 'dan', (t) => t !== undefined && text(t, 'condition') === 'open' && count(t, 'up') === row?.counted.up);
   assert.ok(dan !== undefined && count(dan, 'up') > 500_000n);
   assert.is(count(await ask(it, 'status'), 'starts'), 2n);
-  await ask(it, 'friend_remove', { name: blobmsg.string('dan') });
+  await remove(it, 'dan');
   assert.ok(await silent(it, 'd'));
+});
+
+agent('countersigned: a consumer with keys of its own agrees with each receipt, the last one, too', async ({ it }) => {
+  // The ground's own tunnel makes way.
+  const place = it.ground.in('e');
+  await place.run(['ip', 'link', 'delete', 'wg0']);
+  for (const family of ['-4', '-6']) await place.run(['ip', family, 'rule', 'delete', 'not', 'fwmark', '51820', 'lookup', '51820']);
+  const folder = mkdtempSync(join(tmpdir(), 'weir-agent-'));
+  const [keyFile, config, grant, book] = ['keys', 'wg.conf', 'grant', 'book'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  post.must(keys.create(host, keyFile));
+  const { tunnel, signer } = post.must(keys.read(host, keyFile)).public;
+  const required = { consumer: blobmsg.string(hexOf(signer)), witness: blobmsg.string('required'), credit: blobmsg.int64(400_000n) };
+  const opened = await ask(it, 'friend_add', friend('eve', Buffer.from(tunnel).toString('base64'), required));
+  const secret = readFileSync(join(it.folder, 'key')).toString('base64');
+  const router = (await it.ground.in('router').run(['wg', 'pubkey'], { input: secret })).trim();
+  const [address4, address6] = [text(opened, 'address4'), text(opened, 'address6')];
+  writeFileSync(
+    config,
+    wgquick.render({ secret: null, address4, address6, dns: [], mtu: 1420, key: router, endpoint: `${at.wan.v4}:${at.tunnel.port}` }),
+  );
+  writeFileSync(grant, evidence.render(['birth', 'grant'].map((name) => post.must(base64.decode(text(opened, name))))));
+  const argv = ['run', '--keys', keyFile, '--config', config, '--grant', grant, '--book', book];
+  const consumer = place.spawn([process.execPath, resolve('scripts/run.mjs'), 'scripts/consumer.ts', ...argv]);
+  let said = '';
+  for (const stream of [consumer.stdout, consumer.stderr]) stream?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const ended = once(consumer, 'exit');
+  try {
+    await until(it, 'eve', (t) => t !== undefined && fields.has(t, 'endpoint'));
+    assert.ok(await echoes(it, 'e'));
+    const flow = { to: at.internet.v4, port: 443, total: 300, size: 1000, perSecond: 500, token: token() };
+    await place.ask('udpSend', flow);
+    await it.ground.in('internet').ask('counted', { token: flow.token, datagrams: 300, withinMs });
+    // A quarter of the credit is a receipt.
+    const agreed = await until(it, 'eve', (t) => t !== undefined && fields.has(t, 'witnessed'));
+    assert.is(agreed && text(agreed, 'condition'), 'open');
+    await place.ask('udpSend', { ...flow, token: token() });
+    await remove(it, 'eve');
+    await until(it, 'eve', (t) => t === undefined);
+    await ended;
+    const found = await report(it, text(opened, 'session'));
+    const [told] = found.sessions;
+    assert.is(told?.final, 'revoked');
+    assert.is(told?.witnessed, told?.last, said);
+  } finally {
+    consumer.kill('SIGKILL');
+    rmSync(folder, { recursive: true });
+  }
 });
 
 agent.run();

@@ -61,6 +61,7 @@ export type Post = Program &
     order(method: string, args?: Table): Promise<Result<Table>>;
     items<M extends Method>(method: M, ...asked: readonly wire.Asked[M][]): Promise<Batch<Result<wire.Answers[M]>>['items']>;
     rows(): Promise<wire.Page['rows']>;
+    departed(): Promise<wire.Page['gone']>;
     /** What the owner's month has used, in line bytes. */
     month(): Promise<bigint>;
     /** Our tables, without the values of counters. */
@@ -233,6 +234,9 @@ export async function open(weir = config(), options: Options = {}): Promise<Post
     },
     async rows() {
       return value(wire.decodePage(value(await call(agent, 'read', [])))).rows;
+    },
+    async departed() {
+      return value(wire.decodePage(value(await call(agent, 'read', [])))).gone;
     },
     async month() {
       // A look at the sessions counts the line as well.

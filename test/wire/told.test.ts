@@ -69,11 +69,11 @@ for (const [name, t, want] of [
 receipts.run();
 
 const opened = suite('told.decodeOpened');
-const whole: Fields = { session: 'ab', address4: '10.213.0.2', address6: 'FD00::2', grant: 'Zm9v' };
+const whole: Fields = { session: 'ab', address4: '10.213.0.2', address6: 'FD00::2', birth: 'Zg==', grant: 'Zm9v' };
 opened('whole', () =>
   assert.equal(told.decodeOpened(plain.table(whole)), {
     ok: true,
-    value: { session: 'ab', address4: '10.213.0.2', address6: 'fd00::2', grant: Uint8Array.of(102, 111, 111) },
+    value: { session: 'ab', address4: '10.213.0.2', address6: 'fd00::2', birth: Uint8Array.of(102), grant: Uint8Array.of(102, 111, 111) },
   }),
 );
 // It becomes a line of a configuration.
