@@ -28,11 +28,18 @@ enforcer('admits a session: traffic passes and is counted, until it is evicted',
   assert.equal([seated.value.slot, seated.value.address4, seated.value.address6], [2, at.consumer(0).v4, at.consumer(0).v6]);
   assert.ok(await echoes(it, 'c'));
   const row = await rowOf(it, 'c');
-  assert.equal(row.counted, { up: 92n, down: 92n });
+  assert.equal(
+    [row.counted, row.packets, row.gap],
+    [
+      { up: 92n, down: 92n },
+      { up: 1n, down: 1n },
+      { up: 0n, down: 0n },
+    ],
+  );
   assert.ok(row.tunnel.up >= 92n && row.handshake !== null && row.endpoint?.startsWith('11.0.16.2:'));
   const [gone] = await it.items('evict', { key: key('c') });
   assert.ok(gone?.ok);
-  assert.equal([gone.value.counted, gone.value.generation], [{ up: 92n, down: 92n }, row.generation]);
+  assert.equal([gone.value.counted, gone.value.packets, gone.value.generation], [row.counted, row.packets, row.generation]);
   assert.not(await echoes(it, 'c', at.internet.v4, quiet));
   const [again] = await it.items('evict', { key: key('c') });
   assert.is(again?.ok === false && again.fault.code, 'missing');
@@ -51,10 +58,24 @@ for (const { name, to, header, size } of sizes) {
     await it.ground.in('c').ask('udpSend', { ...flow, token: up });
     assert.is((await it.ground.in('internet').ask('counted', { token: up, datagrams: 500, withinMs })).datagrams, 500);
     const whole = BigInt(500 * (size + header));
-    assert.equal((await rowOf(it, 'c')).counted, { up: whole, down: 0n });
+    const sent = await rowOf(it, 'c');
+    assert.equal(
+      [sent.counted, sent.packets],
+      [
+        { up: whole, down: 0n },
+        { up: 500n, down: 0n },
+      ],
+    );
     assert.is((await it.ground.in('c').ask('udpFetch', { ...flow, token: token(), withinMs })).datagrams, 500);
     // The order for them was one datagram of 128 bytes.
-    assert.equal((await rowOf(it, 'c')).counted, { up: whole + BigInt(128 + header), down: whole });
+    const fetched = await rowOf(it, 'c');
+    assert.equal(
+      [fetched.counted, fetched.packets],
+      [
+        { up: whole + BigInt(128 + header), down: whole },
+        { up: 501n, down: 500n },
+      ],
+    );
   });
 }
 

@@ -62,12 +62,14 @@ for (const quota of quotas)
   for (const egress of egresses)
     rules(`seat and clear: ${quota.kind} ${'bytes' in quota ? quota.bytes : quota.up}, ${JSON.stringify(egress)}`, async ({ it }) => {
       const spent = quota.kind === 'split' ? rate(1000) : null;
-      const wanted = seatAt(2, { quota, egress, spent, rate: rates[1] as Terms['rate'] }, { up: bytes(70), down: bytes(7) });
+      const used = { up: bytes(70), down: bytes(7) };
+      const packets = { up: 5n, down: 6n };
+      const wanted = { ...seatAt(2, { quota, egress, spent, rate: rates[1] as Terms['rate'] }, used), packets };
       await seat(it, wanted);
       const reading = await read(it);
       const held = await one(it);
       assert.equal(held.terms, wanted.terms);
-      assert.equal(held.counted, wanted.used);
+      assert.equal([held.counted, held.packets], [used, packets]);
       assert.equal(
         reading.spare.get(2 as Slot),
         quota.kind === 'shared' ? { ...quota, bytes: quota.bytes - 77n } : { ...quota, up: quota.up - 70n, down: quota.down - 7n },
@@ -78,7 +80,7 @@ for (const quota of quotas)
         ['welcome'],
       );
       const { sessions } = await it.ask<Meter>('rules.meter');
-      assert.equal([...sessions], [[2, { generation: held.generation, counted: wanted.used }]]);
+      assert.equal([...sessions], [[2, { generation: held.generation, counted: used, packets }]]);
       await it.ask('rules.apply', { kind: 'clear', held });
       assert.is((await read(it)).held.size, 0);
     });
@@ -117,11 +119,11 @@ for (const next of [0, 1, 20_000])
   });
 
 rules('all at once, in full sets', async ({ it }) => {
-  // As many as the rules have room for.
-  for (let slot = 2; slot < 18; slot++) await seat(it, seatAt(slot, { egress: egresses[slot % 2] as Terms['egress'] }));
+  // As many as the rules have room for: sixteen, and the canary.
+  for (let slot = 2; slot < 19; slot++) await seat(it, seatAt(slot, { egress: egresses[slot % 2] as Terms['egress'] }));
   const refused = await it.attempt<{ ok: boolean; fault: { code: string; path: string } }>('rules.apply', {
     kind: 'seat',
-    seat: seatAt(18),
+    seat: seatAt(19),
     left,
   });
   assert.not(refused.ok);
@@ -138,7 +140,7 @@ rules('all at once, in full sets', async ({ it }) => {
   await it.ask('rules.apply', { kind: 'alter', held, changes });
   const after = await one(it, 17);
   assert.equal(after.terms, { egress: egresses[2], quota: quotas[2], rate: rate(5, 6), spent: rate(1, 2) });
-  assert.is((await read(it)).held.size, 16);
+  assert.is((await read(it)).held.size, 17);
 });
 
 rules('a batch with one bad change changes nothing', async ({ it }) => {
