@@ -8,12 +8,17 @@ import type { Table } from './blobmsg.ts';
 import * as blobmsg from './blobmsg.ts';
 import * as fields from './fields.ts';
 
+const longest = 60_000;
+
 /** null: nothing was measured. */
 export function decodeDelay(t: Table): Result<Millis | null> {
   if (t.length === 0) return ok(null);
   const delay = fields.number(t, 'delay');
   if (!delay.ok) return delay;
-  return t.length === 1 ? ok(millis(delay.value)) : fail('unsupported', '', 'takes delay and nothing else');
+  if (t.length > 1) return fail('unsupported', '', 'takes delay and nothing else');
+  return delay.value >= 0 && delay.value <= longest
+    ? ok(millis(delay.value))
+    : fail('malformed', 'delay', `expected milliseconds, 0 to ${longest}`);
 }
 
 export const encodeDelay = (delay: Millis | null): Table =>

@@ -13,6 +13,8 @@ for (const delay of [null, millis(0), millis(7), millis(60_000)])
 delays('a fraction is rounded', () => assert.equal(strain.encodeDelay(millis(7.6)), plain.table({ delay: 8 })));
 const wrong: readonly (readonly [args: Fields, code: string])[] = [
   [{ delay: '7' }, 'malformed'],
+  [{ delay: -1 }, 'malformed'],
+  [{ delay: 60_001 }, 'malformed'],
   [{ delay: 7, rate: 5 }, 'unsupported'],
   [{ rate: 5 }, 'missing'],
 ];
