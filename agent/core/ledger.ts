@@ -58,14 +58,10 @@ function monthOf(today: Seconds, resetDay: number): number {
 /** By the owner, too. */
 export const reset = (l: Ledger): Ledger => ({ ...l, used: none, reserved: none });
 
-const least = 1n << 24n;
 const uncapped = 1n << 39n;
 
 /** A month of writing takes at most 128 of them, a day without a cap at a gigabit in both directions 80. */
-export function stepOf(cap: ByteCount | null): bigint {
-  if (cap === null) return uncapped;
-  return cap / 64n > least ? cap / 64n : least;
-}
+export const stepOf = (cap: ByteCount | null): bigint => (cap === null ? uncapped : cap / 64n);
 
 /** Reserves anew when half a step is used. More: the file is written before the kernel hears of it. Less (the cap was lowered): after. */
 export function reserve(l: Ledger, cap: ByteCount | null): Ledger {

@@ -84,7 +84,7 @@ const refusalMetric = 1024;
 
 const placeOf = ({ destination, metric }: Route): string => `${ip.renderAddress(destination.address)}/${destination.length} ${metric}`;
 const textOfRoute = (r: Route): string =>
-  `${placeOf(r)} ${r.type} ${r.hops.map((h) => `${h.index} ${h.gateway === undefined ? '' : ip.renderAddress(h.gateway)}`).join()}`;
+  `${placeOf(r)} ${r.type} ${r.hops.map((h) => `${h.index} ${h.gateway === undefined ? '' : ip.renderAddress(h.gateway)} ${h.onlink}`).join()}`;
 const textOfRule = (r: Rule): string => `${r.family} ${r.priority} ${r.action} ${r.table} ${r.iif}`;
 
 export type Change =

@@ -116,6 +116,19 @@ guard('follows the default route, a new LAN, a meddler', () =>
   }),
 );
 
+guard('follows a gateway in no network of its link, as providers with single addresses have it', () =>
+  on({ consumers: ['c'] }, async (ground, it) => {
+    const far = { v4: '10.255.0.1', v6: '2a11:ff::1' };
+    await ground.in('uplink').run(['ip', 'address', 'add', `${far.v4}/32`, 'dev', 'to-r']);
+    await ground.in('uplink').run(['ip', 'address', 'add', `${far.v6}/128`, 'dev', 'to-r', 'nodad']);
+    await it.ask('routes.keep', wanted);
+    await ip(ground, 'route', 'replace', 'default', 'via', far.v4, 'dev', 'wan', 'onlink');
+    await ip(ground, '-6', 'route', 'replace', 'default', 'via', far.v6, 'dev', 'wan', 'onlink');
+    await follows(it, async () => (await show(ground)).match(/via (10\.255\.0\.1|2a11:ff::1) dev wan proto 47 .*onlink/g)?.length === 2);
+    for (const to of [at.internet.v4, at.internet.v6]) assert.ok(await greet(ground, to));
+  }),
+);
+
 guard('ends in refusal when the uplink goes, though there is another', () =>
   on({ consumers: ['c'], secondUplink: true }, async (ground, it) => {
     await it.ask('routes.keep', wanted);

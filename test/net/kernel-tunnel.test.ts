@@ -189,7 +189,9 @@ tunnel('ends when it shall: expelled, cleared, spent, expired', async (context) 
     held: await held(it),
     changes: [{ kind: 'replace-quota', quota: { kind: 'shared', bytes: bytes(1) } }],
   });
+  await it.ask('rules.watch');
   assert.not(await greet(context, 500));
+  await it.wait('rules.spent');
   await it.ask('rules.apply', { kind: 'alter', held: await held(it), changes: [{ kind: 'replace-quota', quota: seat.terms.quota }] });
   assert.ok(await greet(context));
   await it.ask('rules.apply', { kind: 'alter', held: await held(it), changes: [{ kind: 'set-end', left: millis(0) }] });

@@ -154,6 +154,10 @@ changing('another gateway takes the place of the first', () => {
   const moved = want.routes.map((r) => (r.type === 'unicast' ? { ...r, hops: route('0.0.0.0/0 via 11.1.0.9 dev wan').hops } : r));
   assert.equal(kinds(guard.changes({ ...want, routes: moved }, want)), ['add-route unicast']);
 });
+changing('and so does one in no network of its link', () => {
+  const beyond = want.routes.map((r) => ({ ...r, hops: r.hops.map((h) => ({ ...h, onlink: true as const })) }));
+  assert.equal(kinds(guard.changes({ ...want, routes: beyond }, want)), ['add-route unicast']);
+});
 changing('another metric does not', () => {
   const moved = want.routes.map((r) => (r.type === 'unicast' ? { ...r, metric: 7 } : r));
   assert.equal(kinds(guard.changes({ ...want, routes: moved }, want)), ['delete-route unicast', 'add-route unicast']);

@@ -59,6 +59,31 @@ const routes: readonly { name: string; in: Route }[] = [
     },
   },
   {
+    name: 'a gateway in no network of its link',
+    in: {
+      destination: prefix('0.0.0.0/0'),
+      type: 'unicast',
+      table: 1000,
+      metric: 0,
+      protocol: 119,
+      hops: [{ index: 3, gateway: address('10.255.0.1'), onlink: true }],
+    },
+  },
+  {
+    name: 'two of them',
+    in: {
+      destination: prefix('0.0.0.0/0'),
+      type: 'unicast',
+      table: 1000,
+      metric: 0,
+      protocol: 119,
+      hops: [
+        { index: 3, gateway: address('10.255.0.1'), onlink: true },
+        { index: 4, gateway: address('10.255.0.1') },
+      ],
+    },
+  },
+  {
     name: 'a refusal',
     in: { destination: prefix('::/0'), type: 'prohibit', table: 70000, metric: 4_000_000_000, protocol: 119, hops: [] },
   },

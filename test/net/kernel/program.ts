@@ -50,6 +50,7 @@ const happened = (of: string, event: string) => (why?: unknown) => void say({ ev
 const ruleEvents: RuleEvents = {
   gone: happened('rules', 'gone'),
   stale: happened('rules', 'stale'),
+  spent: happened('rules', 'spent'),
   deaf: happened('rules', 'deaf'),
 };
 const routeEvents: RouteEvents = {

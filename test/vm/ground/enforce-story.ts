@@ -91,6 +91,23 @@ export function story({ machine, hold }: Kernel): void {
     assert.match(await it.lines(), `shares on weir0 (kernel), rules ${hold}`);
   });
 
+  rows('finds who takes packets before they are counted', async ({ it }) => {
+    const router = it.ground.in('router');
+    const left = (): Promise<string> => router.run(`nft list tables; ${ip} -brief link; wg show weir0 peers`);
+    assert.not.match(await left(), /weir_?c|=/);
+    await it.kill();
+    await acts.load(
+      it.ground,
+      `table netdev thief {
+        chain c { type filter hook egress device "weir0" priority -510; meta protocol ip6 fwd to "br-lan"; }
+      }`,
+    );
+    const lines = await it.start().then(() => it.says('canary.down6'));
+    await router.run('nft delete table netdev thief; kill -HUP $(cat /run/enforcer.pid)');
+    await it.says('shares on weir0', lines);
+    assert.not.match(await left(), /weir_?c|=/);
+  });
+
   rows('counts datagrams exactly, as the tunnel does', async ({ it }) => {
     await begin(it, gigabit);
     const total = 300;

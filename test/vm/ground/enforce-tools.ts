@@ -45,7 +45,7 @@ export function tools(machine: Machine): Readonly<Record<string, File>> {
 const common = [
   ...['wireguard', 'veth', 'bridge', 'nf_tables', 'nf_conntrack', 'nf_flow_table', 'nf_flow_table_inet', 'nft_flow_offload'],
   ...['nft_quota', 'nft_limit', 'nft_ct', 'nft_connlimit', 'nft_fib', 'nft_fib_ipv4', 'nft_fib_ipv6', 'nft_fib_inet'],
-  ...['nft_masq', 'nft_nat', 'nft_chain_nat'],
+  ...['nft_masq', 'nft_nat', 'nft_chain_nat', 'nf_dup_netdev', 'nft_fwd_netdev'],
 ] as const;
 
 /** Nothing on such a router would load one when the kernel asks for it. 6.12 has named objects built in. */
