@@ -17,8 +17,9 @@ import type { Owner, Share } from './settings.ts';
 export type Renewal = Readonly<{ key: string; seconds: bigint }>;
 export type Alteration = Readonly<{ key: string }> & Wish;
 export type Eviction = Readonly<{ key: string }>;
-/** `used`: what was billed before, as after a reboot, and in how many packets; none where nothing is said. */
-export type Request = Renewal & Wish & Readonly<{ used: Pair<bigint>; packets?: Pair<bigint> }>;
+/** `used`: what was billed before, as after a reboot, and in how many packets; none where nothing is said. `slot`: the one it had then, since
+ *  its addresses stand in its configuration; another one where that is taken. */
+export type Request = Renewal & Wish & Readonly<{ used: Pair<bigint>; packets?: Pair<bigint>; slot?: number }>;
 
 export type Rules = Readonly<{ share: Share; limits: Limits; blocked: Blocked; pool: Pool; own: PeerKey }>;
 /** `ended`: when an expired session was first seen so; the kernel does not say. `minute`: of the week; null: the clock is not trusted. */
@@ -69,6 +70,7 @@ export const admit = (r: Rules, have: Have, asked: readonly Result<Request>[]): 
       ...limits.within('used_down', used.down, 0n, mostUsed, 'bytes'),
       ...limits.within('used_packets_up', packets.up, 0n, mostUsed, 'packets'),
       ...limits.within('used_packets_down', packets.down, 0n, mostUsed, 'packets'),
+      ...(request.slot === undefined ? [] : limits.within('slot', BigInt(request.slot), 1n, 1n << 32n, 'as a slot')),
     ];
     if (wrong !== undefined) return { ok: false, fault: wrong };
     const seated = want.get(key.value);
@@ -78,7 +80,7 @@ export const admit = (r: Rules, have: Have, asked: readonly Result<Request>[]): 
         : fail('exists', 'key', 'is seated with other terms: change them, or evict it first');
     if (want.size >= r.limits.sessions && !evictExpired(want, have))
       return fail('denied', 'weir.limits.sessions', `at most ${r.limits.sessions} sessions`);
-    const slot = freeSlot(key.value, want, have.kernel, r.pool);
+    const slot = freeSlot(key.value, want, have.kernel, r.pool, request.slot);
     if (slot === null) return fail('limit', 'weir.tunnel.pool4', 'no slot is free');
     return put(want, { key: key.value, slot, terms: terms.value, used: used as Pair<ByteCount>, packets, ends: ends.value });
   });
@@ -200,9 +202,9 @@ const mostUsed = 1n << 50n;
  * may still be under way. What the kernel holds is taken only when it will be cleared before, and is known to have had a peer: rules
  * without one would be taken for this session's own.
  */
-function freeSlot(key: PeerKey, want: Draft, { held }: Kernel, { slots }: Pool): Slot | null {
+function freeSlot(key: PeerKey, want: Draft, { held }: Kernel, { slots }: Pool, before: number | undefined): Slot | null {
   const taken = new Set([...want.values()].map(({ slot }) => slot));
-  const start = [...key].reduce((hash, digit) => (hash * 31 + digit.charCodeAt(0)) % 0x7fff_ffff, 0);
+  const start = before === undefined ? [...key].reduce((hash, digit) => (hash * 31 + digit.charCodeAt(0)) % 0x7fff_ffff, 0) : before - 1;
   let reserve: Slot | null = null;
   for (let n = 0; n < slots; n++) {
     const slot = (1 + ((start + n) % slots)) as Slot;

@@ -72,7 +72,7 @@ export type Mark =
 export const empty: Journal = { starts: 0, time: 0 as Seconds, least: new Map(), root: null, accounts: new Map(), past: [] };
 
 /** Of grants and receipts in all, so that a coordinator who is away for weeks does not fill the flash: the oldest go first. */
-export const mostKept = 96 << 10;
+export const mostKept = 80 << 10;
 export const mostPast = 256;
 
 export const headOf = ({ base, kept }: Account): Head => kept.at(-1) ?? base;
@@ -249,7 +249,7 @@ export const spend = (b: Budget): Budget => ({ ...b, left: b.left - 1 });
 export const patience = millis(3 * refill);
 
 /** A busy day of 20 sessions is a megabyte then. */
-const sessionsPerRefill = 6;
+const sessionsPerRefill = 4;
 
 /** May receipts be sealed now? By time: the more sessions, the longer. By bytes: while half of the burst is left to turns. */
 export function isTime(b: Budget, since: Millis, sessions: number, isStep: boolean): boolean {

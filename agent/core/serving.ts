@@ -11,7 +11,7 @@ import type { Wish } from './limits.ts';
 import type { Ending, Link, Pace, Reading, Receipt } from './receipt.ts';
 import * as receipts from './receipt.ts';
 import { absurd, type Fault } from './result.ts';
-import type { Pair, PeerKey, Quota } from './seat.ts';
+import type { Pair, PeerKey, Quota, Slot } from './seat.ts';
 import { isSpent, sumOf } from './seat.ts';
 import type { Figures, Row, Seated } from './session.ts';
 import type { Ceilings } from './settings.ts';
@@ -38,6 +38,8 @@ type Common = Readonly<{
   /** The grant in force; null: still the first. */
   terms: GrantId | null;
   head: Link;
+  /** Where its addresses are from; null: it had none yet. */
+  slot: Slot | null;
   /** The newest that is known. */
   seen: Seen;
   /** At the head of the chain: bytes billed, and when that was. */
@@ -106,6 +108,7 @@ export const begin = (session: SessionId, name: string | null, grant: Grant, anc
   grant,
   terms: null,
   head: anchor,
+  slot: null,
   seen: nothing,
   sealed: { bytes: 0n, at },
   witnessed: null,
@@ -122,6 +125,7 @@ export type Recalled = Readonly<{
   grant: Grant;
   terms: GrantId | null;
   head: Link;
+  slot: Slot | null;
   last: Receipt | null;
   witnessed: Readonly<{ sequence: number; bytes: bigint }> | null;
   lived: Lived | null;
@@ -195,10 +199,10 @@ function billed(s: Session, { counted, packets, gap }: Figures): Session {
   return { ...s, seen: { ...s.seen, ...seen } };
 }
 
-function placed(s: Session, { address4, address6, generation }: Seated, wish: Wish | null, at: Millis): Session {
+function placed(s: Session, { address4, address6, generation, slot }: Seated, wish: Wish | null, at: Millis): Session {
   const was = placeOf(s);
   const place: Place = { ...(was ?? nowhere), told: wish ?? was?.told ?? null, addresses: [address4, address6] };
-  const next = was === null ? { ...s, seen: { ...s.seen, generation }, moved: at } : s;
+  const next = was === null ? { ...s, slot, seen: { ...s.seen, generation }, moved: at } : { ...s, slot };
   const here = seated(next, place);
   return here.kind === 'draining' && here.stage === 'stopping' ? { ...here, stage: 'stopped' } : here;
 }
@@ -280,12 +284,13 @@ function judge(s: Session, now: Now): Session {
 const lastWord = 60_000;
 const nowhere: Place = { told: null, addresses: null, endpoint: null, left: null, gap: none };
 
-const common = ({ session, name, grant, terms, head, seen, sealed, witnessed, lived, since, moved, isTurn }: Common): Common => ({
+const common = ({ session, name, grant, terms, head, slot, seen, sealed, witnessed, lived, since, moved, isTurn }: Common): Common => ({
   session,
   name,
   grant,
   terms,
   head,
+  slot,
   seen,
   sealed,
   witnessed,
@@ -367,8 +372,10 @@ export function wantOf(s: Session, now: Now): Asked | null {
   const wish = wishOf(s);
   const wanted = Math.max(1, Math.min(leftOf(s, now), now.ceilings.lifetime));
   const place = placeOf(s);
-  if (place === null)
-    return { method: 'admit', item: { key, ...wish, seconds: BigInt(wanted), used: s.seen.counted, packets: s.seen.packets } };
+  if (place === null) {
+    const { counted: used, packets } = s.seen;
+    return { method: 'admit', item: { key, ...wish, seconds: BigInt(wanted), used, packets, ...(s.slot !== null && { slot: s.slot }) } };
+  }
   if (place.told === null || !isSame(place.told, wish)) return { method: 'change', item: { key, ...wish } };
   const left = place.left === null ? wanted : place.left / 1000;
   // The kernel's time runs as ours does; it is behind when the grant was topped up, and where the owner's ceiling is shorter than the grant.

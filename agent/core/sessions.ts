@@ -288,8 +288,12 @@ function answered(state: State, answers: readonly Answer[], now: Now): Step {
     const s = byKey(next.table, answer.asked.item.key);
     if (s === undefined) continue;
     const { session } = s;
-    if (answer.result.ok) next = stepOne(next, session, happeningOf(answer), now);
-    else {
+    if (answer.result.ok) {
+      next = stepOne(next, session, happeningOf(answer), now);
+      // After a reboot it has to have the same addresses, because they stand in its configuration.
+      const { slot } = answer.result.value;
+      if (slot !== s.slot) effects.push({ kind: 'note', marks: [{ kind: 'seated', session, slot }], urgent: true });
+    } else {
       const { fault: why } = answer.result;
       if (answer.asked.method === 'admit') next = stepOne(next, session, { kind: 'refused', fault: why }, now);
       else if (why.code === 'missing') next = stepOne(next, session, { kind: 'left', gone: null }, now);

@@ -68,15 +68,16 @@ const wishNames = ['quota', 'rate_up', 'rate_down', 'throttle_up', 'throttle_dow
 
 const asked: { readonly [M in Method]: Form<Asked[M]> & Readonly<{ names: readonly string[] }> } = {
   admit: {
-    names: ['key', ...wishNames, 'seconds', 'used_up', 'used_down', 'used_packets_up', 'used_packets_down'],
+    names: ['key', ...wishNames, 'seconds', 'used_up', 'used_down', 'used_packets_up', 'used_packets_down', 'slot'],
     decode(t) {
       const [used, packets] = [optionalPair(t, 'used'), optionalPair(t, 'used_packets')];
-      const parts = all({ key: fields.string(t, 'key'), wish: decodeWish(t), seconds: fields.integer(t, 'seconds'), used, packets });
+      const slot = optional(t, 'slot', fields.number);
+      const parts = all({ key: fields.string(t, 'key'), wish: decodeWish(t), seconds: fields.integer(t, 'seconds'), used, packets, slot });
       if (!parts.ok) return parts;
-      const { wish, ...rest } = parts.value;
-      return ok({ ...wish, ...rest });
+      const { wish, slot: before, ...rest } = parts.value;
+      return ok({ ...wish, ...rest, ...(before !== undefined && { slot: before }) });
     },
-    encode: ({ key, seconds, used, packets = none, ...wish }) =>
+    encode: ({ key, seconds, used, packets = none, slot, ...wish }) =>
       blobmsg.table({
         key: blobmsg.string(key),
         ...encodeWish(wish),
@@ -85,6 +86,7 @@ const asked: { readonly [M in Method]: Form<Asked[M]> & Readonly<{ names: readon
         used_down: blobmsg.int64(used.down),
         used_packets_up: blobmsg.int64(packets.up),
         used_packets_down: blobmsg.int64(packets.down),
+        ...(slot !== undefined && { slot: blobmsg.int64(BigInt(slot)) }),
       }),
   },
   renew: {

@@ -27,7 +27,7 @@ function read<T>(bytes: Uint8Array, form: Form<T>): Result<T> {
 }
 
 function one(session: SessionId, account: Account, hashes: Hashes): Result<Recalled> {
-  const { name, terms, kept, lived } = account;
+  const { name, terms, slot, kept, lived } = account;
   const inForce = cose.decode(terms ?? account.grant);
   const agreed = inForce.ok ? grant.read(inForce.value.body) : inForce;
   if (!inForce.ok) return inForce;
@@ -44,6 +44,7 @@ function one(session: SessionId, account: Account, hashes: Hashes): Result<Recal
     grant: agreed.value,
     terms: terms === null ? null : grantId(cose.digestOf(inForce.value, hashes)),
     head: { session, ...journal.headOf(account) },
+    slot,
     last: last.value,
     witnessed: witnessedOf(last.value, witnessed.value),
     lived,

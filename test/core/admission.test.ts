@@ -182,6 +182,12 @@ admit('rules without a peer are not taken over: their counts are not this sessio
   assert.equal(outcome(d), ['limit weir.tunnel.pool4']);
   assert.equal(names(d), []);
 });
+admit('whoever was here before finds its slot again, and the next one where that is taken or not there', () => {
+  const d = admitted(haveOf(), request('a', { slot: 7 }), request('b', { slot: 7 }), request('c', { slot: 20 }));
+  const slots = d.answers.map((a) => a.ok && a.value.slot);
+  // Of 13 slots, the 20th is the 7th.
+  assert.equal(slots, [7, 8, 9]);
+});
 admit('keys are spread over the slots', () => {
   const many = rulesOf({ sessions: 200 }, undefined, '10.213.0.0/22');
   const d = admission.admit(

@@ -181,9 +181,9 @@ budget('a day takes 288 and the burst, whatever is asked', () => {
   assert.ok(writes >= 288);
 });
 const times = [
-  { name: 'by time', left: 0, since: 300_000, sessions: 6, isStep: false, want: true },
-  { name: 'not yet, with twenty sessions', left: 0, since: 1_199_999, sessions: 20, isStep: false, want: false },
-  { name: 'by time, with twenty sessions', left: 0, since: 1_200_000, sessions: 20, isStep: false, want: true },
+  { name: 'by time', left: 0, since: 300_000, sessions: 4, isStep: false, want: true },
+  { name: 'not yet, with twenty sessions', left: 0, since: 1_499_999, sessions: 20, isStep: false, want: false },
+  { name: 'by time, with twenty sessions', left: 0, since: 1_500_000, sessions: 20, isStep: false, want: true },
   { name: 'not yet', left: 60, since: 299_999, sessions: 6, isStep: false, want: false },
   { name: 'by bytes', left: 60, since: 10_000, sessions: 6, isStep: true, want: true },
   { name: 'half of the burst is for turns', left: 30, since: 10_000, sessions: 6, isStep: true, want: false },

@@ -83,7 +83,7 @@ export function seats(now: () => Millis): Seats {
       if (seat !== undefined) return fail('exists', 'key', 'is seated with other terms');
       made += 1;
       const fresh: Seat = {
-        slot: (held.size + 2) as Slot,
+        slot: (item.slot ?? held.size + 2) as Slot,
         wish: wishOf(item),
         used: item.used as Pair<ByteCount>,
         packets: item.packets ?? { up: 0n, down: 0n },

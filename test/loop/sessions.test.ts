@@ -217,11 +217,25 @@ deaths('power cut, it admits again with what was sealed, and bills no more', asy
   await g.reboot();
   await g.pass(10_000);
   assert.is(g.kernel.held(key('a'))?.used.down, 5_000_000n);
+  assert.is(g.session('ann').slot, 2);
   passed(g, 40);
   await g.pass(minutes(10));
   const [told] = examined(g, session).sessions;
   assert.equal([told?.receipts, told?.counted.down], [2, 5_000_040n]);
   assert.ok(5_000_040n <= g.kernel.carried(key('a')));
+});
+deaths('power cut, everybody has the addresses of before', async () => {
+  const g = ground();
+  await g.start();
+  for (const letter of ['a', 'b', 'c']) must(await g.befriend(letter, draft(letter)));
+  must(await g.ask((ticket) => ({ kind: 'dismissed', ticket, name: 'a' })));
+  await g.pass(minutes(30));
+  await g.reboot();
+  await g.pass(10_000);
+  assert.equal(
+    ['b', 'c'].map((letter) => g.kernel.held(key(letter))?.slot),
+    [3, 4],
+  );
 });
 deaths('power cut, the lifetime goes on', async () => {
   const g = await begun({ lifetime: seconds(36_000) });

@@ -60,6 +60,7 @@ const read: readonly (readonly [name: string, change: Record<string, Value>, wan
     { used_packets_up: int64(1n << 40n), used_packets_down: int32(7) },
     { packets: { up: 1n << 40n, down: 7n } },
   ],
+  ['the slot it had before', { slot: int32(7) }, { slot: 7 }],
   ['a hop', { egress: hop() }, { egress: { kind: 'hop', address: '1.2.3.4', protocol: 'udp', port: 9 } }],
   [
     'a list',

@@ -181,6 +181,26 @@ export function testJournal(host: Pick<Host, 'sha256' | 'files'>, temp: string, 
     assert.equal(start(files).store.state(), store.state());
     assert.is(store.spent().writes, 3);
   });
+  seldom('of a lifetime the newest note is written alone', () => {
+    const files = flash();
+    const { store } = start(files);
+    const marks = [0, 1].map((n) => ({ session: sessionOf(n), anchor: hex(n, 32) as Digest, grant: new Uint8Array(300), name: null }));
+    must(store.commit(marks.map((opened) => ({ kind: 'opened', ...opened }))));
+    const [whole] = files.writes;
+    const lived = (n: number, time: number): Mark => ({
+      kind: 'lived',
+      session: sessionOf(n),
+      time: seconds(time),
+      boot: '00'.repeat(8) as BootId,
+      up: seconds(time),
+    });
+    for (let time = 1; time <= 50; time++) must(store.note([lived(0, time), lived(1, 2 * time)]));
+    must(store.close());
+    const [, notes] = files.writes;
+    assert.ok(whole !== undefined && notes !== undefined);
+    assert.ok(notes.after.length - whole.after.length < 150, `${notes.after.length - whole.after.length} bytes`);
+    assert.equal(start(files).store.state(), store.state());
+  });
   seldom('more notes than fit are written as a state', () => {
     const files = flash();
     const { store } = start(files);
