@@ -677,12 +677,13 @@ export function start(world: World): Warden {
   };
 
   async function rows(): Promise<Result<readonly Row[]>> {
-    if (standing.kind === 'closed') return ok([]);
+    // Who waits to come back is told like who is in.
+    if (standing.kind === 'closed') return ok([...sight.values()].map((seen) => waiting(seen, clock.monotonic())));
     const looked = await look(standing);
     if (!looked.ok) return looked;
     const byKey = new Map(looked.value.peers.map((peer) => [peer.key, peer]));
     return ok(
-      [...looked.value.reading.held.values()].map(({ key, slot, generation, counted, packets, terms, left }): Row => {
+      [...looked.value.have.kernel.held.values()].map(({ key, slot, generation, counted, packets, terms, left }): Row => {
         const peer = key === null ? undefined : byKey.get(key);
         const { handshake = null, endpoint = null, counted: carried = nothing } = peer ?? {};
         const gap = key === null ? nothing : gapOf(key);
@@ -824,6 +825,14 @@ export function start(world: World): Warden {
 const mostTroubles = 16;
 const mostDeparted = 1024;
 const nothing: Gone['gap'] = { up: 0n as ByteCount, down: 0n as ByteCount };
+const waiting = (seen: Seen, now: Millis): Row => ({
+  ...goneOf(seen),
+  quota: seen.terms.quota,
+  left: millis(Math.max(0, seen.ends - now)),
+  handshake: null,
+  endpoint: null,
+  tunnel: seen.tunnel,
+});
 const goneOf = ({ key, slot, generation, used: counted, packets, gap }: Seen): Gone => ({ key, slot, generation, counted, packets, gap });
 const nowhere: Readonly<{ pool: pools.Pool }> = {
   pool: { four: prefixOf('0.0.0.0/32'), six: prefixOf('::/128'), slots: 0 },

@@ -510,6 +510,20 @@ departed('by the owner, and nothing is shared: told all the same', async () => {
   assert.equal(told(m), [[key(0), 'owner', 5n, 10n]]);
   assert.equal([await acknowledged(m, 0), told(m)], [5n, []]);
 });
+departed('nobody, while it does not work: they wait, and are told of as if they were in', async () => {
+  const m = await begin();
+  await m.it.admit([request(0)]);
+  pass(m, key(0), 5);
+  await m.passing(10_000);
+  for (const name of ['device', 'device']) m.failing.set(name, broken('EIO'));
+  m.settings.sections = shared({ sessions: '7' });
+  m.it.changed();
+  await m.calm();
+  assert.equal([why(m), m.peers.size], ['model', 0]);
+  const rows = await m.it.rows();
+  assert.equal(rows.ok && rows.value.map((r) => [r.key, r.counted.up, r.left]), [[key(0), 5n, 50_000]]);
+  assert.equal(told(m), []);
+});
 departed('to make room', async () => {
   const m = await begin();
   m.settings.sections = shared({ sessions: '1' });
