@@ -17,9 +17,11 @@ import * as hearings from './hearing.ts';
 import { host } from './host/quickjs.ts';
 import { type Loop, start } from './loop.ts';
 import { busOf, die } from './role.ts';
+import * as soundings from './sounding.ts';
 import * as cbor from './wire/cbor.ts';
 import * as owner from './wire/owner.ts';
 import * as sections from './wire/sections.ts';
+import * as strains from './wire/strain.ts';
 
 let loop: Loop | null = null;
 let object: ubus.Published | null = null;
@@ -76,6 +78,15 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) host.process.onSignal(signa
 const published = await bus.publish('weir', methods({ host, loop, book: book.value, clock, ceilings: () => ceilings }));
 if (!published.ok) die(host, published.fault);
 object = published.value;
+
+soundings.start({
+  clock: host.clock,
+  async strain(delay) {
+    const answer = await enforcer.ask(bus.call, 'strain', strains.encodeDelay(delay));
+    return answer.ok ? strains.decodeServers(answer.value) : answer;
+  },
+  trip: (address) => resolver.trip(host, millis(1000), { address, port: 53 }),
+});
 
 /** The router's own servers, read anew: they change with the uplink. */
 async function resolve(name: string): Promise<Result<readonly string[]>> {

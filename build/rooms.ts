@@ -52,7 +52,7 @@ export type Violation = Readonly<{ file: string; line: number; imported: string;
 function roomOf(path: string): Room | null {
   const parts = path.split('/');
   if (parts[0] !== 'agent') return null;
-  if (parts.length === 2) return ['loop.ts', 'warden.ts', 'home.ts'].includes(`${parts[1]}`) ? 'loop' : 'roots';
+  if (parts.length === 2) return ['loop.ts', 'warden.ts', 'home.ts', 'sounding.ts'].includes(`${parts[1]}`) ? 'loop' : 'roots';
   return parts[1] !== undefined && parts[1] in rules ? (parts[1] as Room) : null;
 }
 

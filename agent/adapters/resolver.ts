@@ -1,7 +1,7 @@
 // Host names to addresses: our own small resolver over the host's sockets, because a router's libc would block. Asks the servers it is
 // given, one after the other, and answers in bounded time. Caches nothing and reads no file.
 
-import type { Millis } from '../core/brand.ts';
+import { type Millis, millis } from '../core/brand.ts';
 import * as ip from '../core/ip.ts';
 import { type Fault, fail, fault, ok, type Result, under } from '../core/result.ts';
 import type { Endpoint, Host } from '../ports/host.ts';
@@ -37,6 +37,13 @@ export async function resolve(ground: Ground, options: Options, name: string, fa
     }
   }
   return { ok: false, fault: under(name, last) };
+}
+
+/** How long a name server takes for what every one of them knows by itself (RFC 6761 §6.3); whatever it answers. */
+export async function trip(ground: Ground, patience: Millis, server: Endpoint): Promise<Result<Millis>> {
+  const begun = ground.clock.monotonic();
+  const answered = await ask(ground, patience, server, { name: 'localhost', family: 4 });
+  return answered.ok ? ok(millis(ground.clock.monotonic() - begun)) : answered;
 }
 
 function judge(question: dns.Question, response: dns.Response): Result<readonly string[]> {

@@ -153,6 +153,12 @@ function names(host: Host, fixture: Fixture): void {
   ];
   for (const c of cases)
     test(c.title ?? `${c.name} ${c.family ?? ''}`, async () => assert.is(await resolve(c.name, c.options, c.family), c.want));
+  test('how long a server takes, whatever it answers', async () => {
+    const trip = await within(host, 'trip', resolver.trip(host, millis(10_000), server));
+    assert.ok(trip.ok && trip.value >= 0 && trip.value < 10_000);
+    const none = await within(host, 'trip', resolver.trip(host, millis(150), silent));
+    assert.is(none.ok ? 'ok' : none.fault.code, 'timeout');
+  });
 
   test.run();
 }
