@@ -16,6 +16,12 @@ const binary = await native('host', [
   },
   { name: 'agent.js', source: "import { args, print } from 'weir-host'; print('agent ' + args);", isEntry: true },
   { name: 'shared-1.js', source: "export const word = 'shared';", isEntry: false },
+  {
+    name: 'enforcer.js',
+    source:
+      "import { args, print } from 'weir-host'; (args === '[]' ? import('./shared-1.js') : import('./nowhere.js')).then(({ word }) => print('on demand ' + word), (e) => print(e.message));",
+    isEntry: true,
+  },
 ]);
 const empty = await native('host', []);
 const folder = mkdtempSync(join(tmpdir(), 'weir-options-'));
@@ -37,6 +43,8 @@ const chosen = [
   { name: 'nothing', args: [], want: 'cli shared []' },
   { name: 'what is no role is for the command line', args: ['status', '-v'], want: 'cli shared ["status","-v"]' },
   { name: 'a shared module is no role', args: ['shared-1'], want: 'cli shared ["shared-1"]' },
+  { name: 'a module on demand', args: ['enforcer'], want: 'on demand shared' },
+  { name: 'no such module', args: ['enforcer', 'x'], want: 'no module nowhere.js inside' },
   { name: 'the host takes its options off', args: ['--memory', '4096', '--stack', '128', 'agent'], want: 'agent []' },
   { name: 'an option of the command line', args: ['--version'], want: 'cli shared ["--version"]' },
 ];
