@@ -253,7 +253,9 @@ export function meters(): Meters {
     const slot = numberIn(f.bytes, start + 1, tail, 10) as Slot;
     const generation = numberIn(f.bytes, tail + 1, tail + 9, 16) as Generation;
     const role = f.view.getUint32(end - 4);
-    const isSession = slot > 0 && generation >= 0 && f.bytes[start] === 0x73 && f.bytes[start + 1] !== 0x30 && f.bytes[tail] === 0x5f;
+    // An s, no zero in front of the slot, and a _ behind it.
+    const isSpelt = f.bytes[start] === 0x73 && f.bytes[start + 1] !== 0x30 && f.bytes[tail] === 0x5f;
+    const isSession = isSpelt && slot > 0 && slot < 1e10 && generation >= 0;
     if (!isSession || (role !== upTail && role !== downTail)) return void others.set(netlink.textAt(f, start, end), bytes as ByteCount);
     const half = halves.get(slot);
     if (half?.generation !== generation || half.role === role || sessions.has(slot))

@@ -123,8 +123,8 @@ function report(found: ReadonlyMap<number, Found>): Part {
     remove_speedup: speedups.remove,
     read_speedup: speedups.meter,
     read_all_speedup: speedups.read,
-    rss_kb: by(({ rss }) => rss.meter),
-    rss_read_all_kb: by(({ rss }) => rss.read),
+    rss_kb: by(({ rss }) => Math.max(rss.meter, rss.read)),
+    rss_meter_kb: by(({ rss }) => rss.meter),
   };
   return { body, numbers, broken };
 }

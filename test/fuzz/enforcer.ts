@@ -105,6 +105,7 @@ function trySpan(t: Table): void {
 function tryAll(t: Table): boolean {
   const only = (...names: string[]): Table => t.filter(({ name }) => names.includes(name));
   trySpan(t);
+  assert.ok(isTyped(enforcer.decodePage(t)));
   isAsked('evict', only('sessions', 'key'), admission.evict);
   isAsked('renew', only('sessions', 'key', 'seconds'), admission.renew);
   const isChanged = isAsked('change', t, admission.change);

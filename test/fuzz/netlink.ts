@@ -7,6 +7,7 @@ import type { Dialect, Message } from '../../agent/wire/netlink.ts';
 import * as netlink from '../../agent/wire/netlink.ts';
 import * as nftables from '../../agent/wire/nftables.ts';
 import * as rtnetlink from '../../agent/wire/rtnetlink.ts';
+import * as seating from '../../agent/wire/seating.ts';
 import * as wireguard from '../../agent/wire/wireguard.ts';
 import type { Target } from './fuzz.ts';
 
@@ -52,6 +53,14 @@ function isRead(m: Message, d: Dialect): boolean {
   return [route, rule, object, ...others].includes(true);
 }
 
+/** Whatever is counted has a name and two numbers of the datagram. */
+function isMetered(input: Uint8Array, d: Dialect): boolean {
+  const meters = seating.meters();
+  const broken = netlink.walk(input, d, (m) => void meters.take(m), meters.picks);
+  for (const [slot, { generation }] of meters.sessions()) assert.ok(slot > 0 && slot < 1e10 && generation >= 0 && generation < 2 ** 32);
+  return broken === null && meters.sessions().size > 0;
+}
+
 export const target: Target = {
   name: 'netlink',
   check(input) {
@@ -62,6 +71,7 @@ export const target: Target = {
       const data = messages.value.filter((m) => m.kind === 'data');
       for (const m of data) any = isRead(m, d) || any;
       any = wireguard.decodeDevice(data).ok || any;
+      any = isMetered(input, d) || any;
     }
     return any;
   },

@@ -275,7 +275,7 @@ const wrong: readonly (readonly [method: string, args: Fields, code: string])[] 
   ['admit', { ...one, seconds: 'soon' }, 'malformed'],
   ['admit', { ...one, used_up: -1, used_down: 0 }, 'malformed'],
   ['admit', { ...one, used_up: 2n ** 60n, used_down: 0 }, 'denied'],
-  ['admit', { ...one, slot: 1 }, 'unsupported'],
+  ['admit', { ...one, mark: 1 }, 'unsupported'],
   ['admit', { ...one, egress: 'everywhere' }, 'malformed'],
   ['admit', { ...one, egress: { hop: { address: '192.168.1.1', protocol: 'udp', port: 53 } } }, 'denied'],
   ['admit', { ...one, egress: { hop: { address: at.tunnel.v4, protocol: 'udp', port: 53 } } }, 'denied'],
