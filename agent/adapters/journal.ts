@@ -129,8 +129,11 @@ function storeOf(
       const taken = takeAll(state, marks);
       if (!taken.ok) return taken;
       state = taken.value;
+      // Of a lifetime the newest says all.
+      const newer = new Set(marks.map((mark) => (mark.kind === 'lived' ? mark.session : null)));
+      const others = noted.filter((mark) => mark.kind !== 'lived' || !newer.has(mark.session));
       // Beyond that many the state is written instead.
-      noted = noted.length > mostNoted ? noted : [...noted, ...marks];
+      noted = others.length > mostNoted ? others : [...others, ...marks];
       wait();
       return ok(undefined);
     },
