@@ -71,7 +71,7 @@ export async function runRouter(order: Order): Promise<Outcome> {
       // Not `restrict=on`, which closes the way to our loopback too: the router simply has no route further than that.
       ...['-netdev', 'user,id=lan,ipv6=off', '-device', 'virtio-net-pci,netdev=lan,romfile='],
       ...disk,
-      ...(order.countsInstructions ? ['-icount', 'shift=0'] : []),
+      ...(order.countsInstructions ? ['-icount', 'shift=0', '-rtc', 'clock=vm'] : []),
     ];
     const said = await runBounded(qemu, order.timeoutMs);
     const framed = new RegExp(`${mark} begin\n([^]*)${mark} end (\\d+)\n`).exec(said.stdout);
