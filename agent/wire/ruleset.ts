@@ -282,11 +282,10 @@ const objectMaps = [
 
 function meterChains(c: Config): Chains {
   const hook = (of: string): string => `type filter hook ${of} device ${quote(c.device)} priority -500; policy drop;`;
-  const byVersion = (name: string): string => `meta protocol vmap { ip : goto ${name}4, ip6 : goto ${name}6 }`;
   return {
     ...Object.assign({}, ...versions.flatMap((v) => directions.map((d) => guestChains(c, v, d)))),
-    guest_up: { hook: hook('ingress'), rules: [byVersion('up')] },
-    guest_dn: { hook: hook('egress'), rules: [byVersion('dn')] },
+    guest_up: { hook: hook('ingress'), rules: guestRules(c, directions[0]) },
+    guest_dn: { hook: hook('egress'), rules: guestRules(c, directions[1]) },
     ...lineChains(c),
   };
 }
@@ -294,29 +293,39 @@ function meterChains(c: Config): Chains {
 const refuse = 'counter name "refused" drop';
 const lowerEffort = '0x01';
 
+const lookUp = (kind: string, map: string, v: Version, d: Direction): string =>
+  `${kind} name ${word(v)} ${d.guest} map @${map}${d.letter}${v}`;
+
+// One rule for most packets: a chain of its own, or a map of protocols, costs as much as a limit.
+function guestRules(c: Config, d: Direction): readonly string[] {
+  const nodeLimit = c.line.guests === null ? '' : ` limit name "${limitName('node_l', c.line.guests)}"`;
+  const next = c.line.pace.length === 0 ? 'pay' : 'pace';
+  const router = (v: Version, is: string): string => `${word(v)} ${d.router} ${is}${routerAddress(c, v)}`;
+  return [
+    ...versions.map(
+      (v) => `${router(v, '!= ')} ${word(v)} ${d.guest} @live${v} ${lookUp('limit', 'l', v, d)}${nodeLimit} goto ${next}_${d.name}${v}`,
+    ),
+    ...versions.map((v) => `${router(v, '')} goto sign_${d.name}${v}`),
+    refuse,
+  ];
+}
+
 function guestChains(c: Config, v: Version, d: Direction): Chains {
   const guest = `${word(v)} ${d.guest}`;
-  const lookUp = (kind: string, map: string): string => `${kind} name ${guest} map @${map}${d.letter}${v}`;
-  const nodeLimit = c.line.guests === null ? '' : ` limit name "${limitName('node_l', c.line.guests)}"`;
   const nodeQuota = c.line.quota === null ? '' : ' quota name "node_q"';
-  const mark = c.lowerEffort ? ` ${word(v)} dscp set ${lowerEffort}` : '';
-  const pay = `${nodeQuota}${mark} ${lookUp('counter', 'c')} accept`;
+  // What goes down is marked where it crosses the line: on the tunnel's own packets.
+  const mark = c.lowerEffort && d.name === 'up' ? ` ${word(v)} dscp set ${lowerEffort}` : '';
+  const pay = `${nodeQuota}${mark} ${lookUp('counter', 'c', v, d)} accept`;
   const sparingly = `update @sign${v} { ${guest} limit rate 10/second burst 20 packets } accept`;
   const chain = `${d.name}${v}`;
-  const next = c.line.pace.length === 0 ? 'pay' : 'pace';
   const paces = c.line.pace.map((rate, n) => `meta protocol @${paceSet(n)} limit name "${limitName(paceSet(n), rate)}" goto pay_${chain}`);
   return {
-    [chain]: {
-      rules: [
-        `${word(v)} ${d.router} ${routerAddress(c, v)} goto sign_${chain}`,
-        `${guest} @live${v} ${lookUp('limit', 'l')}${nodeLimit} goto ${next}_${chain}`,
-        refuse,
-      ],
-    },
     // The largest first: it has the most in store.
-    ...(next === 'pay' ? {} : { [`pace_${chain}`]: { rules: [...paces.toReversed(), refuse] } }),
+    ...(paces.length === 0 ? {} : { [`pace_${chain}`]: { rules: [...paces.toReversed(), refuse] } }),
     // Within the rate. The second rule is reached when the quota, the session's or the node's, is spent.
-    [`pay_${chain}`]: { rules: [`${lookUp('quota', 'q')}${pay}`, `${lookUp('limit', 's')}${pay}`, 'counter name "spent" drop'] },
+    [`pay_${chain}`]: {
+      rules: [`${lookUp('quota', 'q', v, d)}${pay}`, `${lookUp('limit', 's', v, d)}${pay}`, 'counter name "spent" drop'],
+    },
     // The quota must not cut off its own cure: countersignatures pass without it, few and unbilled.
     [`sign_${chain}`]: {
       rules: [
@@ -339,13 +348,15 @@ function lineChains(c: Config): Chains {
   const whole = (side: string): string[] => (household ? [`counter name "line_${side}"${charge}`] : []);
   const limit = (name: string, rate: bigint | undefined): string[] =>
     rate === undefined ? [] : [`limit name "${limitName(name, rate)}" drop`];
-  const mark = c.lowerEffort ? versions.map((v) => `${word(v)} dscp set ${lowerEffort}`) : [];
+  const mark = c.lowerEffort ? [`ip dscp set ${lowerEffort} accept`, `ip6 dscp set ${lowerEffort}`] : [];
+  // The port before the protocol: most packets that are none of the tunnel's are found out by it alone.
+  const tunnelled = (port: string): string => `th ${port} ${c.listenPort} meta l4proto udp`;
   return {
     // What came in has used the line whether we like it or not; what goes out only if it goes.
     tunnel_in: { rules: [`counter name "line_in"${charge}`, ...limit('line_d', tunnel?.down)] },
-    tunnel_out: { rules: [...limit('line_u', tunnel?.up), ...mark, `counter name "line_out"${charge}`] },
-    line_in: { ...hooked('ingress'), rules: [`udp dport ${c.listenPort} goto tunnel_in`, ...whole('in')] },
-    line_out: { ...hooked('egress'), rules: [`udp sport ${c.listenPort} goto tunnel_out`, ...whole('out')] },
+    tunnel_out: { rules: [...limit('line_u', tunnel?.up), `counter name "line_out"${charge}`, ...mark] },
+    line_in: { ...hooked('ingress'), rules: [`${tunnelled('dport')} goto tunnel_in`, ...whole('in')] },
+    line_out: { ...hooked('egress'), rules: [`${tunnelled('sport')} goto tunnel_out`, ...whole('out')] },
   };
 }
 
@@ -418,7 +429,14 @@ function forwardChains(c: Config): Chains {
     `update @flows${v} { ${word(v)} saddr limit rate ${flows.session}/second burst ${flows.session} packets }${counted(v)} goto new_flow`;
   return {
     from_tun: {
-      rules: [unless('oifname'), `ct state invalid ${refuse}`, clamp, 'meta nfproto vmap { ipv4 : goto from4, ipv6 : goto from6 }', refuse],
+      rules: [
+        unless('oifname'),
+        `ct state invalid ${refuse}`,
+        clamp,
+        'meta nfproto ipv4 goto from4',
+        'meta nfproto ipv6 goto from6',
+        refuse,
+      ],
     },
     from4: { rules: fromGuests(4) },
     from6: { rules: fromGuests(6) },

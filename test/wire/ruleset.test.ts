@@ -95,9 +95,14 @@ for (const c of goldens) {
       }
   });
   render(`${c.name}: every way into a guest's chains has looked for the guest`, () => {
+    const isGuest = /^ip6? [sd]addr != [0-9a-f.:]+ ip6? [sd]addr @live[46] limit name/;
     for (const [name, { rules }] of chains)
       for (const rule of rules.filter((r) => /goto (pace|pay)_/.test(r)))
-        assert.match(rule, name.includes('pace_') ? /^meta protocol @pace\d+ limit name/ : /^ip6? [sd]addr @live[46] limit name/, name);
+        assert.match(rule, name.includes('pace_') ? /^meta protocol @pace\d+ limit name/ : isGuest, name);
+  });
+  render(`${c.name}: both ways are marked where they leave by an uplink, and nowhere else`, () => {
+    const marked = [...chains].filter(([, { rules }]) => rules.some((rule) => rule.includes('dscp set'))).map(([name]) => name);
+    assert.equal(marked, c.in.lowerEffort ? ['pay_up4', 'pay_up6', 'tunnel_out'].map((name) => `netdev weir_m ${name}`) : []);
   });
   render(`${c.name}: every goto has its chain`, () => {
     for (const [name, { rules }] of chains)
