@@ -4,9 +4,10 @@ import type { Command, Desk } from './cli-bus.ts';
 import { command, isAbsent } from './cli-bus.ts';
 import * as amount from './core/amount.ts';
 import { millis, seconds } from './core/brand.ts';
-import type { Finding } from './core/doctor.ts';
+import { type Finding, filterOf } from './core/doctor.ts';
 import { ok, type Result, text } from './core/result.ts';
 import type { Row } from './core/session.ts';
+import type { Host } from './ports/host.ts';
 import type { Table, Value } from './wire/blobmsg.ts';
 import * as blobmsg from './wire/blobmsg.ts';
 import * as console from './wire/console.ts';
@@ -138,6 +139,7 @@ async function doctor({ host, bus, ask }: Desk, isJson: boolean): Promise<number
     ...filesThere.map(([path, about, mend]) =>
       host.files.stat(path).ok ? good(about, `${path} is there`) : bad(about, `there is no ${path}`, mend),
     ),
+    ...filterOf(processes(host)),
     ...(host.files.stat('/usr/bin/auc').ok || host.files.stat('/usr/sbin/owut').ok
       ? [
           {
@@ -156,6 +158,14 @@ async function doctor({ host, bus, ask }: Desk, isJson: boolean): Promise<number
       if (f.mend !== '') host.print(console.wrap('', `mend: ${f.mend}`));
     }
   return findings.some((f) => f.grade === 'bad') ? 1 : 0;
+}
+
+function processes({ files }: Host): readonly string[] {
+  const listed = files.list('/proc');
+  return (listed.ok ? listed.value : []).flatMap((name) => {
+    const status = /^\d+$/.test(name) ? files.read(`/proc/${name}/status`, 8192) : null;
+    return status?.ok ? [new TextDecoder().decode(status.value)] : [];
+  });
 }
 
 const good = (about: string, says: string): Finding => ({ grade: 'good', about, says, mend: '' });

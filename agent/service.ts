@@ -95,6 +95,7 @@ async function symptoms({ host, bus, warden }: Here): Promise<examination.Sympto
     uplinks,
     isHomeFirst: owner?.ok === true && owner.value.limits.home !== null,
     isClockSet: standing.today(host.clock.wall()) !== null,
+    isClockTold: survey.isClockTold(host),
     flash: await survey.flash(bus),
   };
 }

@@ -10,7 +10,7 @@ import type { Uplink } from './core/uplink.ts';
 import type { Host } from './ports/host.ts';
 import type { Facts, Link } from './wire/report.ts';
 
-type Around = Pick<Facts, 'links' | 'board' | 'load' | 'temperatures' | 'offload'>;
+type Around = Pick<Facts, 'links' | 'board' | 'load' | 'temperatures' | 'offload' | 'isClockTold'>;
 
 export async function around(host: Host, bus: Bus, uplinks: readonly Uplink[]): Promise<Around> {
   const [own, load] = [await board.read(bus.call), await board.load(bus.call)];
@@ -25,6 +25,7 @@ export async function around(host: Host, bus: Bus, uplinks: readonly Uplink[]): 
     load: load.ok ? load.value : null,
     temperatures: temperatures(host),
     offload: await offload(bus),
+    isClockTold: isClockTold(host),
   };
 }
 
@@ -40,6 +41,9 @@ export async function flash(bus: Bus): Promise<bigint | null> {
   const load = await board.load(bus.call);
   return load.ok ? load.value.flash.available : null;
 }
+
+/** Whether NTP has set the clock since the router was started: the package's hotplug script says so. */
+export const isClockTold = ({ files }: Host): boolean => files.stat('/var/run/weir/clock').ok;
 
 /** While our tunnel is not there. */
 export function isPortTaken({ net }: Host, port: number): boolean {

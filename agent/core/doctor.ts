@@ -28,6 +28,8 @@ export type Symptoms = Readonly<{
   uplinks: readonly Uplink[];
   isHomeFirst: boolean;
   isClockSet: boolean;
+  /** NTP has set it since the start. */
+  isClockTold: boolean;
   /** Bytes left where the ledger is written; null: nobody knows. */
   flash: bigint | null;
 }>;
@@ -55,13 +57,7 @@ export function examine(s: Symptoms): readonly Finding[] {
           'does not come first: sessions may fill the line',
           'tell its speed in kbit/s: uci set weir.limits.link_up=…; uci set weir.limits.link_down=…; uci commit weir',
         ),
-    s.isClockSet
-      ? good('clock', 'is set')
-      : note(
-          'clock',
-          'not set since the start: no month begins or ends, and hours of sharing are those of weir.limits.when_unknown',
-          'let the router reach an NTP server: /etc/init.d/sysntpd enable',
-        ),
+    clockOf(s),
     ...flashOf(s),
   ];
 }
@@ -136,6 +132,29 @@ function uplinkOf(u: Uplink): readonly Finding[] {
   if (!u.up) return [bad(about, 'is down', `ifup ${u.name}; or choose another in weir.tunnel.uplink`)];
   const noted = uplink.hints(u).map((hint) => note(about, ...hints[hint]));
   return noted.length > 0 ? noted : [good(about, `is up (${u.device ?? 'no device'})`)];
+}
+
+function clockOf({ isClockSet, isClockTold }: Symptoms): Finding {
+  const mend = 'let the router reach an NTP server: /etc/init.d/sysntpd enable; /etc/init.d/sysntpd restart';
+  if (isClockSet && isClockTold) return good('clock', 'is set, by NTP');
+  return isClockSet
+    ? note('clock', 'no NTP server has set it since the start: it may be slow', mend)
+    : note('clock', 'not set since the start: no month begins or ends, and hours of sharing are those of weir.limits.when_unknown', mend);
+}
+
+/** `statuses`: what /proc says of every process. */
+export function filterOf(statuses: readonly string[]): readonly Finding[] {
+  const agent = statuses.find((s) => /^Name:\tweir$/m.test(s) && !/^Uid:\t0\t/m.test(s));
+  if (agent === undefined) return [];
+  return /^Seccomp:\t2$/m.test(agent)
+    ? [good('seccomp', 'the agent may make few system calls')]
+    : [
+        note(
+          'seccomp',
+          'nothing keeps the agent from unusual system calls',
+          'install procd-seccomp, and the package of Weir for this release: ujail gives a static binary no filter',
+        ),
+      ];
 }
 
 function flashOf({ flash }: Symptoms): readonly Finding[] {

@@ -41,6 +41,8 @@ export type Facts = Readonly<{
   /** In degrees. */
   temperatures: readonly number[];
   offload: string | null;
+  /** By NTP, since the router was started. */
+  isClockTold: boolean;
 }>;
 type Room = Readonly<{ total: bigint; available: bigint }>;
 
@@ -78,6 +80,7 @@ export function encodeFacts(f: Facts): Table {
     ),
     temperatures: blobmsg.array(f.temperatures.map((degrees) => blobmsg.int32(Math.round(degrees)))),
     offload: maybe(f.offload, blobmsg.string),
+    clock: blobmsg.string(f.isClockTold ? 'network' : 'unknown'),
   });
 }
 

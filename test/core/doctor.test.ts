@@ -34,6 +34,7 @@ const well: Symptoms = {
   uplinks: [wan],
   isHomeFirst: true,
   isClockSet: true,
+  isClockTold: true,
   flash: 4n << 20n,
 };
 
@@ -61,6 +62,7 @@ const cases: readonly { name: string; in: Partial<Symptoms>; want: readonly [gra
   { name: 'DS-Lite', in: { uplinks: [{ ...wan, protocols: ['dslite'] }] }, want: ['note', 'uplink wan', /DS-Lite/] },
   { name: 'a line that may be full', in: { isHomeFirst: false }, want: ['note', 'home', /may fill the line/] },
   { name: 'a clock not set', in: { isClockSet: false }, want: ['note', 'clock', /not set/] },
+  { name: 'a clock that nobody has told', in: { isClockTold: false }, want: ['note', 'clock', /NTP/] },
   { name: 'a full flash', in: { flash: 1024n }, want: ['bad', 'flash', /1 KiB/] },
 ];
 for (const c of cases)
@@ -73,6 +75,19 @@ for (const c of cases)
     assert.match(found[0]?.says ?? '', c.want[2]);
     assert.is.not(found[0]?.mend, '');
   });
+const status = (name: string, uid: number, seccomp: number): string =>
+  `Name:\t${name}\nUmask:\t0022\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\nSeccomp:\t${seccomp}\nSeccomp_filters:\t1\n`;
+for (const [name, statuses, want] of [
+  ['the agent filtered', [status('weir', 0, 0), status('ubusd', 81, 0), status('weir', 453, 2)], ['good']],
+  ['the agent not filtered', [status('weir', 0, 2), status('weir', 453, 0)], ['note']],
+  ['no agent', [status('weir', 0, 0)], []],
+] as const)
+  test(name, () =>
+    assert.equal(
+      doctor.filterOf(statuses).map((f) => f.grade),
+      want,
+    ),
+  );
 test('what nobody knows is not guessed', () => {
   const found = doctor.examine({ ...well, hold: null, tunnel: null, proven: null, offload: null, flash: null, uplinks: [] });
   assert.equal(

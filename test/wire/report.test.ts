@@ -27,6 +27,7 @@ const idle: Facts = {
   load: null,
   temperatures: [],
   offload: null,
+  isClockTold: false,
 };
 const facts = suite('facts');
 facts('what is not known is not told', () =>
@@ -38,6 +39,7 @@ facts('what is not known is not told', () =>
     troubles: [],
     uplinks: [],
     temperatures: [],
+    clock: 'unknown',
   }),
 );
 facts('what is known is', () => {
@@ -72,6 +74,7 @@ facts('what is known is', () => {
       load: { uptime: 12, load: [0.5, 0.25, 0], memory: room, flash: room },
       temperatures: [51.4],
       offload: 'software',
+      isClockTold: true,
     }),
   );
   const { uplinks, load, ...rest } = told;
@@ -93,6 +96,7 @@ facts('what is known is', () => {
     board: { model: 'M' },
     temperatures: [51],
     offload: 'software',
+    clock: 'network',
   });
   const uplink = {
     name: 'wan',

@@ -6,12 +6,15 @@ import { createSocket } from 'node:dgram';
 import {
   appendFileSync,
   chmodSync,
+  chownSync,
   copyFileSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -80,13 +83,14 @@ if (!/^weir:/m.test(users)) {
 const weirUid = /^weir:[^:]*:(\d+)/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[1];
 
 function install(program: string): void {
-  for (const dir of ['/etc/capabilities', '/etc/seccomp', '/usr/share/acl.d']) mkdirSync(dir, { recursive: true });
+  for (const dir of ['/etc/capabilities', '/etc/seccomp', '/etc/hotplug.d/ntp', '/usr/share/acl.d']) mkdirSync(dir, { recursive: true });
   const copies = [
     [program, '/usr/sbin/weir', 0o755],
     [`${folder}/weir.init`, '/etc/init.d/weir', 0o755],
     [`${folder}/capabilities-agent.json`, '/etc/capabilities/weir-agent.json', 0o644],
     [`${folder}/capabilities-enforcer.json`, '/etc/capabilities/weir-enforcer.json', 0o644],
     [`${folder}/seccomp-agent.json`, '/etc/seccomp/weir-agent.json', 0o644],
+    [`${folder}/weir.ntp`, '/etc/hotplug.d/ntp/60-weir', 0o755],
     [`${folder}/weir.acl.json`, '/usr/share/acl.d/weir.json', 0o644],
     [`${folder}/weir.config`, '/etc/config/weir', 0o600],
   ] as const;
@@ -255,6 +259,35 @@ service('a change of settings: the agent anew, the enforcer goes on', async () =
   const again = pidOf('agent');
   init('reload');
   assert.equal([pidOf('agent'), pidOf('enforcer')], [again, enforcer]);
+});
+
+service('what each broker is trusted by is in the jail, and a key that root has restored is the agent’s', async () => {
+  const agent = pidOf('agent');
+  for (const name of ['authority', 'second']) writeFileSync(`/etc/weir/${name}.pem`, broker.authority);
+  config('set weir.second=broker', 'set weir.second.host=second.example', 'set weir.second.authority=/etc/weir/second.pem');
+  commit('weir');
+  writeFileSync('/etc/weir/agent/saved', '');
+  for (const name of ['key', 'saved']) chownSync(`/etc/weir/agent/${name}`, 0, 0);
+  init('reload');
+  assert.ok(await until(() => pidOf('agent') !== agent && pidOf('agent') !== null), 'another agent');
+  assert.ok(await until(() => link() === 'connected', 60), 'connected');
+  assert.equal(readdirSync(`/proc/${pidOf('agent')}/root/etc/weir`), ['agent', 'authority.pem', 'second.pem']);
+  for (const name of ['key', 'saved']) assert.is(`${statSync(`/etc/weir/agent/${name}`).uid}`, weirUid);
+});
+
+service('the enforcer hears of NTP, and the doctor of the filter', () => {
+  const clock = (): string => JSON.parse(ask('weir.enforcer', 'facts')).clock;
+  const happens = (action: string): string => {
+    execFileSync('/etc/hotplug.d/ntp/60-weir', { env: { ...process.env, ACTION: action } });
+    return clock();
+  };
+  assert.equal([clock(), happens('step'), happens('stratum')], ['unknown', 'unknown', 'network']);
+  const { stdout } = spawnSync('/usr/sbin/weir', ['doctor', '--json'], { encoding: 'utf8' });
+  const { findings } = JSON.parse(stdout) as { findings: readonly { about: string; grade: string }[] };
+  assert.equal(
+    findings.filter(({ about }) => about === 'seccomp').map(({ grade }) => grade),
+    ['good'],
+  );
 });
 
 service('ubusd is started anew, and all is as before', async () => {

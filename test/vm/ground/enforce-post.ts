@@ -72,6 +72,8 @@ const log = '/run/enforcer.log';
 /** The bus outlives a router; its daemons' files do too. */
 export async function startBus(weir: string) {
   const dir = mkdtempSync(join(tmpdir(), 'weir-bus-'));
+  // A test that ends in the midst does not come to `stop`.
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   const acl = join(dir, 'acl');
   mkdirSync(acl);
   copyFileSync('openwrt/weir/files/weir.acl.json', join(acl, 'weir.json'));
@@ -103,7 +105,6 @@ export async function startBus(weir: string) {
       door.close();
       fakes.stop();
       await ubusd.stop();
-      rmSync(dir, { recursive: true });
     },
   };
 }
