@@ -172,6 +172,7 @@ config interface 'wan'
 	option ipaddr '${at.wan.v4}'
 	option netmask '255.255.255.0'
 	option gateway '${at.gateway.v4}'
+	list dns '${at.gateway.v4}'
 
 `,
   firewall: String(router.configs['firewall']),

@@ -191,6 +191,18 @@ export async function serve(q: { name: string; ports: readonly number[] }): Prom
   return null;
 }
 
+/** A name server that knows no name, as fast as it can. */
+export async function answerNames(q: { port: number }): Promise<null> {
+  const socket = await udpSocket('0.0.0.0', q.port);
+  socket.on('message', (query, from) => {
+    const answer = Buffer.from(query);
+    // It answers, and there is no such name (RFC 1035 4.1.1).
+    answer.writeUInt16BE(0x8183, 2);
+    socket.send(answer, from.port, from.address);
+  });
+  return null;
+}
+
 /** Joins a multicast group on one link, as a router's discovery daemons do. The servers then hear it. */
 export async function join(q: { group: string; link: string }): Promise<null> {
   const key = `join ${q.group} ${q.link}`;
