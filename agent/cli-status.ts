@@ -102,12 +102,14 @@ const word = (t: Table, name: string): string | null => {
 function linesOf(facts: Table): readonly string[] {
   const why = word(facts, 'why');
   const [used, cap, port] = [fields.integer(facts, 'month_used'), fields.integer(facts, 'month_cap'), fields.integer(facts, 'port')];
+  const rate = fields.integer(facts, 'guests_rate');
   const troubles = fields.array(facts, 'troubles');
   return [
     why === null
       ? `shares on UDP port ${port.ok ? port.value : '?'} (${word(facts, 'tunnel')}, rules ${word(facts, 'rules')})`
       : `shares nothing: ${why}`,
     ...(used.ok ? [`month: ${amount.renderSize(used.value)}${cap.ok ? ` of ${amount.renderSize(cap.value)}` : ''} of the line`] : []),
+    ...(rate.ok ? [`home first: guests have ${rate.value / 1000n} kbit/s`] : []),
     ...(troubles.ok ? troubles.value.map((v) => `trouble: ${v.kind === 'string' ? v.value : ''}`) : []),
   ];
 }
