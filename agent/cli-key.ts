@@ -7,8 +7,7 @@ import type { Command, Desk } from './cli-bus.ts';
 import { command } from './cli-bus.ts';
 import { misread, refuse } from './cli-say.ts';
 import * as argv from './core/argv.ts';
-import { millis } from './core/brand.ts';
-import { type Fault, fail, fault, ok, type Result } from './core/result.ts';
+import { type Fault, fault, ok, type Result } from './core/result.ts';
 import type { Host } from './ports/host.ts';
 import * as console from './wire/console.ts';
 import { hexOf } from './wire/form.ts';
@@ -106,27 +105,11 @@ async function restore({ host, bus }: Desk, { options, words: [file = ''] }: Res
   host.log('opening the backup takes a moment');
   const restored = identities.restore(host, folder, board.textOf(here.value), sealed.value, words.value);
   if (!restored.ok) return restored;
-  const given = await giveAway(host, folder);
-  if (!given.ok) return given;
+  // There is a backup: this one.
+  const saved = identities.save(host, folder);
+  if (!saved.ok) return saved;
   host.print(`this router is ${restored.value.id} from its next start on: /etc/init.d/weir restart\n`);
   return ok(0);
-}
-
-const patience = millis(10_000);
-
-/** To whom the folder belongs: the agent is not root. */
-function giveAway(host: Host, folder: string): Promise<Result<void>> {
-  const owner = host.files.stat(folder);
-  if (!owner.ok) return Promise.resolve(owner);
-  // Not what a link points at: the folder is the agent's, who may not be himself.
-  const argv = ['/bin/chown', '-h', `${owner.value.uid}`, `${folder}/key`] as const;
-  return new Promise((resolve) => {
-    host.process.spawn({ argv: [...argv], deadline: patience, most: 4096 }, (ended) => {
-      if (!ended.ok) return resolve(ended);
-      const isDone = ended.value.how === 'exited' && ended.value.status === 0;
-      resolve(isDone ? ok(undefined) : fail('foreign', `${folder}/key`, `could not be given to user ${owner.value.uid}: chown it`));
-    });
-  });
 }
 
 /** Its one line. */

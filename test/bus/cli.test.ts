@@ -368,9 +368,10 @@ keys('backup, and back on a router that has none', () =>
     const kept = await stage.weir(...restore);
     assert.match(kept.stderr, /EEXIST[\s\S]*mend: .*never written over/);
     assert.is(kept.code, 1);
-    rmSync(own);
+    for (const file of [own, join(stage.folder, 'saved')]) rmSync(file);
     const back = await stage.weir(...restore);
     assert.is(back.code, 0, back.stderr);
+    assert.match((await stage.weir('key', 'show')).stdout, /backup +yes/);
     const read = identity.decode(readFileSync(own), hashes);
     assert.ok(read.ok);
     if (read.ok) assert.equal(read.value.secret, secret);
