@@ -6,12 +6,9 @@ import type { Pair } from '../core/seat.ts';
 
 export type Kind = 'kernel' | 'user';
 
-/** What the device's counters hold of each packet beyond the packet. WireGuard in the kernel counts what it sends from the tag on, and what
- *  it receives with header and tag; up to 15 bytes of padding remain, to the consumer's disadvantage. A TUN device counts the packets alone. */
-const overhead: Readonly<Record<Kind, Pair<bigint>>> = {
-  kernel: { up: 16n, down: 32n },
-  user: { up: 0n, down: 0n },
-};
+/** What the device's counters hold of each packet beyond the packet, in either direction. WireGuard in the kernel counts its header and tag;
+ *  up to 15 bytes of padding remain, to the consumer's disadvantage. A TUN device counts the packets alone. */
+const overhead: Readonly<Record<Kind, bigint>> = { kernel: 32n, user: 0n };
 
 /** `text`: /proc/net/dev, which shows the network namespace of who reads it. */
 export function parse(text: string, device: string, kind: Kind): Result<Pair<ByteCount>> {
@@ -26,10 +23,10 @@ export function parse(text: string, device: string, kind: Kind): Result<Pair<Byt
   const [sent, packetsSent] = fields.slice(8).map(BigInt);
   if (received === undefined || packetsReceived === undefined || sent === undefined || packetsSent === undefined)
     throw new Error('counters: 16 that are not 16');
-  const inner = (bytes: bigint, packets: bigint, each: bigint): ByteCount => {
-    const rest = bytes - packets * each;
+  const inner = (bytes: bigint, packets: bigint): ByteCount => {
+    const rest = bytes - packets * overhead[kind];
     // Read between the two: a packet may be counted before its bytes are.
     return (rest < 0n ? 0n : rest) as ByteCount;
   };
-  return ok({ up: inner(sent, packetsSent, overhead[kind].up), down: inner(received, packetsReceived, overhead[kind].down) });
+  return ok({ up: inner(sent, packetsSent), down: inner(received, packetsReceived) });
 }
