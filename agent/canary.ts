@@ -24,6 +24,7 @@ export type Means = Readonly<{
   peers: Wiring;
 }>;
 
+const done = ok(undefined);
 const none = { up: 0n as ByteCount, down: 0n as ByteCount };
 /** Should nobody come back to end it. */
 const lifetime = millis(20_000);
@@ -50,31 +51,31 @@ async function cross(means: Means, { pool, mtu, router }: Flight): Promise<Resul
   const seated = await rules.apply({ kind: 'seat', seat, left: lifetime });
   const welcomed = seated.ok ? await tunnel.apply([{ kind: 'welcome', key: key.value, slot }], pool) : seated;
   if (!welcomed.ok) return welcomed;
-  const versions: Version[] = [];
+  const wings: Wing[] = [];
   for (const v of [4, 6] as const) {
     const own = ip.parseAddress(networks[v].own);
     const addressed = own.ok ? await routes.address(index.value, { address: own.value, length: networks[v].length }) : own;
-    if (addressed.ok) versions.push(v);
+    if (addressed.ok) wings.push({ v, socket: host.net.bindUdp({ address: v === 4 ? '0.0.0.0' : '::', port: 0 }, deaf) });
     else if (v === 4 || !hasNoIPv6.has(addressed.fault.code)) return addressed;
   }
-  const sockets = versions.map((v) => host.net.bindUdp({ address: v === 4 ? '0.0.0.0' : '::', port: 0 }, deaf));
-  const proven = await prove(means, { key: key.value, slot, versions, sockets });
-  for (const socket of sockets) if (socket.ok) socket.value.close();
+  const proven = await prove(means, key.value, slot, wings);
+  for (const { socket } of wings) if (socket.ok) socket.value.close();
   return proven;
 }
+
+type Wing = Readonly<{ v: Version; socket: Result<Datagram> }>;
 
 // A kernel that was built, or told, to do without.
 const hasNoIPv6: ReadonlySet<Fault['code']> = new Set(['EOPNOTSUPP', 'EAFNOSUPPORT', 'EACCES']);
 /** Sends, and hears nothing. */
 const deaf = { received: () => undefined, closed: () => undefined };
 
-type Bird = Readonly<{ key: PeerKey; slot: Slot; versions: readonly Version[]; sockets: readonly Result<Datagram>[] }>;
-
-async function prove({ host, rules, tunnel }: Means, { key, slot, versions, sockets }: Bird): Promise<Result<Proof>> {
+async function prove({ host, rules, tunnel }: Means, key: PeerKey, slot: Slot, wings: readonly Wing[]): Promise<Result<Proof>> {
   const look = async (): Promise<Result<Reading>> => {
     const metered = await rules.meter();
-    const peers = metered.ok ? await tunnel.read() : metered;
-    if (!metered.ok || !peers.ok) return peers as Result<never>;
+    if (!metered.ok) return metered;
+    const peers = await tunnel.read();
+    if (!peers.ok) return peers;
     const counted = metered.value.sessions.get(slot)?.counted;
     const carried = peers.value.find((peer) => peer.key === key)?.counted;
     if (counted === undefined || carried === undefined) return fail('foreign', '', 'somebody has removed it');
@@ -82,48 +83,48 @@ async function prove({ host, rules, tunnel }: Means, { key, slot, versions, sock
   };
   /** Sends again now and then, for a busy router's rate may refuse one, until nothing is wrong any more. */
   const until = async (send: () => Result<void>, wrong: (now: Reading) => Fault | null): Promise<Result<Reading>> => {
+    const begun = host.clock.monotonic();
     for (let tries = 0; ; tries++) {
-      const sent = tries % again === 0 ? send() : ok(undefined);
+      const sent = tries % again === 0 ? send() : done;
       if (!sent.ok) return sent;
       await new Promise<void>((resolve) => void host.clock.after(pause, resolve));
       const now = await look();
       const why = now.ok ? wrong(now.value) : null;
       if (why === null) return now;
-      if (tries > patience) return { ok: false, fault: why };
+      if (tries >= again && host.clock.monotonic() > begun + patience) return { ok: false, fault: why };
     }
   };
-  const send = (way: Way, at: number, size: number): Result<void> => {
-    const [v, socket] = [versions[at], sockets[at]];
-    if (v === undefined || socket === undefined) throw new Error('a version, a socket');
-    return socket.ok ? socket.value.send(new Uint8Array(size), { address: networks[v].to, port: ports[way] }) : socket;
-  };
+  const send = ({ v, socket }: Wing, way: Way, size: number): Result<void> =>
+    socket.ok ? socket.value.send(new Uint8Array(size), { address: networks[v].to, port: ports[way] }) : socket;
 
   let now = await look();
   for (const way of ways)
-    for (const [at, v] of versions.entries()) {
+    for (const wing of wings) {
       if (!now.ok) return now;
       const before = now.value;
       now = await until(
-        () => send(way, at, probe),
-        (after) => canary.unmoved(way, v, before, after),
+        () => send(wing, way, probe),
+        (after) => canary.unmoved(way, wing.v, before, after),
       );
     }
   if (!now.ok) return now;
   const before = now.value;
   const flooded = await until(
-    () => flood.map((size) => send('up', 0, size)).find((r) => !r.ok) ?? ok(undefined),
+    () => wings.flatMap((wing) => flood.map((size) => send(wing, 'up', size))).find(isFault) ?? done,
     (after) => canary.unheard(before, after),
   );
   const last = flooded.ok ? await look() : flooded;
   if (!last.ok) return last;
   const over = canary.overdrawn(last.value);
-  return over === null ? ok({ versions, used: sumOf(last.value.counted) as ByteCount }) : { ok: false, fault: over };
+  return over === null
+    ? ok({ versions: wings.map(({ v }) => v), used: sumOf(last.value.counted) as ByteCount })
+    : { ok: false, fault: over };
 }
 
 const ways: readonly Way[] = ['up', 'down'];
 const pause = millis(25);
 const again = 20;
-const patience = 80;
+const patience = 2000;
 const probe = 8;
 const flood: readonly number[] = Array(6).fill(1000);
 
@@ -142,7 +143,7 @@ async function land({ rules, tunnel, routes }: Means, { pool }: Flight): Promise
   const held = found && { ...found, key: null, slot, terms: canary.terms, left: millis(0) };
   const cleared = held === undefined ? expelled : await rules.apply({ kind: 'clear', held });
   // All of it is tried, and the first that failed is told.
-  return [peers, expelled, metered, cleared, await rules.detour(null), await routes.stow(canary.device)].find(isFault) ?? ok(undefined);
+  return [peers, expelled, metered, cleared, await rules.detour(null), await routes.stow(canary.device)].find(isFault) ?? done;
 }
 
 const isFault = (r: Result<unknown>): r is Result<never> => !r.ok;
