@@ -14,7 +14,9 @@ export type Bench = Readonly<{
   what: string;
   /** COMMAND:PACKAGE, as scripts/need takes them. */
   needs: readonly string[];
-  run(): Promise<Report>;
+  /** What can be run alone, to try something; the page then stays as it is. */
+  parts?: readonly string[];
+  run(only?: string): Promise<Report>;
 }>;
 
 /** A table as Markdown that also reads well on a terminal: first column to the left, the others to the right. */

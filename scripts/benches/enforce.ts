@@ -8,7 +8,11 @@ import { make, type Part, type Tools } from './enforce-tools.ts';
 import * as wg from './wg.ts';
 
 /** One after the other: each wants the machine for itself. */
-const measures: readonly ((tools: Tools) => Promise<Part>)[] = [path.measure, control.measure, wg.measure];
+const measures: Readonly<Record<string, (tools: Tools) => Promise<Part>>> = {
+  path: path.measure,
+  control: control.measure,
+  wg: wg.measure,
+};
 
 export const enforce: Bench = {
   what: 'packets through the rules at up to 10,000 sessions; sessions seated, cleared and read against nft; a tunnel',
@@ -16,10 +20,11 @@ export const enforce: Bench = {
     ...['cc:gcc', 'ip:iproute2', 'nft:nftables', 'nsenter:util-linux', 'taskset:util-linux', 'qemu-system-x86_64:qemu-system-x86'],
     '/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring',
   ],
-  async run() {
+  parts: Object.keys(measures),
+  async run(only) {
     const tools = await make();
     const parts: Part[] = [];
-    for (const measure of measures) parts.push(await measure(tools));
+    for (const [name, measure] of Object.entries(measures)) if (only === undefined || only === name) parts.push(await measure(tools));
     return {
       on: `Linux ${release().split('.', 2).join('.')} (${process.arch}, ${cpus().length} cores)`,
       body: parts.map((part) => part.body).join('\n\n'),
