@@ -25,14 +25,15 @@ home('the household keeps its transfer and its delay, and guests have the rest',
   await admit(it, session('c'), session('d'));
   const alone = { delay: await delayOf(it, 1), bulk: await bulk(it, 4) };
   household.crowd(it, 'c', 'd');
-  await pass(it, 2000);
+  await pass(it, 3000);
   const without = { delay: await stream(it, 3), bulk: await bulk(it, 5) };
 
   await household.set(it, { home_first: '1' });
   await household.until(it, (told) => told >= link / 4);
   // Once more where something else kept the machine busy.
   let [delay, guests] = await meanwhile(it, stream(it, 6));
-  for (let tries = 0; tries < 2 && delay - alone.delay > 20; tries++) [delay, guests] = await meanwhile(it, stream(it, 4));
+  for (let tries = 0; tries < 2 && (delay - alone.delay > 20 || guests < link / 8); tries++)
+    [delay, guests] = await meanwhile(it, stream(it, 4));
   let kept = await bulk(it, 7);
   for (let tries = 0; tries < 2 && kept < 0.9 * alone.bulk; tries++) kept = await bulk(it, 4);
 
