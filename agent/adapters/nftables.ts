@@ -38,6 +38,8 @@ export function open(host: Ground, wiring: Wiring): Rules {
   let pool: Statics['pool'] | null = null;
   let debris: readonly Change[] = [];
   let isLeaving = false;
+  /** Our socket's number, by its answers. Our process has another number to the kernel than in its jail. */
+  let own = 0;
 
   const change = async (changes: readonly Change[]): Promise<Result<void>> => {
     if (!socket.ok) return socket;
@@ -66,7 +68,10 @@ export function open(host: Ground, wiring: Wiring): Rules {
   async function verify({ device, uplinks }: Statics): Promise<Result<void>> {
     const chains: Chain[] = [];
     for (const { family } of tables) {
-      const found = await query({ kind: 'chains', family }, nftables.decodeChain);
+      const found = await query({ kind: 'chains', family }, (m) => {
+        own = nftables.portOf(m);
+        return nftables.decodeChain(m);
+      });
       if (!found.ok) return found;
       chains.push(...found.value);
     }
@@ -202,7 +207,7 @@ export function open(host: Ground, wiring: Wiring): Rules {
           const event = nftables.decodeEvent(m);
           if (!event.ok) return events.stale();
           if (event.value.kind === 'generation') {
-            if (isTouched && event.value.pid !== host.process.pid) events.stale();
+            if (isTouched && nftables.portOf(m) !== own) events.stale();
             isTouched = false;
             return;
           }
@@ -210,8 +215,8 @@ export function open(host: Ground, wiring: Wiring): Rules {
           if (!tables.some((t) => t.name === table && nftables.families[t.family] === family)) return;
           if (kind === 'deleted' && thing === 'table') {
             if (!isLeaving) events.gone();
-          } else if (m.seq === 0)
-            events.spent(); // Nobody asked for it: nft_quota.c tells so.
+            // nft_quota.c tells so.
+          } else if (nftables.portOf(m) === 0) events.spent();
           else isTouched = true;
         },
         overrun: events.stale,

@@ -455,6 +455,9 @@ export function isAbout({ type, frame: { bytes }, start, end }: Message, prefix:
   return true;
 }
 
+/** The netlink socket that it answers, or whose doing it tells of; 0: nobody's but the kernel's. */
+export const portOf = ({ frame, start }: Message): number => frame.view.getUint32(start - 4, frame.dialect.little);
+
 /** A notification, as far as it takes to see whether it is about us: others' tables make megabytes of them. */
 export function decodeEvent(m: Message): Result<Event> {
   if (m.type === typeOf('add', 'generation')) {

@@ -97,6 +97,16 @@ for (const { name, lines, strict } of meddling)
     assert.ok((await it.ask<Reading>('rules.read', [])).held.has(2 as Slot));
   });
 
+others('are told from what we do ourselves, in a jail, too', async ({ ground }) => {
+  const it = await start(ground.in('router'), ['unshare', '--pid', '--fork', '--kill-child']);
+  await it.ask('rules.prepare', statics());
+  await it.ask('rules.watch');
+  await it.ask('rules.apply', { kind: 'seat', seat: seatAt(2), left });
+  await it.ask('rules.meter');
+  assert.equal(it.told(), ['ready']);
+  await it.kill();
+});
+
 others('say more than we can hear', async (context) => {
   const { ground, it } = context;
   await it.ask('rules.prepare', statics());

@@ -37,7 +37,8 @@ async function make(): Promise<Readonly<{ source: string; binary: string }>> {
 
 const patienceMs = 20_000;
 
-export async function start(router: Namespace): Promise<Remote> {
+/** `enter`: words before its argv. */
+export async function start(router: Namespace, enter: readonly string[] = []): Promise<Remote> {
   program ??= make();
   const { source, binary } = await program;
   const folder = mkdtempSync(join(tmpdir(), 'weir-kernel-'));
@@ -45,7 +46,7 @@ export async function start(router: Namespace): Promise<Remote> {
   writeFileSync(script, source);
   const server = net.createServer().listen(path);
   await once(server, 'listening');
-  const child: ChildProcess = router.spawn([binary, '--script', script, path]);
+  const child: ChildProcess = router.spawn([...enter, binary, '--script', script, path]);
   child.stderr?.on('data', (chunk: Buffer) => process.stderr.write(chunk));
   const [connection] = (await Promise.race([
     once(server, 'connection'),
