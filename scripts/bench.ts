@@ -5,8 +5,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Bench, Report } from './benches/bench.ts';
 import { enforce } from './benches/enforce.ts';
 import { footprint } from './benches/footprint.ts';
+import { receipts } from './benches/receipts.ts';
 
-const benches: Readonly<Record<string, Bench>> = { footprint, enforce };
+const benches: Readonly<Record<string, Bench>> = { footprint, enforce, receipts };
 const page = 'docs/BENCHMARKS.md';
 const head = `# Benchmarks
 
@@ -14,13 +15,14 @@ Every section is written by the command it names, which fails when a limit does 
 milliseconds; bytes are bytes.
 `;
 
-const help = `usage: scripts/bench NAME [--json]
+const help = `usage: scripts/bench NAME [PART] [--json]
 
 Runs a benchmark, prints its table and writes it into its section of ${page}. Ends with 1 when a limit does not hold.
+One part alone is only printed.
   --json   prints the figures as one JSON object on the last line
 
 ${Object.entries(benches)
-  .map(([name, bench]) => `  ${name.padEnd(12)} ${bench.what}`)
+  .map(([name, { what, parts = [] }]) => `  ${[name.padEnd(12), what, ...(parts.length === 0 ? [] : [`(${parts.join(' ')})`])].join(' ')}`)
   .join('\n')}
 `;
 
@@ -36,21 +38,21 @@ function write(name: string, text: string): void {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const [name = '', ...more] = args.filter((arg) => arg !== '--json');
+  const [name = '', part, ...more] = args.filter((arg) => arg !== '--json');
   const bench = benches[name];
   if (args.includes('--help')) {
     process.stdout.write(help);
     return 0;
   }
-  if (bench === undefined || more.length > 0) {
+  if (bench === undefined || more.length > 0 || (part !== undefined && bench.parts?.includes(part) !== true)) {
     process.stderr.write(help);
     return 2;
   }
   const needs = spawnSync('scripts/need', [...bench.needs], { stdio: 'inherit' });
   if (needs.status !== 0) return 1;
-  const report = await bench.run();
+  const report = await bench.run(part);
   const text = section(name, report);
-  write(name, text);
+  if (part === undefined) write(name, text);
   console.log(text);
   for (const limit of report.broken) console.log(`over the limit: ${limit}`);
   if (args.includes('--json')) console.log(JSON.stringify(report.numbers));
