@@ -133,7 +133,7 @@ const hostile: readonly Value[] = [
 ];
 
 /** The table with each value in turn, however deep, replaced by each hostile one, left out, or given twice. */
-function* variants(t: Table): Generator<Table> {
+export function* variants(t: Table): Generator<Table> {
   for (const [i, field] of t.entries()) {
     const put = (...fields: Table): Table => [...t.slice(0, i), ...fields, ...t.slice(i + 1)];
     yield put();
