@@ -3,6 +3,9 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import * as counters from '../../../agent/consumer/counters.ts';
+import type { ByteCount } from '../../../agent/core/brand.ts';
+import type { Pair } from '../../../agent/core/seat.ts';
 import type { Asked } from '../../../agent/wire/enforcer.ts';
 import * as at from '../../net/ground/addresses.ts';
 import * as topology from '../../net/ground/topology.ts';
@@ -120,6 +123,16 @@ export function story({ machine, hold }: Kernel): void {
     assert.equal(counted, { up: bytes, down: bytes });
     const outside = BigInt(total * 1452);
     assert.equal(tunnel, { up: outside + handshake.up, down: outside + handshake.down });
+    // And as the consumer's own kernel does, less what WireGuard adds.
+    const own = async (): Promise<Pair<ByteCount>> => {
+      const read = counters.parse(await it.ground.in('c').run('cat /proc/net/dev'), 'wg0', 'kernel');
+      if (!read.ok) throw new Error(read.fault.reason);
+      return read.value;
+    };
+    const mine = await own();
+    assert.equal(await acts.shoot(it.ground, volley), { sent: total, back: total });
+    const now = await own();
+    assert.equal({ up: now.up - mine.up, down: now.down - mine.down }, { up: bytes, down: bytes });
   });
 
   const publicKey = async (it: Post): Promise<string> => (await it.ground.in('router').run('wg show weir0 public-key')).trim();
