@@ -146,7 +146,10 @@ export function start(world: World): Loop {
         return;
       }
       case 'note': {
-        const noted = effect.urgent ? store.commit(effect.marks) : store.note(effect.marks);
+        const written = effect.urgent ? store.commit(effect.marks) : null;
+        if (written?.ok === false) host.log(text(written.fault));
+        // What could not be written goes with what can.
+        const noted = written?.ok === true ? written : store.note(effect.marks);
         if (!noted.ok) host.log(text(noted.fault));
         return;
       }

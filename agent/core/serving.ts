@@ -46,6 +46,8 @@ type Common = Readonly<{
   sealed: Readonly<{ bytes: bigint; at: Millis }>;
   /** The last receipt that was countersigned. */
   witnessed: Readonly<{ sequence: number; bytes: bigint }> | null;
+  /** Since when its consumer has a receipt to answer; null: it has answered the last. */
+  asked: Millis | null;
   /** Lifetime that was used at `since`. */
   lived: Seconds;
   since: Millis;
@@ -112,6 +114,7 @@ export const begin = (session: SessionId, name: string | null, grant: Grant, anc
   seen: nothing,
   sealed: { bytes: 0n, at },
   witnessed: null,
+  asked: null,
   lived: seconds(0),
   since: at,
   moved: at,
@@ -141,6 +144,8 @@ export function recall({ lived, last, ...kept }: Recalled, boot: BootId, at: Mil
     ...kept,
     seen,
     sealed: { bytes: sumOf(seen.counted), at },
+    // Whatever it may have said meanwhile, it is asked anew.
+    asked: last === null || last.sequence === kept.witnessed?.sequence ? null : at,
     lived: seconds((lived?.time ?? 0) + Math.max(0, Math.floor(at / 1000) - since)),
   };
 }
@@ -169,7 +174,7 @@ function take(s: Session, h: Happening, now: Now): Session {
     case 'sealed':
       return sealed(s, h.link, now.at);
     case 'witnessed':
-      return answered({ ...s, witnessed: { sequence: h.sequence, bytes: s.sealed.bytes } }, h.sequence);
+      return answered({ ...s, asked: null, witnessed: { sequence: h.sequence, bytes: s.sealed.bytes } }, h.sequence);
     case 'disputed':
       return answered(s, h.sequence);
     case 'passed':
@@ -244,7 +249,7 @@ function drain(s: Session, why: Ending): Session {
 const close = (s: Common, why: Ending): Session => ({ ...common(s), kind: 'closed', why });
 
 function sealed(s: Session, head: Link, at: Millis): Session {
-  const next = { ...s, head, sealed: { bytes: sumOf(s.seen.counted), at }, isTurn: false };
+  const next = { ...s, head, sealed: { bytes: sumOf(s.seen.counted), at }, asked: s.asked ?? at, isTurn: false };
   if (next.kind !== 'draining' || next.stage !== 'measured') return next;
   const isAsked = next.place !== null && next.grant.consumer !== null;
   return isAsked ? { ...next, stage: { until: millis(at + lastWord) } } : close(next, next.why);
@@ -273,18 +278,19 @@ function judge(s: Session, now: Now): Session {
       if (isOver && grant.throttle === null)
         return s.name === null ? drain(s, 'spent') : { ...common(s), kind: 'paused', why: 'spent', place };
       const service = serviceOf(s);
-      if (service === 'cut') return drain(s, 'unwitnessed');
-      return { ...common(s), kind: isOver || service === 'throttled' ? 'throttled' : 'open', place };
+      if (service === 'cut' && s.asked !== null && now.at - s.asked >= lastWord) return drain(s, 'unwitnessed');
+      return { ...common(s), kind: isOver || service !== 'full' ? 'throttled' : 'open', place };
     }
   }
 }
 
 // ── What it comes to ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** A consumer that was not asked, or is still being asked, is slowed and not cut. */
 const lastWord = 60_000;
 const nowhere: Place = { told: null, addresses: null, endpoint: null, left: null, gap: none };
 
-const common = ({ session, name, grant, terms, head, slot, seen, sealed, witnessed, lived, since, moved, isTurn }: Common): Common => ({
+const common = ({
   session,
   name,
   grant,
@@ -294,6 +300,22 @@ const common = ({ session, name, grant, terms, head, slot, seen, sealed, witness
   seen,
   sealed,
   witnessed,
+  asked,
+  lived,
+  since,
+  moved,
+  isTurn,
+}: Common): Common => ({
+  session,
+  name,
+  grant,
+  terms,
+  head,
+  slot,
+  seen,
+  sealed,
+  witnessed,
+  asked,
   lived,
   since,
   moved,

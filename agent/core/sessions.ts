@@ -31,7 +31,7 @@ export type State = Readonly<{
   cost: Millis;
   /** When lifetimes were last noted. */
   noted: Millis;
-  /** What was last said of the enforcer's silence. */
+  /** What keeps the enforcer from saying that all is well. */
   silence: string | null;
 }>;
 export type Step = Readonly<{ state: State; effects: readonly Effect[] }>;
@@ -63,7 +63,10 @@ export function update(boot: BootId, state: State, event: Serving, moment: servi
     const { id, ceilings } = event;
     return settle(boot, moment, state, round({ ...state, own: { id, ceilings } }));
   }
-  if (own === null) return 'ticket' in event && event.ticket !== null ? refused(state, event.ticket, notYet) : { state, effects: [] };
+  if (own === null) {
+    const ticket = event.kind === 'granted' ? event.granted.ticket : 'ticket' in event ? event.ticket : null;
+    return ticket === null ? { state, effects: [] } : refused(state, ticket, notYet);
+  }
   return settle(boot, moment, state, next({ ...moment, boot, ceilings: own.ceilings }, own.id, state, event));
 }
 
@@ -286,7 +289,11 @@ function answered(state: State, answers: readonly Answer[], now: Now): Step {
   const effects: Effect[] = [];
   for (const answer of answers) {
     const s = byKey(next.table, answer.asked.item.key);
-    if (s === undefined) continue;
+    if (s === undefined) {
+      // A stray that could not be evicted; as long as there is one, it is tried again.
+      if (!answer.result.ok && answer.result.fault.code !== 'missing') next = { ...next, silence: text(answer.result.fault) };
+      continue;
+    }
     const { session } = s;
     if (answer.result.ok) {
       next = stepOne(next, session, happeningOf(answer), now);

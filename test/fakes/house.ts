@@ -1,33 +1,19 @@
 // All that surrounds Weir's processes, on one machine: a ubusd with a router's objects on it, Mosquitto, a name server that knows only the
 // broker; and the processes themselves, each in a WebAssembly engine of its own, or as the native program.
 
-import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { millis } from '../../agent/core/brand.ts';
-import { fail, ok, type Result } from '../../agent/core/result.ts';
+import { ok } from '../../agent/core/result.ts';
 import { host } from '../../agent/host/node.ts';
-import { runWasm } from '../../agent/host/wasm.ts';
-import type { Datagram, Host, Signal } from '../../agent/ports/host.ts';
+import type { Datagram, Host } from '../../agent/ports/host.ts';
 import { bundle, type Role } from '../../build/bundle.ts';
-import { native } from '../../build/native.ts';
+import type { Guest } from './guest.ts';
+import * as guests from './guest.ts';
 import * as mosquitto from './mosquitto.ts';
 import * as router from './router.ts';
 import { startUbusd } from './ubusd.ts';
-
-export type Guest = Readonly<{
-  ended: Promise<Result<number>>;
-  /** Lines of its log so far, and what it printed. */
-  lines: readonly string[];
-  printed(): string;
-  /** Resolves with the first line, past or future, that matches, or with the so manieth; fails when the process ends without it. */
-  says(pattern: RegExp, times?: number): Promise<string>;
-  signal(name: Signal): void;
-  /** As by SIGKILL. */
-  stop(): void;
-}>;
 
 export type House = Readonly<{
   broker: mosquitto.Broker;
@@ -48,9 +34,6 @@ export type House = Readonly<{
 /** `config`: of the broker and the path of its authority. `ground`: what the WebAssembly engines run on. */
 export type Terms = Readonly<{ config?: string | ((broker: mosquitto.Broker, authority: string) => string); ground?: Host }>;
 
-/** Several times what an agent uses when it is connected. */
-const memoryLimit = 4 << 20;
-
 export async function open(
   onLine: (role: Role, line: string) => void = () => undefined,
   { config = configOf, ground = host }: Terms = {},
@@ -67,113 +50,33 @@ export async function open(
   const weir = typeof config === 'string' ? config : config(broker, authority);
   const names = await nameServer(broker.name);
   const made = await bundle();
-  const modules = new Map(made.modules.map((module) => [module.name, module.source]));
   let bus = await openBus(socket, weir);
-  const guests = new Set<Guest>();
+  const here = new Set<Guest>();
   const welcome = (guest: Guest): Guest => {
-    guests.add(guest);
+    here.add(guest);
     return guest;
   };
+  const env = { UBUS_SOCKET: socket, WEIR_FOLDER: folder };
+  const startOf = (role: Role, args: readonly string[]): guests.Start => ({ role, args, env, onLine: (line) => onLine(role, line) });
 
   return {
     broker,
     socket,
     config: weir,
-    async run(role, ...args) {
-      const signals = new Map<Signal, () => void>();
-      const voice = listen(role, onLine);
-      let printed = '';
-      const running = await runWasm({
-        host: {
-          ...names.under(ground),
-          process: {
-            ...host.process,
-            env: (name) => (name === 'UBUS_SOCKET' ? socket : name === 'WEIR_FOLDER' ? folder : null),
-            onSignal: (name, fire) => void signals.set(name, fire),
-          },
-          log: voice.heard,
-          print(text) {
-            printed += text;
-          },
-        },
-        modules,
-        entry: made.entries[role],
-        args,
-        memoryLimit,
-        deadline: millis(5000),
-      });
-      return welcome({
-        ended: running.ended,
-        lines: voice.lines,
-        printed: () => printed,
-        says: voice.says(running.ended),
-        signal: (name) => signals.get(name)?.(),
-        stop: running.stop,
-      });
-    },
-    async runNative(role) {
-      const voice = listen(role, onLine);
-      const child = spawn(await native('host'), [role], {
-        env: { UBUS_SOCKET: socket, WEIR_FOLDER: folder },
-        stdio: ['ignore', 'ignore', 'pipe'],
-      });
-      let half = '';
-      child.stderr.setEncoding('utf8').on('data', (text: string) => {
-        const [rest = '', ...lines] = (half + text).split('\n').reverse();
-        half = rest;
-        for (const line of lines.reverse()) voice.heard(line);
-      });
-      const ended = new Promise<Result<number>>((resolve) =>
-        child.on('close', (code, signal) => resolve(code === null ? fail('closed', role, String(signal)) : ok(code))),
-      );
-      return welcome({
-        ended,
-        lines: voice.lines,
-        printed: () => '',
-        says: voice.says(ended),
-        signal: (name) => void child.kill(name),
-        stop: () => void child.kill('SIGKILL'),
-      });
-    },
+    run: async (role, ...args) => welcome(await guests.inWasm(made, names.under(ground), startOf(role, args))),
+    runNative: async (role) => welcome(await guests.asProgram(startOf(role, []))),
     names: names.how,
     cutBus: () => bus.close(),
     async restoreBus() {
       bus = await openBus(socket, weir);
     },
     async close() {
-      for (const guest of guests) guest.stop();
+      for (const guest of here) guest.stop();
       await bus.close();
       names.close();
       await broker.stop();
       rmSync(dir, { recursive: true, force: true });
     },
-  };
-}
-
-function listen(role: Role, onLine: (role: Role, line: string) => void) {
-  const lines: string[] = [];
-  const waiting = new Set<() => void>();
-  return {
-    lines,
-    heard(line: string): void {
-      lines.push(line);
-      onLine(role, line);
-      for (const check of [...waiting]) check();
-    },
-    says:
-      (ended: Guest['ended']): Guest['says'] =>
-      (pattern, times = 1) =>
-        new Promise((resolve, reject) => {
-          const check = (): void => {
-            const line = lines.filter((l) => pattern.test(l))[times - 1];
-            if (line !== undefined) resolve(line);
-          };
-          waiting.add(check);
-          check();
-          ended.then((how) =>
-            reject(new Error(`${role} ended (${JSON.stringify(how)}) and never said ${pattern} ${times} times:\n${lines.join('\n')}`)),
-          );
-        }),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Alteration, Request } from '../../agent/core/admission.ts';
 import type { ByteCount, Millis } from '../../agent/core/brand.ts';
 import { millis } from '../../agent/core/brand.ts';
 import type { Answer } from '../../agent/core/event.ts';
+import { isSame } from '../../agent/core/grant.ts';
 import type { Wish } from '../../agent/core/limits.ts';
 import { type Fault, fail, fault, ok, type Result } from '../../agent/core/result.ts';
 import type { Generation, Pair, PeerKey, Quota, Slot } from '../../agent/core/seat.ts';
@@ -80,7 +81,11 @@ export function seats(now: () => Millis): Seats {
     if (refusal !== null) return { ok: false, fault: refusal };
     if (asked.method === 'admit') {
       const { item } = asked;
-      if (seat !== undefined) return fail('exists', 'key', 'is seated with other terms');
+      if (seat !== undefined && !isSame(seat.wish, wishOf(item))) return fail('exists', 'key', 'is seated with other terms');
+      if (seat !== undefined) {
+        seat.ends = millis(now() + Number(item.seconds) * 1000);
+        return ok(seatedAt(key, seat));
+      }
       made += 1;
       const fresh: Seat = {
         slot: (item.slot ?? held.size + 2) as Slot,

@@ -5,6 +5,7 @@ import { millis } from '../../agent/core/brand.ts';
 import { host } from '../../agent/host/node.ts';
 import type { Message } from '../../agent/ports/link.ts';
 import * as cbor from '../../agent/wire/cbor.ts';
+import type { Guest } from '../fakes/guest.ts';
 import * as house from '../fakes/house.ts';
 import { fields } from '../fakes/plain.ts';
 import { type Talk, talk } from './conversation/talk.ts';
@@ -32,7 +33,7 @@ async function within(work: (h: house.House) => Promise<void>, config?: string):
   }
 }
 
-async function both(h: house.House): Promise<{ enforcer: house.Guest; agent: house.Guest }> {
+async function both(h: house.House): Promise<{ enforcer: Guest; agent: house.Guest }> {
   const enforcer = await h.run('enforcer');
   await enforcer.says(/weir\.enforcer is there/);
   const agent = await h.run('agent');

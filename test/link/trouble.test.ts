@@ -10,6 +10,7 @@ import { host } from '../../agent/host/node.ts';
 import type { Host } from '../../agent/ports/host.ts';
 import * as odd from '../fakes/broker.ts';
 import { makeCertificates } from '../fakes/certificates.ts';
+import type { Guest } from '../fakes/guest.ts';
 import * as house from '../fakes/house.ts';
 import type { Broker } from '../fakes/mosquitto.ts';
 import * as proxies from '../fakes/proxy.ts';
@@ -21,7 +22,7 @@ const account = ({ user, password }: Broker): readonly string[] => [`user ${user
 const config = (id: string, ...brokers: readonly string[]): string =>
   `config node 'node'\n\toption id '${id}'\n\n${brokers.map((b, i) => `config broker 'broker${i}'\n${b}\n`).join('')}`;
 
-type Scene = Readonly<{ home: house.House; line: proxies.Proxy; run(): Promise<house.Guest> }>;
+type Scene = Readonly<{ home: house.House; line: proxies.Proxy; run(): Promise<Guest> }>;
 type Kind = 'wasm' | 'native';
 const kinds: readonly Kind[] = ['wasm', 'native'];
 type Story = (scene: Scene) => Promise<void>;
@@ -56,7 +57,7 @@ async function play(kind: Kind, story: Story, { id = 'roof-1', to, brokers, grou
   });
   try {
     await home.run('enforcer');
-    const run = (): Promise<house.Guest> => (kind === 'wasm' ? home.run('agent') : home.runNative('agent'));
+    const run = (): Promise<Guest> => (kind === 'wasm' ? home.run('agent') : home.runNative('agent'));
     await inTime(story({ home, line, run }), () => lines);
   } finally {
     line.close();

@@ -347,7 +347,9 @@ countersigned('that signs nothing is slowed beyond its credit, and cut beyond tw
   assert.is(g.session('ann').kind, 'open');
   assert.equal(g.kernel.held(key('a'))?.wish.rate.up, 8_000_000n);
   passed(g, 17 << 20);
-  await g.pass(20_000);
+  await g.pass(50_000);
+  assert.is(g.session('ann').kind, 'throttled', 'it has a minute to answer');
+  await g.pass(30_000);
   assert.is(g.session('ann').kind, 'draining');
   assert.is(passed(g, 1), 0n);
   await g.pass(minutes(2));

@@ -176,6 +176,7 @@ config interface 'wan'
 
 `,
   firewall: String(router.configs['firewall']),
+  system: "\nconfig system 'system'\n\toption timezone 'CET-1CEST,M3.5.0,M10.5.0/3'\n\n",
 };
 
 export async function open(weir = config(), options: Options = {}): Promise<Post> {
