@@ -33,7 +33,7 @@ async function within(work: (h: house.House) => Promise<void>, config?: string):
   }
 }
 
-async function both(h: house.House): Promise<{ enforcer: Guest; agent: house.Guest }> {
+async function both(h: house.House): Promise<{ enforcer: Guest; agent: Guest }> {
   const enforcer = await h.run('enforcer');
   await enforcer.says(/weir\.enforcer is there/);
   const agent = await h.run('agent');
