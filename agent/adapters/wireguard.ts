@@ -9,6 +9,7 @@ import { type Fault, fail, fault, ok, type Result, under } from '../core/result.
 import type { PeerKey } from '../core/seat.ts';
 import type { Host } from '../ports/host.ts';
 import type { PeerFound, Tunnel, TunnelReady } from '../ports/router.ts';
+import * as base64 from '../wire/base64.ts';
 import type { Socket } from '../wire/netlink.ts';
 import type { Device, DeviceChange, Peer } from '../wire/wireguard.ts';
 import * as wireguard from '../wire/wireguard.ts';
@@ -120,27 +121,12 @@ function clamp(bytes: Uint8Array): SecretKey {
   return clamped as SecretKey;
 }
 
-const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-/** Base64 of 32 bytes: 43 digits, the last of four bits, and one `=`. */
-function textOf(key: PublicKey): PeerKey {
-  let text = '';
-  for (let i = 0; i < keySize; i += 3) {
-    const [a = 0, b = 0, c = 0] = key.subarray(i, i + 3);
-    for (const shift of [18, 12, 6, 0]) text += alphabet[(((a << 16) | (b << 8) | c) >> shift) & 63];
-  }
-  return `${text.slice(0, 43)}=` as PeerKey;
-}
+const textOf = (key: PublicKey): PeerKey => base64.encode(key) as PeerKey;
 
 function bytesOf(key: PeerKey): PublicKey {
-  const bytes = new Uint8Array(keySize);
-  for (let i = 0, bits = 0; i < 43; i++) {
-    bits = ((bits << 6) | alphabet.indexOf(key.charAt(i))) & 0xffff;
-    // Each digit brings six bits, each byte takes eight.
-    const have = (6 * (i + 1)) % 8;
-    if (have !== 6) bytes[Math.floor((6 * i) / 8)] = bits >> have;
-  }
-  return bytes as PublicKey;
+  const bytes = base64.decode(key);
+  if (!bytes.ok) throw new Error('a peer key that is none');
+  return bytes.value as PublicKey;
 }
 
 // ── The two ways ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,11 +8,9 @@ export function encode(bytes: Uint8Array): string {
   let text = '';
   for (let i = 0; i < bytes.length; i += 3) {
     const [a = 0, b = 0, c = 0] = bytes.subarray(i, i + 3);
-    const three = (a << 16) | (b << 8) | c;
-    const four = [18, 12, 6, 0].map((shift) => digits[(three >> shift) & 63]).join('');
-    text += i + 3 <= bytes.length ? four : four.slice(0, bytes.length - i + 1).padEnd(4, '=');
+    for (const shift of [18, 12, 6, 0]) text += digits[(((a << 16) | (b << 8) | c) >> shift) & 63];
   }
-  return text;
+  return text.slice(0, Math.ceil((4 * bytes.length) / 3)).padEnd(text.length, '=');
 }
 
 export function decode(text: string): Result<Uint8Array> {

@@ -6,6 +6,7 @@ import { ok } from '../core/result.ts';
 import type { PeerKey } from '../core/seat.ts';
 import type { BootId, Digest, GrantId, KeyId, Nonce, Wall } from '../core/signed.ts';
 import { trusts } from '../core/signed.ts';
+import * as base64 from './base64.ts';
 import { bytesOfKeyId, renderKeyId } from './cose.ts';
 import * as form from './form.ts';
 
@@ -29,17 +30,10 @@ function bytesOfAddress(text: string): Uint8Array {
   return parsed.value;
 }
 
-export const peerKey = form.mapped<Uint8Array, PeerKey>(form.bytes(32), bytesOfPeerKey, (bytes) => ok(renderPeerKey(bytes)));
-
-const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-/** Base64 of 32 bytes: 43 digits, and one sign that a byte is missing to the last three. */
-function renderPeerKey(bytes: Uint8Array): PeerKey {
-  const bits = `${[...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('')}00`;
-  return `${(bits.match(/.{6}/g) ?? []).map((six) => digits[Number.parseInt(six, 2)]).join('')}=` as PeerKey;
-}
+export const peerKey = form.mapped<Uint8Array, PeerKey>(form.bytes(32), bytesOfPeerKey, (bytes) => ok(base64.encode(bytes) as PeerKey));
 
 function bytesOfPeerKey(key: PeerKey): Uint8Array {
-  const bits = [...key.slice(0, 43)].map((digit) => digits.indexOf(digit).toString(2).padStart(6, '0')).join('');
-  return Uint8Array.from(bits.slice(0, 256).match(/.{8}/g) ?? [], (eight) => Number.parseInt(eight, 2));
+  const bytes = base64.decode(key);
+  if (!bytes.ok) throw new Error(`no peer key: ${key}`);
+  return bytes.value;
 }
