@@ -11,7 +11,7 @@ import * as fields from '../../agent/wire/fields.ts';
 import type { Fields } from '../fakes/plain.ts';
 import * as plain from '../fakes/plain.ts';
 import * as at from './ground/addresses.ts';
-import { admit, both, echoes, key, quiet, rowOf, session, token } from './guests.ts';
+import { admit, both, echoes, key, pass, quiet, rowOf, session, silent, token } from './guests.ts';
 import type { Post } from './post.ts';
 import * as post from './post.ts';
 
@@ -213,6 +213,34 @@ owner('lowers a limit: who is above it goes, and who asks for more is told the f
     await uci(it, 'set', { config: 'weir', section: 'share', values: { accepted: '0' } });
     await commit(it, 'weir');
     await it.says(/shares nothing: weir\.share\.accepted/, from);
+  }),
+);
+
+owner('has hours: outside of them everybody is out, and may come back', () =>
+  within(async (it) => {
+    await it.begin();
+    await admit(it, session('c'));
+    // A day that is neither today nor next to it, in whatever zone.
+    const day = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][(new Date().getUTCDay() + 3) % 7];
+    await uci(it, 'set', { config: 'weir', section: 'limits', values: { schedule: [`${day} 08:00-09:00`] } });
+    const from = it.lines.length;
+    await commit(it, 'weir');
+    assert.ok(await silent(it, 'c'));
+    assert.equal(await it.rows(), []);
+    const [refused] = await it.items('admit', session('c'));
+    assert.equal(refused?.ok === false && [refused.fault.code, refused.fault.path], ['denied', 'weir.limits.schedule']);
+    const why = fields.string(post.must(await it.ask('facts')), 'why');
+    assert.match(why.ok ? why.value : '', 'weir.limits.schedule: the owner shares at other hours');
+    await uci(it, 'set', { config: 'weir', section: 'limits', values: { schedule: ['mon-sun 00:00-24:00'] } });
+    await commit(it, 'weir');
+    for (let tries = 0; tries < 40 && !(await it.items('admit', session('c')))[0]?.ok; tries++) await pass(it, 200);
+    await it.connect('c');
+    assert.ok(await echoes(it, 'c'));
+    // A zone that nobody can read ends nobody's session, and is told.
+    await uci(it, 'set', { config: 'system', section: 'system', values: { timezone: 'Europe/Berlin' } });
+    await commit(it, 'system');
+    await it.says(/system\.timezone: expected such as/, from);
+    assert.ok(await echoes(it, 'c'));
   }),
 );
 

@@ -174,6 +174,10 @@ both.run();
 
 const encode = suite('rtnetlink.encode');
 const requests: readonly { in: rtnetlink.Request; hex: string }[] = [
+  {
+    in: { kind: 'link', name: 'wan' },
+    hex: '28000000120005000100000000000000' + '00000000000000000000000000000000' + '0800030077616e00',
+  },
   { in: { kind: 'links' }, hex: '20000000120001030100000000000000' + '00000000000000000000000000000000' },
   { in: { kind: 'addresses', family: 6 }, hex: '18000000160001030100000000000000' + '0a00000000000000' },
   { in: { kind: 'routes', family: 4 }, hex: '1c0000001a0001030100000000000000' + '020000000000000000000000' },
