@@ -381,6 +381,16 @@ keys('backup, and back on a router that has none', () =>
     for (const { stdout, stderr } of [saved, kept, back]) assert.not.match(`${stdout}${stderr}`, hexOf(secret));
   }),
 );
+keys('status reminds of the backup, until there is one', () =>
+  within(async (stage) => {
+    for (const isSaved of [false, true]) {
+      stage.answers = { status: { link: 'alone', key_saved: isSaved, starts: 3 } };
+      const { stdout } = await stage.weir('status');
+      assert.match(stdout, isSaved ? /^agent: key_saved: yes$/m : /^agent: the key has no backup yet.*weir key backup FILE$/m);
+      assert.is(/no backup yet/.test(stdout), !isSaved);
+    }
+  }),
+);
 keys.run();
 
 const limits = suite('weir limits');
