@@ -387,7 +387,10 @@ export function start(world: World): Warden {
         isAnew = true;
         counters = standings.nextCounters(counters);
         // Before anything that waits for the bus: until then the guard alone holds them.
-        void inTurn(expelAll);
+        void inTurn(async () => {
+          // Who was about to settle has done so meanwhile, with everybody out first.
+          if (areRulesLost) await expelAll();
+        });
         settleSoon();
       },
       stale() {

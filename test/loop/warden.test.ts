@@ -270,6 +270,14 @@ order('rules gone: out first, then rules, then seats, then peers', async () => {
   assert.equal(actions(m), ['expel', 'device', 'guard', 'prepare', 'tunnel', 'canary', 'seat', 'welcome']);
   assert.equal([m.held.size, m.peers.size], [1, 1]);
 });
+order('rules gone while it was about to look anyway: nobody is out for longer than that', async () => {
+  const m = await begin();
+  await m.it.admit([request(0)]);
+  m.it.changed();
+  m.rulesGone();
+  await m.calm();
+  assert.equal([m.held.size, m.peers.size], [1, 1]);
+});
 order('the owner says no: out, and the device with them; yes again lets nobody back in', async () => {
   const m = await begin();
   await m.it.admit([request(0)]);
