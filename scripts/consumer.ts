@@ -1,7 +1,7 @@
 // The consumer's side as a program: makes the keys, brings the tunnel up, countersigns from its own counters, and shows what it costs.
 // `scripts/consumer --help`.
 
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as client from '../agent/consumer/client.ts';
@@ -31,7 +31,8 @@ run brings the tunnel up in this network namespace (as root: by the kernel's Wir
 receipts when they fit this machine's own counters, disputes them when they do not, and shows what passed and what it costs. It ends with
 the session's last receipt or with Ctrl-C, and takes the tunnel down. Name servers are left as they are.
   --config    as WireGuard's apps take it; without PrivateKey the one of --keys is meant
-  --grant     signed messages, one in hex on each line: the grant, the node's birth, a coordinator's certificate; read again at each receipt
+  --grant     signed messages, one in hex on each line: the grant, the node's birth, a coordinator's certificate;
+              read again when it has changed, since a top-up is a new grant
   --key HEX   a public key to trust, of the node or of a root; may be given more than once
   --book      what was countersigned so far (default: the grant's file with .book)
   --save      appends each receipt, in hex, for scripts/verify
@@ -111,7 +112,9 @@ async function run(options: Options): Promise<number> {
   };
   const ground = options.lie === undefined ? { net: host.net, count } : lying(options.lie, host, signer, count);
 
+  const changedAt = (): number | undefined => statSync(options.grant, { throwIfNoEntry: false })?.mtimeMs;
   let current = agreed.value;
+  let stamp: number | undefined;
   let last: Receipt | null = null;
   const said = { agreed: 0, disputed: 0 };
   const screen = screenOf(options.isJson);
@@ -124,6 +127,9 @@ async function run(options: Options): Promise<number> {
     { ...host, net: ground.net },
     {
       terms() {
+        const now = changedAt();
+        if (now === stamp) return current;
+        stamp = now;
         const next = readTerms();
         if (next.ok && next.value.anchor.session === anchor.session) current = next.value;
         return current;

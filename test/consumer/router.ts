@@ -1,5 +1,5 @@
-// The router's end of a session for tests, without kernel and flash: seals a receipt for each line `UP DOWN [ENDING]` on its stdin, shows it
-// to the consumer, and prints what came of it. Arguments: the grant in hex, the consumer's addresses, and its own, joined by commas.
+// The router's end of a session for tests, without kernel and flash: seals a receipt for each line `UP DOWN [ENDING | TERMS]` on its
+// stdin, shows it to the consumer, and prints what came of it. Arguments: the grant in hex, the consumer's addresses, and its own, joined by commas.
 
 import { createInterface } from 'node:readline';
 import * as countersign from '../../agent/adapters/countersign.ts';
@@ -8,6 +8,7 @@ import type { Grant } from '../../agent/core/grant.ts';
 import type { Link } from '../../agent/core/receipt.ts';
 import * as receipts from '../../agent/core/receipt.ts';
 import type { Generation, Pair } from '../../agent/core/seat.ts';
+import type { GrantId } from '../../agent/core/signed.ts';
 import { grantId } from '../../agent/core/signed.ts';
 import { host } from '../../agent/host/node.ts';
 import * as cose from '../../agent/wire/cose.ts';
@@ -25,6 +26,7 @@ const session = grantId(digest);
 const [address = '', ...others] = consumer.split(',');
 let link: Link = { session, sequence: 0, digest };
 let witnessed: number | null = null;
+let terms: GrantId | null = null;
 
 const adapter = must(
   countersign.start(host, router.split(','), {
@@ -51,18 +53,18 @@ function seal(counted: Pair<ByteCount>, final: receipts.Ending | null): void {
     gap: null,
     left: { kind: 'shared', bytes: 0n as ByteCount },
   };
-  const receipt = receipts.next(link, reading, grant.price, { terms: null, witnessed, final });
+  const receipt = receipts.next(link, reading, grant.price, { terms, witnessed, final });
   const sealed = story.sign('receipt', receipt, 'node');
   link = { session, sequence: receipt.sequence, digest: cose.digestOf(sealed, host) };
   adapter.ask({ link, signed: sealed });
 }
 
-const isEnding = (word: string | undefined): word is receipts.Ending =>
-  (receipts.endings as readonly (string | undefined)[]).includes(word);
+const isEnding = (word: string): word is receipts.Ending => (receipts.endings as readonly string[]).includes(word);
 createInterface({ input: process.stdin })
   .on('line', (line) => {
-    const [up = '', down = '', final] = line.split(' ');
-    seal({ up: BigInt(up) as ByteCount, down: BigInt(down) as ByteCount }, isEnding(final) ? final : null);
+    const [up = '', down = '', word = ''] = line.split(' ');
+    if (/^[0-9a-f]{32}$/.test(word)) terms = word as GrantId;
+    seal({ up: BigInt(up) as ByteCount, down: BigInt(down) as ByteCount }, isEnding(word) ? word : null);
   })
   .on('close', () => process.exit(0));
 say('ready');
