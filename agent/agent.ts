@@ -16,7 +16,7 @@ import { methods } from './desk.ts';
 import * as hearings from './hearing.ts';
 import { host } from './host/quickjs.ts';
 import { type Loop, start } from './loop.ts';
-import { busOf, die } from './role.ts';
+import { busOf, die, isClockTold } from './role.ts';
 import * as soundings from './sounding.ts';
 import * as cbor from './wire/cbor.ts';
 import * as owner from './wire/owner.ts';
@@ -39,7 +39,7 @@ const bus = opened.value;
 
 const clock = (): Clock => ({
   at: host.clock.monotonic(),
-  wall: { at: seconds(Math.max(0, Math.floor(host.clock.wall() / 1000))), trust: 'unknown' },
+  wall: { at: seconds(Math.max(0, Math.floor(host.clock.wall() / 1000))), trust: isClockTold(host) ? 'network' : 'unknown' },
 });
 const book = books.open(host, host.process.env('WEIR_FOLDER') ?? '/etc/weir/agent', clock);
 if (!book.ok) die(host, book.fault);

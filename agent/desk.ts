@@ -15,6 +15,7 @@ import * as blobmsg from './wire/blobmsg.ts';
 import * as enforcer from './wire/enforcer.ts';
 import { hexOf } from './wire/form.ts';
 import * as owner from './wire/owner.ts';
+import { over } from './wire/recall.ts';
 
 export type Desk = Readonly<{ host: Host; loop: Loop; book: Book; clock(): Clock; ceilings(): Ceilings | null }>;
 
@@ -59,11 +60,12 @@ export function methods({ host, loop, book, clock, ceilings }: Desk): Methods {
       const known = ceilings();
       return known === null ? fail('missing', 'limits', 'the enforcer has not said yet') : ok(owner.encodeCeilings(known));
     }),
-    sessions: method('sessions', all, () => ok(owner.encodeSessions(loop.table().values(), clock()))),
+    sessions: method('sessions', all, () => ok(owner.encodeSessions(loop.table().values(), over(book.store.state()), clock()))),
     friend_list: method('friend_list', root, () =>
       ok(
         owner.encodeSessions(
           [...loop.table().values()].filter(({ name }) => name !== null),
+          [],
           clock(),
         ),
       ),

@@ -9,6 +9,7 @@ import { fail, ok, type Result } from './core/result.ts';
 import * as config from './core/settings.ts';
 import * as standing from './core/standing.ts';
 import type { Host } from './ports/host.ts';
+import { isClockTold } from './role.ts';
 import * as survey from './survey.ts';
 import type { Warden } from './warden.ts';
 import type { Table } from './wire/blobmsg.ts';
@@ -95,7 +96,7 @@ async function symptoms({ host, bus, warden }: Here): Promise<examination.Sympto
     uplinks,
     isHomeFirst: owner?.ok === true && owner.value.limits.home !== null,
     isClockSet: standing.today(host.clock.wall()) !== null,
-    isClockTold: survey.isClockTold(host),
+    isClockTold: isClockTold(host),
     flash: await survey.flash(bus),
   };
 }

@@ -8,6 +8,7 @@ import * as uci from './adapters/uci.ts';
 import type { Symptoms } from './core/doctor.ts';
 import type { Uplink } from './core/uplink.ts';
 import type { Host } from './ports/host.ts';
+import { isClockTold } from './role.ts';
 import type { Facts, Link } from './wire/report.ts';
 
 type Around = Pick<Facts, 'links' | 'board' | 'load' | 'temperatures' | 'offload' | 'isClockTold'>;
@@ -41,9 +42,6 @@ export async function flash(bus: Bus): Promise<bigint | null> {
   const load = await board.load(bus.call);
   return load.ok ? load.value.flash.available : null;
 }
-
-/** Whether NTP has set the clock since the router was started: the package's hotplug script says so. */
-export const isClockTold = ({ files }: Host): boolean => files.stat('/var/run/weir/clock').ok;
 
 /** While our tunnel is not there. */
 export function isPortTaken({ net }: Host, port: number): boolean {

@@ -362,7 +362,7 @@ function settle(boot: BootId, moment: serving.Clock, before: State, { state, eff
   const more: Effect[] = [];
   let { table, askers } = state;
   for (const [session, s] of state.table) {
-    if (s.kind !== before.table.get(session)?.kind) more.push(told(s));
+    if (s.kind !== before.table.get(session)?.kind) more.push(told(s), log(line(s)));
     const outcome = settledOf(s, state, { ...moment, boot });
     if (outcome !== null) {
       more.push(...answersOf(state, session, outcome));
@@ -409,5 +409,9 @@ export const reasonOf = (s: Session): string | null =>
 function told(s: Session): Effect {
   const body = { session: s.session, name: s.name ?? '', condition: s.kind, reason: reasonOf(s) ?? '' };
   return { kind: 'tell', event: 'session', body };
+}
+function line(s: Session): string {
+  const why = reasonOf(s);
+  return `session ${s.session}${s.name === null ? '' : ` (${s.name})`}: ${s.kind}${why === null ? '' : `: ${why}`}`;
 }
 const log = (line: string): Effect => ({ kind: 'log', line });

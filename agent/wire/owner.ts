@@ -21,6 +21,7 @@ import * as blobmsg from './blobmsg.ts';
 import * as cose from './cose.ts';
 import * as fields from './fields.ts';
 import { bytesOf } from './form.ts';
+import type { Over } from './recall.ts';
 
 /** Of each method; shown to who lists the object. */
 export const args = {
@@ -169,8 +170,30 @@ export const encodeSettled = (settled: Settled, messages: Readonly<Record<string
     ...Object.fromEntries(Object.entries(messages).map(([name, m]) => [name, m === null ? null : blobmsg.string(base64.encode(m))])),
   });
 
-export const encodeSessions = (sessions: Iterable<Session>, now: serving.Clock): Table =>
-  blobmsg.table({ sessions: blobmsg.array([...sessions].map((s) => blobmsg.nested(encodeSession(s, now)))) });
+export const encodeSessions = (sessions: Iterable<Session>, ended: readonly Over[], now: serving.Clock): Table => {
+  const tables = [...[...sessions].map((s) => encodeSession(s, now)), ...ended.map(encodeOver)];
+  return blobmsg.table({ sessions: blobmsg.array(tables.map(blobmsg.nested)) });
+};
+
+function encodeOver({ session, name, grant, last }: Over): Table {
+  const { counted, left, sequence, witnessed, due, final } = last;
+  return some({
+    session: blobmsg.string(session),
+    name: maybeText(name),
+    condition: blobmsg.string('closed'),
+    reason: maybeText(final),
+    key: blobmsg.string(grant.peer),
+    up: blobmsg.int64(counted.up),
+    down: blobmsg.int64(counted.down),
+    quota: amount(grant.quota as Quota),
+    left: amount(left),
+    seconds: whole(0),
+    sequence: whole(sequence),
+    witnessed: witnessed === null ? null : whole(witnessed),
+    due: due === null ? null : blobmsg.int64(due.amount),
+    currency: due === null ? null : blobmsg.string(due.price.currency),
+  });
+}
 
 function encodeSession(s: Session, now: serving.Clock): Table {
   const { grant, seen, head, witnessed } = s;

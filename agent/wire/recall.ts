@@ -1,5 +1,6 @@
 // The journal's bytes → the sessions they tell of. They were verified, or signed, before they were written; here they are only read.
 
+import type { Grant } from '../core/grant.ts';
 import type { Hashes } from '../core/hash.ts';
 import type { Account, Journal, Kept } from '../core/journal.ts';
 import * as journal from '../core/journal.ts';
@@ -16,6 +17,16 @@ import * as receipts from './receipt.ts';
 /** Those that are open; one that cannot be read is a Fault of its own. */
 export const recall = ({ accounts }: Journal, hashes: Hashes): readonly Result<Recalled>[] =>
   [...accounts].filter(([, { isClosed }]) => !isClosed).map(([session, account]) => within(session, one(session, account, hashes)));
+
+/** What is kept of sessions that are over: their names and their last receipts. */
+export type Over = Readonly<{ session: SessionId; name: string | null; grant: Grant; last: Receipt }>;
+export const over = ({ accounts }: Journal): readonly Over[] =>
+  [...accounts].flatMap(([session, { isClosed, name, grant: first, terms, kept }]) => {
+    const head = isClosed ? kept.at(-1) : undefined;
+    if (head === undefined) return [];
+    const [agreed, last] = [read(terms ?? first, grant), receiptOf(head)];
+    return agreed.ok && last.ok ? [{ session, name, grant: agreed.value, last: last.value }] : [];
+  });
 
 export const receiptOf = ({ receipt }: Kept): Result<Receipt> => read(receipt, receipts.receipt);
 

@@ -153,7 +153,7 @@ agent('countersigned: a consumer with keys of its own agrees with each receipt, 
     assert.is(agreed && text(agreed, 'condition'), 'open');
     await place.ask('udpSend', { ...flow, token: token() });
     await remove(it, 'eve');
-    await until(it, 'eve', (t) => t === undefined);
+    await until(it, 'eve', (t) => t !== undefined && text(t, 'condition') === 'closed');
     await ended;
     const found = await report(it, text(opened, 'session'));
     const [told] = found.sessions;
