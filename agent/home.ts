@@ -1,4 +1,4 @@
-// Home first, carried out: each second it reads what has crossed the line, lets core/home decide, and tells the kernel the guests' rate. What
+// Home first, carried out: each second of the guests' traffic it reads what has crossed the line, lets core/home decide, and tells the kernel the guests' rate. What
 // it cannot read or tell makes the rate lower. Of the loop's kind: it acts through ports alone.
 
 import { type Millis, millis } from './core/brand.ts';
@@ -16,6 +16,8 @@ export type World = Readonly<{
 }>;
 
 const period = millis(1000);
+/** While guests use hardly anything: a look takes milliseconds on a small router. */
+const pause = millis(4000);
 /** How often a delay may be told, and for how long it counts. */
 const least = millis(400);
 const fresh = millis(2500);
@@ -84,7 +86,7 @@ export function open({ host, rules, routes }: World): Home {
     void inTurn(async () => {
       const looked = await look();
       complain(looked.ok ? null : looked.fault);
-      clock.after(period, tick);
+      clock.after(state?.isBusy === true ? period : pause, tick);
     });
   }
 
@@ -111,7 +113,7 @@ export function open({ host, rules, routes }: World): Home {
       const now = clock.monotonic();
       if (heard !== null && now - heard.at < least) return fail('limit', '', `at most once in ${least} ms`);
       heard = { delay, at: now };
-      return ok(sharing !== null && state?.isBusy === true);
+      return ok(sharing?.isAnybodyIn() === true && state?.isBusy === true);
     },
     rate: () => (sharing === null || told === null ? null : (home.ladder(sharing.line)[told - 1] ?? null)),
   };

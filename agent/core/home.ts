@@ -17,7 +17,7 @@ export type Reading = Readonly<{
   guests: ByteCount;
 }>;
 
-/** `isFull`: the line was, when it was last looked at. `isBusy`: guests use it, and it is worth the while to look how long its queue is. */
+/** `isFull`: the line was, when it was last looked at. `isBusy`: guests use it, and it is worth the while to look often. */
 export type State = Readonly<{ rate: ByteRate; last: Reading | null; isFull: boolean; isBusy: boolean }>;
 
 const ways = ['up', 'down'] as const;
@@ -55,12 +55,7 @@ export function units(line: Line): readonly ByteRate[] {
 export const levelOf = (line: Line, rate: ByteRate): number => Math.max(1, ladder(line).filter((rung) => rung <= rate).length);
 
 /** Before anything is known. */
-export const begin = (line: Line): State => ({
-  rate: bytes(floorOf(line)),
-  last: null,
-  isFull: false,
-  isBusy: false,
-});
+export const begin = (line: Line): State => ({ rate: bytes(floorOf(line)), last: null, isFull: false, isBusy: true });
 
 /** `now` null: the counters cannot be read. `delay`: by how much the line is slower than when it is idle. */
 export function step(line: Line, before: State, now: Reading | null, delay: Millis | null): State {

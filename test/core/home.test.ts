@@ -57,7 +57,7 @@ for (const { name, now, want, delay, wasFull: isFull = false, rate: before = 400
   });
 step('begins with a little, and with the first reading knows nothing yet', () => {
   const begun = home.begin(of(1000));
-  assert.equal(begun, { rate: 25n, last: null, isFull: false, isBusy: false });
+  assert.equal(begun, { rate: 25n, last: null, isFull: false, isBusy: true });
   assert.is(home.step(of(1000), begun, first, null).rate, 25n);
 });
 step('is busy while guests use more than hardly anything', () => {
