@@ -23,7 +23,8 @@ file cannot be read.
 
 const mostBytes = 64 << 20;
 
-type Ground = Pick<Host, 'files' | 'print' | 'log' | 'sha256' | 'sha512'>;
+/** A machine without a bus will do. */
+export type Ground = Pick<Host, 'print' | 'log' | 'sha256' | 'sha512'> & Readonly<{ files: Pick<Host['files'], 'read'> }>;
 
 export async function run(host: Ground, name: string, args: readonly string[]): Promise<number> {
   const key = argv.list(argv.matching(/^[0-9a-f]{64}$/, '32 bytes in hex'));

@@ -5,7 +5,6 @@ import * as assert from 'uvu/assert';
 import * as verify from '../../agent/cli-verify.ts';
 import { fail, ok } from '../../agent/core/result.ts';
 import { portable } from '../../agent/crypto/sha.ts';
-import type { Host } from '../../agent/ports/host.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
 import { hexOf } from '../../agent/wire/form.ts';
@@ -23,14 +22,14 @@ const keys = ['root', 'node'].map((who) => hexOf(story.keyOf(who as story.Who)))
 
 async function run(...args: string[]): Promise<Readonly<{ status: number; printed: string; logged: string }>> {
   let [printed, logged] = ['', ''];
-  const host: Pick<Host, 'files' | 'print' | 'log' | 'sha256' | 'sha512'> = {
+  const host: verify.Ground = {
     ...portable,
     files: {
       read: (path: string) => {
         const text = files[path];
         return text === undefined ? fail('ENOENT', path, 'no such file') : ok(new TextEncoder().encode(text));
       },
-    } as Host['files'],
+    },
     print: (text) => {
       printed += text;
     },
