@@ -9,7 +9,7 @@ import { render } from './bench.ts';
 import { median, type Part } from './enforce-tools.ts';
 
 const machine = 'x86_64-6.12';
-const rounds = 5;
+const rounds = 9;
 const bytes = 8_000_000;
 const least = 0.97;
 const ways = ['pull', 'push'] as const;
