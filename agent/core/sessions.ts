@@ -133,8 +133,10 @@ function next(now: Now, id: KeyId, state: State, event: Exclude<Serving, { kind:
       });
       return rest({ ...told, cost: millis(3 * event.took) }, shows);
     }
-    case 'unsealed':
-      return rest(state, [log(`receipts: could not be sealed: ${text(event.fault)}`)]);
+    case 'unsealed': {
+      const { state: told, effects } = dropAskers(state, event.fault);
+      return rest(told, [log(`receipts: could not be sealed: ${text(event.fault)}`), ...effects]);
+    }
     case 'witnessed': {
       const { session, sequence } = event.link;
       const mark = { kind: 'witnessed', session, sequence, signature: event.signature } as const;
@@ -220,7 +222,7 @@ function answersOf({ askers }: State, session: SessionId, outcome: Result<Settle
 }
 const without = <K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> => new Map([...map].filter(([k]) => k !== key));
 
-/** Nobody waits for an enforcer that does not answer. Whoever was to get a first place gets none. */
+/** Nobody waits for an enforcer that does not answer, or for a full flash. Whoever was to get a first place gets none. */
 function dropAskers(state: State, why: Fault): Step {
   let next = state;
   const effects: Effect[] = [];

@@ -6,8 +6,8 @@ import type { Files } from '../../agent/ports/host.ts';
 export type Write = Readonly<{ path: string; before: Uint8Array; after: Uint8Array; kind: 'append' | 'replace' }>;
 export type Flash = Files &
   Readonly<{ writes: readonly Write[]; hold(path: string, bytes: Uint8Array): void; set(trouble: Trouble): void }>;
-/** cut: half of what is appended stays there. */
-export type Trouble = 'none' | 'read-only' | 'full' | 'cut';
+/** cut: half of what is appended stays there. dead: nothing is written any more. */
+export type Trouble = 'none' | 'read-only' | 'full' | 'cut' | 'dead';
 
 export function flash(): Flash {
   const contents = new Map<string, Uint8Array>();
@@ -18,6 +18,7 @@ export function flash(): Flash {
   };
   function put(kind: Write['kind'], path: string, after: Uint8Array): Result<void> {
     if (trouble === 'read-only') return fail('EROFS', path, 'read-only');
+    if (trouble === 'dead') return fail('EIO', path, 'dead');
     if (trouble === 'full') return fail('ENOSPC', path, 'no space left');
     const before = contents.get(path) ?? new Uint8Array();
     if (trouble === 'cut' && kind === 'append') {

@@ -56,7 +56,8 @@ async function play(kind: Kind, story: Story, { id = 'roof-1', to, brokers, grou
     ...(ground !== undefined && { ground }),
   });
   try {
-    await home.run('enforcer');
+    const enforcer = await home.run('enforcer');
+    await enforcer.says(/weir\.enforcer is there/);
     const run = (): Promise<Guest> => (kind === 'wasm' ? home.run('agent') : home.runNative('agent'));
     await inTime(story({ home, line, run }), () => lines);
   } finally {

@@ -271,6 +271,18 @@ deaths('full flash, it seals when there is room again', async () => {
   await g.pass(minutes(20));
   assert.is(examined(g, session).sessions[0]?.counted.down, 5_000_000n);
 });
+deaths('full flash, whoever ends a session hears that it cannot be written yet; it ends all the same', async () => {
+  const g = await begun();
+  const { session } = g.session('ann');
+  passed(g, 5000);
+  g.files.set('full');
+  const got = await g.ask((ticket) => ({ kind: 'dismissed', ticket, name: 'ann' }));
+  assert.is(!got.ok && got.fault.code, 'ENOSPC');
+  assert.is(g.kernel.held(key('a')), undefined);
+  g.files.set('none');
+  await g.pass(minutes(1));
+  assert.equal([g.loop().table().size, examined(g, session).sessions[0]?.final], [0, 'revoked']);
+});
 deaths.run();
 
 const clocks = suite('the clock');
