@@ -244,7 +244,8 @@ function disappoint(state: State, session: SessionId, why: Fault): Step {
   const { sequence, digest } = s.head;
   const over = { kind: 'ended', session, sequence, digest, acknowledged: 0 } as const;
   return {
-    state: { ...state, askers, table: without(state.table, session) },
+    // Should it have a place, the next round evicts it.
+    state: { ...state, askers, isStale: true, table: without(state.table, session) },
     effects: [{ kind: 'note', marks: [over], urgent: true }, ...told],
   };
 }
