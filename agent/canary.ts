@@ -124,7 +124,8 @@ async function prove({ host, rules, tunnel }: Means, key: PeerKey, slot: Slot, w
 const ways: readonly Way[] = ['up', 'down'];
 const pause = millis(25);
 const again = 20;
-const patience = 5000;
+// WireGuard calls again after 5 s where its first call was lost.
+const patience = 7000;
 const probe = 8;
 const flood: readonly number[] = Array(6).fill(1000);
 
