@@ -165,4 +165,9 @@ agent('countersigned: a consumer with keys of its own agrees with each receipt, 
   }
 });
 
+agent('nobody but root grants, ends or reads', async ({ it }) => {
+  for (const method of ['friend_add', 'friend_top_up', 'friend_remove', 'friend_list', 'receipts'])
+    assert.is((await it.agent.call('weir', method, [], patience)).ok, false, method);
+});
+
 agent.run();
