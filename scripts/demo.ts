@@ -1,109 +1,85 @@
-// The demo: everything around Weir's processes is started on loopback, then the processes, each in a WebAssembly engine; says in plain words
-// what happens.
+// The demo: opens a stage, has the story told on it, and sums up. Ends by itself, or by Ctrl-C at any moment; nothing is left behind.
 
-import { connect } from '../agent/adapters/mqtt-link.ts';
-import { seconds } from '../agent/core/brand.ts';
-import { text } from '../agent/core/result.ts';
-import { host } from '../agent/host/node.ts';
-import type { Message } from '../agent/ports/link.ts';
-import * as cbor from '../agent/wire/cbor.ts';
-import * as house from '../test/fakes/house.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import * as real from './demo-real.ts';
+import * as simulated from './demo-simulated.ts';
+import type { Stage } from './demo-stage.ts';
+import * as story from './demo-story.ts';
 
-const help = `scripts/demo [--once]
+const help = `scripts/demo [--simulated] [--stay]
 
-Starts on this machine, on loopback and on free ports:
-  a broker       Mosquitto with TLS and a password
-  a bus          a stand-in for the router's ubusd, rpcd and netifd, with a UCI config for Weir
-  an enforcer    the process with power, in a WebAssembly engine
-  an agent       the process with a network, in another
-and shows what they do until Ctrl-C. Nothing is left behind.
-  --once    ends by itself when the agent's birth has been seen
+A friend gets a quota, uses it, is topped up; the agent is killed; a consumer lies; receipts are checked. As root on this machine's kernel, in
+network namespaces of its own; else, and with --simulated, in WebAssembly over a kernel of numbers, and every line says so. Takes about two
+minutes, ends with 0 when all was as promised, and leaves nothing behind.
+  --stay    keeps everything up at the end, until Ctrl-C
 `;
 
-const fieldNames = ['', 'version of this map', 'node', 'version of Weir', 'host', 'boot id', 'seconds powered on'];
-const args = process.argv.slice(2);
-const once = args[0] === '--once';
-if (args[0] === '--help') {
+function read(): Readonly<{ isSimulated: boolean; stays: boolean; isHelp: boolean }> {
+  try {
+    const options = { simulated: { type: 'boolean' }, stay: { type: 'boolean' }, help: { type: 'boolean' } } as const;
+    const { values } = parseArgs({ options });
+    return { isSimulated: values.simulated === true, stays: values.stay === true, isHelp: values.help === true };
+  } catch (error) {
+    process.stderr.write(`demo: ${(error as Error).message}\n\n${help}`);
+    process.exit(2);
+  }
+}
+
+const { isSimulated, stays, isHelp } = read();
+if (isHelp) {
   process.stdout.write(help);
   process.exit(0);
 }
-if (args.length > (once ? 1 : 0)) {
-  process.stderr.write(`demo: no such option: ${args.join(' ')}\n\n${help}`);
-  process.exit(2);
-}
 
-let open = true;
-const say = (line: string): void => {
-  if (open) process.stdout.write(`${line}\n`);
+// Whatever is made on the way lies in one folder, and goes with it.
+const folder = mkdtempSync(join(tmpdir(), 'weir-demo-'));
+process.env['TMPDIR'] = folder;
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+let isOver = false;
+const label = isSimulated ? 'simulated ' : '';
+const say = (text: string): void => {
+  if (!isOver) for (const line of text.split('\n')) process.stdout.write(`${`${label}${line}`.trimEnd()}\n`);
 };
-let home: house.House | null = null;
+let opening: Promise<Stage> | null = null;
 
-async function end(status: number): Promise<void> {
-  open = false;
-  await home?.close();
+async function end(status: number, words: string): Promise<never> {
+  say(words);
+  isOver = true;
+  const stage = await opening?.catch(() => null);
+  await stage?.close();
   process.exit(status);
 }
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => {
-    if (!open) return;
-    say(`\n${signal}: everything is stopped and removed.`);
-    void end(once ? 1 : 0);
+    if (!isOver) void end(0, `\n${signal}: everything is stopped and removed.`);
   });
-}
 
-function show({ topic, payload }: Message): void {
-  const decoded = cbor.decode(payload);
-  const fields = decoded.ok && decoded.value instanceof Map ? decoded.value : null;
-  if (fields === null) say(`   Somebody published on ${topic} what Weir would not.`);
-  else if (topic.endsWith('/state')) say(`   The broker has ${topic}: the node is ${fields.get(1) === 1 ? 'here' : 'gone'}.`);
-  else {
-    say(`   The broker has ${topic}, ${payload.length} bytes, and in them:`);
-    for (const [key, field] of fields) say(`     ${String(key).padEnd(3)}${String(fieldNames[Number(key)]).padEnd(22)}${field}`);
-  }
-}
-
-/** Resolves when the agent's presence has come through the broker. */
-function watch({ broker: { user, password, port } }: house.House): Promise<void> {
-  return new Promise((seen, failed) => {
-    const options = { to: { address: '127.0.0.1', port }, clientId: 'demo', user, password, keepAlive: seconds(60), patience: seconds(10) };
-    const link = connect(
-      host,
-      { ...options, version: '5' },
-      {
-        connected: () => link.subscribe('weir/#', 1, () => undefined),
-        received(message) {
-          show(message);
-          if (message.topic.endsWith('/state')) seen();
-        },
-        closed: (why) => failed(new Error(why === null ? 'closed' : text(why))),
-      },
-    );
-  });
-}
-
-/** Ends only by failing. */
-async function play({ run }: house.House): Promise<never> {
-  say('3. The enforcer starts, in WebAssembly:');
-  await (await run('enforcer')).says(/is there/);
-  say('4. The agent starts, in WebAssembly. It asks the enforcer for its settings, finds the broker by name and connects:');
-  const how = await (await run('agent')).ended;
-  throw new Error(`the agent ended: ${how.ok ? `status ${how.value}` : text(how.fault)}`);
+function sumUp(proofs: readonly story.Proof[]): void {
+  const width = Math.max(...proofs.map(({ what }) => what.length));
+  say('\nWhat was shown:');
+  for (const { what, shown, holds } of proofs) say(`  ${holds ? 'yes' : 'NO '}  ${what.padEnd(width)}  ${shown}`);
 }
 
 try {
-  home = await house.open((role, line) => say(`    ${role.padEnd(9)}${line}`));
-  const { broker, config } = home;
-  say(`1. A broker is up: Mosquitto on 127.0.0.1:${broker.tlsPort}, with TLS and a password.`);
-  say('2. A router is up, as far as its bus goes. Its /etc/config/weir:');
-  say(config.trim().replace(broker.password, '…').replace(/^/gm, '    '));
-  await Promise.race([watch(home), play(home)]);
-  if (once) await end(0);
-  say('5. All is up. Ctrl-C ends it.');
-} catch (error) {
-  // Ctrl-C strikes the broker as it strikes us: what breaks by it is no failure of the demo. We hear of it in the next turn at the latest.
-  for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
-  if (open) {
-    say(`The demo failed: ${error}`);
-    await end(1);
+  say(`Weir, ${isSimulated ? 'simulated: no traffic, no kernel, no root' : "on this machine's kernel"}. Everything is made ready …`);
+  opening = isSimulated ? simulated.open() : real.open();
+  const stage = await opening;
+  const proofs = await story.tell(stage, folder, say);
+  sumUp(proofs);
+  if (stays) {
+    say('\nEverything stays up. Ctrl-C ends it.');
+    for (const hint of stage.hints) say(`  ${hint}`);
+  } else {
+    const isKept = proofs.every(({ holds }) => holds);
+    await end(isKept ? 0 : 1, isKept ? '\nEverything was as promised. Nothing is left behind.' : '\nNot everything was as promised.');
   }
+} catch (error) {
+  // Ctrl-C strikes all that we started as it strikes us: what breaks by it is no failure of the demo. We hear of it in the next turn at the
+  // latest.
+  for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
+  if (!isOver) await end(1, `\nThe demo failed: ${error}`);
 }

@@ -27,6 +27,8 @@ export type Ground = Readonly<{
   /** Tells a consumer its router's public key (the ground's own by default), and makes it forget what they had agreed on. Before that it
    *  sends nothing: a handshake that meets no peer is tried again only after 5 s. */
   connect(name: string, router?: string): Promise<void>;
+  /** Takes a consumer's tunnel away, for one that brings its own. */
+  bare(name: string): Promise<void>;
   /** Ends every process; the kernel takes the rest. */
   close(): Promise<void>;
 }>;
@@ -118,6 +120,11 @@ export async function createGround(options: topology.Options = {}): Promise<Grou
         const device = { PrivateKey: find(consumers, name).keys.secret, FwMark: topology.mark };
         const endpoint = `${at.wan.v4}:${at.tunnel.port}`;
         await wireguard.configure(place(name), 'wg0', device, { key: router, allowed: ['0.0.0.0/0', '::/0'], endpoint });
+      },
+      async bare(name) {
+        await place(name).run(['ip', 'link', 'delete', 'wg0']);
+        for (const family of ipv6 ? ['-4', '-6'] : ['-4'])
+          await place(name).run(['ip', family, ...topology.consumerRule.replace('add', 'delete').split(' ')]);
       },
       close,
     };
