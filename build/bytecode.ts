@@ -8,8 +8,11 @@ import { join } from 'node:path';
 
 export type Program = Readonly<{ name: string; source: string; isEntry: boolean }>;
 
-/** `compiler` is the program that openwrt/weir/src/compile.c becomes. */
-export function bytecode(compiler: string, programs: readonly Program[]): string {
+/** What the binary runs when it is given no role. */
+export const asCommand = (source: string): Program => ({ name: 'cli.js', source, isEntry: true });
+
+/** `compiler` is the program that openwrt/weir/src/compile.c becomes; `hasCompiler` puts the engine's own beside the modules. */
+export function bytecode(compiler: string, programs: readonly Program[], { hasCompiler = false } = {}): string {
   const folder = mkdtempSync(join(tmpdir(), 'weir-bytecode-'));
   try {
     const modules = [...programs]
@@ -20,7 +23,7 @@ export function bytecode(compiler: string, programs: readonly Program[]): string
         execFileSync(compiler, [name, from, to], { stdio: ['ignore', 'inherit', 'inherit'] });
         return { name, isEntry, bytes: readFileSync(to) };
       });
-    return table(modules);
+    return `${table(modules)}compile_t *const script_compiler = ${hasCompiler ? 'compile_file' : 'NULL'};\n`;
   } finally {
     rmSync(folder, { recursive: true });
   }

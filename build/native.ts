@@ -78,11 +78,17 @@ export async function native(target: Target, programs?: readonly Program[]): Pro
   return path;
 }
 
-/** As if the router brought mbedTLS: a binary to be weighed, not to be run. */
-export async function nativeWithoutTls(target: Target): Promise<string> {
+/** Runs modules from files (--script): for tests. No role is inside. */
+export async function interpreter(target: Target): Promise<string> {
+  const brought = sources();
+  return join(await link(toolchains[target], brought, bytecode(await compiler(brought), [], { hasCompiler: true })), 'weir');
+}
+
+/** As a package of a distribution would be: its C library and mbedTLS are the router's. To be weighed, not to be run. */
+export async function nativeBorrowing(target: Target): Promise<string> {
   const brought = sources();
   const table = bytecode(await compiler(brought), await roles());
-  return join(await link(toolchains[target], brought, table, false), 'weir');
+  return join(await link(toolchains[target], brought, table, true), 'weir');
 }
 
 async function roles(): Promise<Program[]> {
@@ -211,24 +217,43 @@ async function compiler(brought: Sources): Promise<string> {
   return join(folder, 'compile');
 }
 
-async function link(tools: Toolchain, brought: Sources, table: string, hasTls = true): Promise<string> {
+async function link(tools: Toolchain, brought: Sources, table: string, borrows = false): Promise<string> {
   const { quickjs, mbedtls, host: ours } = libraries(brought);
   const parts = await runtime(tools);
-  for (const library of hasTls ? [quickjs, mbedtls, ours] : [quickjs, ours]) parts.push(...(await objects(tools, library, brought)));
-  const made = hasTls ? table : `${table}${stubs(ours.files)}`;
-  return kept('weir', [...parts, ...tools.link, digest(layout), made], async (aside) => {
+  for (const library of borrows ? [quickjs, ours] : [quickjs, mbedtls, ours]) parts.push(...(await objects(tools, library, brought)));
+  return kept(borrows ? 'borrowing' : 'weir', [...parts, ...tools.link, digest(layout), table], async (aside) => {
     const modules = join(aside, 'modules.c');
-    writeFileSync(modules, made);
-    const flags = ['-std=gnu11', ...tools.compile, `-I${host}`, `-ffile-prefix-map=${aside}=/weir`];
-    await cc(tools, [...flags, modules, ...parts, ...tools.link, '-Wl,--gc-sections', '-o', join(aside, 'weir'), '-lm', '-lpthread']);
+    writeFileSync(modules, table);
+    const libraries = borrows ? ['-nostdlib', '-fno-lto', '-Wl,-e,main', ...(await borrowed(tools, parts, aside))] : ['-lm', '-lpthread'];
+    // zig has no shared libraries beside -fno-PIC; all but the table is compiled already.
+    const chosen = [...tools.compile, ...tools.link].filter((flag) => !borrows || !['-static', '-fno-PIC'].includes(flag));
+    const flags = ['-std=gnu11', ...chosen, `-I${host}`, `-ffile-prefix-map=${aside}=/weir`, '-Wl,--gc-sections'];
+    await cc(tools, [...flags, modules, ...parts, '-o', join(aside, 'weir'), ...libraries]);
   });
 }
 
-/** Names without code in place of all that these files may want of mbedTLS, weak beside what they define for it; assembler, which no
- *  optimiser looks into. */
-function stubs(files: readonly string[]): string {
-  const wanted = files.flatMap((file) => readFileSync(file, 'utf8').match(/\b(mbedtls|psa)_\w+/g) ?? []);
-  return [...new Set(wanted)].map((name) => `__asm__(".weak ${name}\\n${name}:");\n`).join('');
+/** The libraries that a router brings, by the names they have in OpenWrt 24.10; of what they hold, the names alone. */
+const libraryOf = [
+  { library: 'libmbedtls.so.21', has: /^mbedtls_ssl_/ },
+  { library: 'libmbedx509.so.7', has: /^mbedtls_x509_/ },
+  { library: 'libmbedcrypto.so.16', has: /^(mbedtls|psa)_/ },
+  { library: 'libc.so', has: /^(?!_gp_disp$|__gnu_local_gp$|_GLOBAL_OFFSET_TABLE_$)/ },
+];
+
+async function borrowed(tools: Toolchain, parts: readonly string[], aside: string): Promise<string[]> {
+  const names = (...which: readonly string[]): string[] =>
+    execFileSync('nm', [...which, ...parts], { encoding: 'utf8', maxBuffer: 1 << 26 }).match(/^\w+$/gm) ?? [];
+  const [wanted, defined] = [new Set(names('-j', '-u')), new Set(names('-j', '--defined-only', '--extern-only'))];
+  const missing = [...wanted].filter((name) => !defined.has(name)).sort();
+  const made: string[] = [];
+  for (const { library } of libraryOf) {
+    const [text, file] = [join(aside, `${library}.s`), join(aside, library)];
+    const held = missing.filter((name) => libraryOf.find(({ has }) => has.test(name))?.library === library);
+    writeFileSync(text, held.map((name) => `.globl ${name}\n.type ${name}, %function\n${name}:\n`).join(''));
+    await cc(tools, ['-shared', '-nostdlib', `-Wl,-soname,${library}`, text, '-o', file]);
+    made.push(file);
+  }
+  return made;
 }
 
 /** The folder that `make` filled for these ingredients, now or in an earlier build. */

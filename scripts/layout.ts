@@ -51,7 +51,8 @@ function render(names: readonly string[]): string {
   const head =
     '/* Written by scripts/layout.ts: functions that an enforcer asleep and an agent connected by TLS have run, side by side. A kernel maps 16\n' +
     '   pages for each that is touched, so what is touched should be neighbours. */\n';
-  return `${head}SECTIONS { .text.near : {\n${names.map((name) => `*(.text.${name})\n`).join('')}} } INSERT BEFORE .text;\n`;
+  // MIPS procedure descriptors are a debugger's; `-s` leaves them.
+  return `${head}SECTIONS { /DISCARD/ : { *(.pdr) } .text.near : {\n${names.map((name) => `*(.text.${name})\n`).join('')}} } INSERT BEFORE .text;\n`;
 }
 
 type Running = Readonly<{ says(what: string): Promise<void>; stop(): Promise<string[]> }>;

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
-import { native } from '../build/native.ts';
+import { interpreter } from '../build/native.ts';
 
 const file = process.argv[2];
 if (file === undefined) throw new Error('usage: on-quickjs FILE.test.ts');
@@ -34,7 +34,7 @@ if (node.length > 0) {
   const [output] = bundled.outputFiles;
   if (output === undefined) throw new Error(`${file}: esbuild wrote nothing`);
   writeFileSync(program, output.contents);
-  const run = spawnSync(await native('host'), ['--script', program], { encoding: 'utf8', maxBuffer: 1 << 26 });
+  const run = spawnSync(await interpreter('host'), ['--script', program], { encoding: 'utf8', maxBuffer: 1 << 26 });
   process.stdout.write(run.stdout);
   process.stderr.write(run.stderr);
   process.exitCode = run.status ?? 1;

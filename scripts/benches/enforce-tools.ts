@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build } from 'esbuild';
-import { native } from '../../build/native.ts';
+import { interpreter } from '../../build/native.ts';
 import type { Namespace } from '../../test/net/ground/namespace.ts';
 import type { Order } from './enforce-seats.ts';
 
@@ -34,7 +34,7 @@ export async function make(): Promise<Tools> {
     external: ['weir-host'],
     logLevel: 'warning',
   });
-  const weir = await native('host');
+  const weir = await interpreter('host');
   return {
     send,
     order: async (place, orders) => JSON.parse(await place.run([weir, '--script', seats, JSON.stringify(orders)], { withinMs: 120_000 })),

@@ -1,9 +1,7 @@
 // What receipts cost: sealing and verifying on this machine and on an emulated router, their bytes, and what a day of them writes to flash.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import * as journal from '../../agent/adapters/journal.ts';
 import { millis, seconds } from '../../agent/core/brand.ts';
 import type { Mark } from '../../agent/core/journal.ts';
@@ -16,6 +14,7 @@ import { portable as hashes } from '../../agent/crypto/sha.ts';
 import type { Store } from '../../agent/ports/store.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import { bundleProgram } from '../../build/bundle.ts';
+import { asCommand } from '../../build/bytecode.ts';
 import { native } from '../../build/native.ts';
 import * as clocks from '../../test/fakes/clock.ts';
 import { flash } from '../../test/fakes/flash.ts';
@@ -86,22 +85,15 @@ function speedIn(output: string, count: number): Speed {
 }
 
 async function here(program: string, count: number): Promise<Speed> {
-  const folder = mkdtempSync(join(tmpdir(), 'weir-receipts-'));
-  try {
-    const file = join(folder, 'program.js');
-    writeFileSync(file, program);
-    return speedIn(execFileSync(await native('host'), ['--script', file, String(count)], { encoding: 'utf8', timeout: 300_000 }), count);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const binary = await native('host', [asCommand(program)]);
+  return speedIn(execFileSync(binary, [String(count)], { encoding: 'utf8', timeout: 300_000 }), count);
 }
 
 async function emulated(program: string, count: number): Promise<Speed> {
   const { output, status } = await runRouter({
     machine: 'mipsel',
-    binary: readFileSync(await native('mipsel_24kc')),
-    files: { '/program.js': { bytes: program } },
-    script: `weir --script /program.js ${count}`,
+    binary: readFileSync(await native('mipsel_24kc', [asCommand(program)])),
+    script: `weir ${count}`,
     timeoutMs: 600_000,
     countsInstructions: true,
   });

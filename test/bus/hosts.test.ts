@@ -10,7 +10,7 @@ import { millis } from '../../agent/core/brand.ts';
 import { host } from '../../agent/host/node.ts';
 import { runWasm } from '../../agent/host/wasm.ts';
 import { bundleProgram } from '../../build/bundle.ts';
-import { native } from '../../build/native.ts';
+import { interpreter } from '../../build/native.ts';
 import { assertPassed } from '../host/fixture.ts';
 import { fake } from './ground.ts';
 
@@ -28,7 +28,7 @@ hosts('QuickJS, native', async () => {
     const program = join(folder, 'bus.js');
     writeFileSync(program, await source());
     const place = JSON.stringify({ name: `${ground.name}, on QuickJS`, paths: ground.paths, guest: ground.guest });
-    const child = spawn(await native('host'), ['--script', program, place], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 });
+    const child = spawn(await interpreter('host'), ['--script', program, place], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk;

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { native } from '../../build/native.ts';
+import { asCommand } from '../../build/bytecode.ts';
+import { interpreter, native } from '../../build/native.ts';
 
 const binary = await native('host', [
   {
@@ -23,7 +24,7 @@ const binary = await native('host', [
     isEntry: true,
   },
 ]);
-const empty = await native('host', []);
+const empty = await interpreter('host');
 const folder = mkdtempSync(join(tmpdir(), 'weir-options-'));
 
 function run(program: string, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
@@ -47,8 +48,16 @@ const chosen = [
   { name: 'no such module', args: ['enforcer', 'x'], want: 'no module nowhere.js inside' },
   { name: 'the host takes its options off', args: ['--memory', '4096', '--stack', '128', 'agent'], want: 'agent []' },
   { name: 'an option of the command line', args: ['--version'], want: 'cli shared ["--version"]' },
+  { name: 'no file is run', args: ['--script', '/x.js'], want: 'cli shared ["--script","/x.js"]' },
 ];
 for (const c of chosen) roles(c.name, () => assert.equal(run(binary, ...c.args), { status: 0, stdout: c.want, stderr: '' }));
+roles('no text becomes code', async () => {
+  const source = `import { print } from 'weir-host';
+    const made = (f) => f.constructor;
+    const ways = [globalThis.eval, Function, made(async () => {}), made(function* () {}), made(async function* () {})];
+    for (const way of ways) try { way('1'); print('ran '); } catch (e) { print(e.message + '; '); }`;
+  assert.is(run(await native('host', [asCommand(source)])).stdout, 'eval is not supported; '.repeat(5));
+});
 roles.run();
 
 const options = suite('options');
@@ -155,7 +164,7 @@ ends('after modules beside it', () => {
 ends('cleanly, also in the midst of a module', async () => {
   const file = join(folder, 'program.js');
   writeFileSync(file, "import { exit, onEvent } from 'weir-host'; onEvent(() => {}); exit(2); await 0;");
-  assert.equal(run(await native('asan', []), '--script', file), { status: 2, stdout: '', stderr: '' });
+  assert.equal(run(await interpreter('asan'), '--script', file), { status: 2, stdout: '', stderr: '' });
 });
 ends.run();
 

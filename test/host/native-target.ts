@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bundleProgram } from '../../build/bundle.ts';
+import { asCommand, type Program } from '../../build/bytecode.ts';
 import { native, type Target } from '../../build/native.ts';
 import { INTERPRETER, MIPS_ABI_FLAGS, readElf } from './elf.ts';
 
@@ -20,9 +21,9 @@ const expected: Readonly<Partial<Record<Target, Expected>>> = {
 };
 
 /** Bytecode made here and run there, so a wrong byte order shows as well. */
-async function program(): Promise<{ name: string; source: string; isEntry: boolean }[]> {
+async function program(): Promise<Program[]> {
   const { entry, modules } = await bundleProgram('test/host/arithmetic.ts');
-  return [{ name: 'cli.js', source: String(modules.get(entry)), isEntry: true }];
+  return [asCommand(String(modules.get(entry)))];
 }
 
 function run(command: string, ...args: string[]): string {

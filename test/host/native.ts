@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bundleProgram } from '../../build/bundle.ts';
-import { native } from '../../build/native.ts';
+import { asCommand } from '../../build/bytecode.ts';
+import { interpreter, native } from '../../build/native.ts';
 import { survivesKilling } from './crash.ts';
 import { assertPassed, bundleConformance, startFixture } from './fixture.ts';
 
@@ -30,28 +31,18 @@ export function conformNatively(target: 'host' | 'asan'): void {
   const test = suite(target);
   test('conforms', async () => {
     const { fixture, close } = await startFixture();
-    const folder = mkdtempSync(join(tmpdir(), 'weir-native-'));
     try {
-      const program = join(folder, 'conformance.js');
-      writeFileSync(program, await bundleConformance());
-      const { status, output } = await run(await native(target), ['--script', program, JSON.stringify(fixture)]);
+      const binary = await native(target, [asCommand(await bundleConformance())]);
+      const { status, output } = await run(binary, [JSON.stringify(fixture)]);
       assert.is(status, 0);
       assertPassed(output);
     } finally {
       close();
-      rmSync(folder, { recursive: true });
     }
   });
   test('a killed writer leaves the old file or the new one', async () => {
     const { entry, modules } = await bundleProgram('test/host/conformance/writer-program.ts');
-    const folder = mkdtempSync(join(tmpdir(), 'weir-native-'));
-    try {
-      const program = join(folder, entry);
-      writeFileSync(program, String(modules.get(entry)));
-      await survivesKilling(await native(target), '--script', program);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    await survivesKilling(await native(target, [asCommand(String(modules.get(entry)))]));
   });
   test('a connection that was reset before it was looked at is closed', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'weir-native-'));
@@ -71,7 +62,7 @@ export function conformNatively(target: 'host' | 'asan'): void {
       while (!isOver());`,
     );
     try {
-      const { status, output } = await run(await native(target, []), ['--script', program], 20_000);
+      const { status, output } = await run(await interpreter(target), ['--script', program], 20_000);
       assert.is(output, 'closed ECONNRESET');
       assert.is(status, 0);
     } finally {
@@ -93,7 +84,7 @@ export function conformNatively(target: 'host' | 'asan'): void {
       while (!isOver() || monotonic() < begun + 2 * deadline);`,
     );
     try {
-      const { status, output } = await run(await native(target, []), ['--script', program], 20_000);
+      const { status, output } = await run(await interpreter(target), ['--script', program], 20_000);
       assert.is(output, 'exited exited 0');
       assert.is(status, 0);
     } finally {

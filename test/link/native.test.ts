@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bundleProgram } from '../../build/bundle.ts';
-import { native } from '../../build/native.ts';
+import { interpreter } from '../../build/native.ts';
 import { startFixture } from './fixture.ts';
 
 const test = suite('native');
@@ -14,7 +14,7 @@ test('converses', async () => {
   const dir = join('build/out/run', `link-${process.pid}`);
   mkdirSync(dir, { recursive: true });
   for (const [name, source] of modules) writeFileSync(join(dir, name), source);
-  const binary = await native('host');
+  const binary = await interpreter('host');
   const { fixture, close } = await startFixture();
   try {
     const child = spawn(binary, ['--script', join(dir, entry), JSON.stringify(fixture)], { stdio: 'inherit', timeout: 60_000 });

@@ -1,8 +1,6 @@
 // QuickJS: its memory under a ceiling, its modules from the embedded table or from files, its jobs, and what happens to errors nobody
 // caught. Knows no handle.
 
-#include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,27 +185,6 @@ bool has_role(const char *role) {
   return module != NULL && module->is_entry;
 }
 
-static JSValue compile_file(JSContext *ctx, const char *path) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-  if (file == NULL) return throw_errno(ctx, errno, path);
-  char *source = NULL;
-  size_t length = 0, room = 0, got;
-  do {
-    room = room == 0 ? 65536 : room * 2;
-    source = realloc(source, room + 1);
-    if (source == NULL) out_of_memory();
-    got = fread(source + length, 1, room - length, file);
-    length += got;
-  } while (length == room);
-  source[length] = '\0';
-  JSValue module = ferror(file) ? throw_errno(ctx, errno, path)
-                                : JS_Eval(ctx, source, length, path, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
-  fclose(file);
-  free(source);
-  return module;
-}
-
 /* What was read is on the heap now. The kernel may have the pages of the file back; whole ones, since what stands beside may be written. */
 static void let_go_of_bytecode(void) {
   const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -215,23 +192,41 @@ static void let_go_of_bytecode(void) {
   if (from < to && madvise((void *)from, to - from, MADV_DONTNEED) != 0) abort();
 }
 
-static JSValue read_module(JSContext *ctx, const char *name) {
-  const struct module *module = find_module(name);
-  if (module == NULL) return JS_ThrowReferenceError(ctx, "no module %s inside", name);
-  JSValue value = JS_ReadObject(ctx, module->bytes, module->length, JS_READ_OBJ_BYTECODE);
-  let_go_of_bytecode();
-  return value;
-}
-
-static JSModuleDef *load_module(JSContext *ctx, const char *name, void *opaque) {
-  const struct options *options = opaque;
-  if (strcmp(name, "weir-host") == 0) return open_module(ctx, options->argc, options->argv);
-  JSValue value = options->is_file ? compile_file(ctx, name) : read_module(ctx, name);
+JSModuleDef *module_of(JSContext *ctx, JSValue value) {
   if (JS_IsException(value)) return NULL;
   /* The context owns its modules; the value is only a way to point at one. */
   JSModuleDef *definition = JS_VALUE_GET_PTR(value);
   JS_FreeValue(ctx, value);
   return definition;
+}
+
+static JSModuleDef *read_module(JSContext *ctx, const char *name) {
+  const struct module *module = find_module(name);
+  if (module == NULL) return module_of(ctx, JS_ThrowReferenceError(ctx, "no module %s inside", name));
+  JSValue value = JS_ReadObject(ctx, module->bytes, module->length, JS_READ_OBJ_BYTECODE);
+  let_go_of_bytecode();
+  return module_of(ctx, value);
+}
+
+static JSModuleDef *load_module(JSContext *ctx, const char *name, void *opaque) {
+  const struct options *options = opaque;
+  if (strcmp(name, "weir-host") == 0) return open_module(ctx, options->argc, options->argv);
+  return options->is_file ? script_compiler(ctx, name) : read_module(ctx, name);
+}
+
+/* JS_NewContext without what nothing here is written with: the compiler (script.c), Proxy, WeakRef. */
+static JSContext *open_context(JSRuntime *runtime) {
+  JSContext *ctx = JS_NewContextRaw(runtime);
+  if (ctx == NULL) abort();
+  JS_AddIntrinsicBaseObjects(ctx);
+  JS_AddIntrinsicDate(ctx);
+  JS_AddIntrinsicStringNormalize(ctx);
+  JS_AddIntrinsicRegExp(ctx);
+  JS_AddIntrinsicJSON(ctx);
+  JS_AddIntrinsicMapSet(ctx);
+  JS_AddIntrinsicTypedArrays(ctx);
+  JS_AddIntrinsicPromise(ctx);
+  return ctx;
 }
 
 int run(const struct options *options) {
@@ -242,8 +237,7 @@ int run(const struct options *options) {
   if (options->stack != 0) JS_SetMaxStackSize(runtime, options->stack);
   JS_SetModuleLoaderFunc(runtime, NULL, load_module, (void *)options);
   JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
-  JSContext *ctx = JS_NewContext(runtime);
-  if (ctx == NULL) abort();
+  JSContext *ctx = open_context(runtime);
 
   JSValue promise = JS_LoadModule(ctx, "", options->entry);
   if (JS_IsException(promise)) abort();

@@ -9,15 +9,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "modules.h"
 #include "weir.h"
 
 static const char usage[] =
     "usage: weir [--memory KB] [--stack KB] [ROLE] [ARGUMENTS]\n"
-    "       weir [--memory KB] [--stack KB] --script FILE.js [ARGUMENTS]\n"
     "  --memory KB     ceiling of the JavaScript heap; the process ends with status 70 when it needs more\n"
     "  --stack KB      ceiling of the JavaScript stack\n"
-    "  --script FILE   runs a module from a file, for development and tests\n"
     "  --host-help     this text\n";
+static const char script_usage[] = "  --script FILE   in place of a role: runs a module from a file, for development and tests\n";
 
 static size_t kilobytes(const char *option, const char *text) {
   char *end = NULL;
@@ -54,12 +54,13 @@ int main(int argc, char **argv) {
       options.memory = kilobytes(option, value);
     } else if (strcmp(option, "--stack") == 0) {
       options.stack = stack_size(option, value);
-    } else if (strcmp(option, "--script") == 0) {
+    } else if (script_compiler != NULL && strcmp(option, "--script") == 0) {
       if (value == NULL) die(EXIT_USAGE, "--script wants a file");
       options.entry = value;
       options.is_file = true;
     } else if (strcmp(option, "--host-help") == 0) {
       fputs(usage, stdout);
+      if (script_compiler != NULL) fputs(script_usage, stdout);
       return 0;
     } else {
       break; /* a role, or an option of the command line in it */

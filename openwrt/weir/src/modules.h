@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct JSContext;
+struct JSModuleDef;
+
 struct module {
   const char *name; /* NULL ends the table */
   const uint8_t *bytes;
@@ -18,5 +21,10 @@ extern const struct module modules[];
 /* That of all of them. */
 extern const uint8_t bytecode[];
 extern const size_t bytecode_length;
+
+/* Of files (--script); NULL in what is made for routers. */
+typedef struct JSModuleDef *compile_t(struct JSContext *ctx, const char *path);
+extern compile_t *const script_compiler;
+compile_t compile_file; /* script.c */
 
 #endif

@@ -2,6 +2,10 @@
 // little-endian and swaps it when a big-endian machine loads it, but forgets the regular expressions in it.
 
 #include "cutils.h"
+#include "libunicode.h"
+
+/* Without \p{…}, whose tables of scripts and categories are larger than all the rest of this file. */
+#undef CONFIG_ALL_UNICODE
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #define get_u16(at) bswap16(get_u16(at))

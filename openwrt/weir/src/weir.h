@@ -49,6 +49,8 @@ struct options {
 int run(const struct options *options);
 bool has_role(const char *name);
 size_t memory_used(JSContext *ctx);
+/* Of what the engine read or compiled; NULL after an exception. */
+JSModuleDef *module_of(JSContext *ctx, JSValue value);
 void report_exception(JSContext *ctx, JSValueConst exception);
 /* Runs what promises left to do. */
 void run_jobs(JSContext *ctx);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { bundleProgram } from '../../../build/bundle.ts';
-import { native } from '../../../build/native.ts';
+import { interpreter } from '../../../build/native.ts';
 import { assertPassed } from '../fixture.ts';
 
 const limitMs = 60_000;
@@ -21,7 +21,7 @@ export async function withProgram<T>(
     const bundled = await bundleProgram(entry);
     const program = join(folder, bundled.entry);
     writeFileSync(program, String(bundled.modules.get(bundled.entry)));
-    const host = await native('host');
+    const host = await interpreter('host');
     const start = (...args: readonly string[]): ChildProcess =>
       spawn(host, ['--script', program, ...args], { stdio: ['ignore', 'pipe', 'inherit'], timeout: limitMs, killSignal: 'SIGKILL' });
     return await use(folder, start);

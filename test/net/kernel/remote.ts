@@ -7,7 +7,7 @@ import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleProgram } from '../../../build/bundle.ts';
-import { native } from '../../../build/native.ts';
+import { interpreter } from '../../../build/native.ts';
 import type { Namespace } from '../ground/namespace.ts';
 import * as json from './json.ts';
 
@@ -32,7 +32,7 @@ let program: Promise<Readonly<{ source: string; binary: string }>> | undefined;
 
 async function make(): Promise<Readonly<{ source: string; binary: string }>> {
   const { entry, modules } = await bundleProgram('test/net/kernel/program.ts');
-  return { source: String(modules.get(entry)), binary: await native('host') };
+  return { source: String(modules.get(entry)), binary: await interpreter('host') };
 }
 
 const patienceMs = 20_000;

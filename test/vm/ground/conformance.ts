@@ -1,10 +1,9 @@
 // Runs the conformance program on our own binary where this machine's processor is another one. Knows nothing of what it checks.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { demand } from '../../../build/apt.ts';
+import { asCommand, type Program } from '../../../build/bytecode.ts';
 import { native, type Target } from '../../../build/native.ts';
 import type { Fixture } from '../../host/conformance/fixture.ts';
 import { assertPassed, bundleConformance, startFixture } from '../../host/fixture.ts';
@@ -20,9 +19,9 @@ export const conformInRouter = (machine: Machine, target: Target): Promise<void>
     const seen = JSON.stringify({ ...fixture, temp: '/tmp', unix: null, tcp6: null, udp6: null });
     return runRouter({
       machine,
-      binary: readFileSync(await native(target)),
-      files: { '/conformance.js': { bytes: program }, '/fixture.json': { bytes: seen.replaceAll('"127.0.0.1"', `"${host}"`) } },
-      script: 'weir --script /conformance.js "$(cat /fixture.json)"',
+      binary: readFileSync(await native(target, [program])),
+      files: { '/fixture.json': { bytes: seen.replaceAll('"127.0.0.1"', `"${host}"`) } },
+      script: 'weir "$(cat /fixture.json)"',
       timeoutMs: limitMs,
     });
   });
@@ -31,23 +30,16 @@ export const conformInRouter = (machine: Machine, target: Target): Promise<void>
 export const conformUnderQemu = (qemu: string, target: Target): Promise<void> =>
   conform(async (program, fixture) => {
     demand({ [qemu]: 'qemu-user-static' });
-    const folder = mkdtempSync(join(tmpdir(), 'weir-qemu-'));
-    try {
-      const file = join(folder, 'conformance.js');
-      writeFileSync(file, program);
-      const argv = [qemu, await native(target), '--script', file, JSON.stringify(fixture)];
-      const { stdout, stderr, status, inTime } = await runBounded(argv, limitMs);
-      if (status === null) throw new Error(`${qemu} ${inTime ? 'was killed' : 'ran out of time'}\n${stdout}${stderr}`);
-      return { output: `${stdout}${stderr}`, status };
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    const argv = [qemu, await native(target, [program]), JSON.stringify(fixture)];
+    const { stdout, stderr, status, inTime } = await runBounded(argv, limitMs);
+    if (status === null) throw new Error(`${qemu} ${inTime ? 'was killed' : 'ran out of time'}\n${stdout}${stderr}`);
+    return { output: `${stdout}${stderr}`, status };
   });
 
-async function conform(run: (program: string, fixture: Fixture) => Promise<Outcome>): Promise<void> {
+async function conform(run: (program: Program, fixture: Fixture) => Promise<Outcome>): Promise<void> {
   const { fixture, close } = await startFixture();
   try {
-    const { output, status } = await run(await bundleConformance(), fixture);
+    const { output, status } = await run(asCommand(await bundleConformance()), fixture);
     // The runner counts what it reads there.
     process.stdout.write(output);
     assert.is(status, 0);

@@ -23,8 +23,7 @@ export async function startTunnel({ in: place, keys }: Ground): Promise<void> {
 
 // ── Traffic of c ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const traffic = async <T>(shell: Shell, words: string): Promise<T> =>
-  JSON.parse(await shell.run(`weir --script /traffic.js ${words}`)) as T;
+const traffic = async <T>(shell: Shell, words: string): Promise<T> => JSON.parse(await shell.run(`traffic ${words}`)) as T;
 
 export type Volley = Readonly<{ to: string; total: number; size: number; perSecond: number }>;
 

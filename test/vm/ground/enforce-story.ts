@@ -142,7 +142,7 @@ export function story({ machine, hold }: Kernel): void {
     const c = it.ground.in('c');
     const background = (script: string): Promise<string> => c.run(`( ${script} ) >/dev/null 2>&1 & echo $!`);
     const its = await publicKey(it);
-    const flooding = await background(`exec weir --script /traffic.js shoot ${flood.to} 443 1000000 ${flood.size} ${flood.perSecond}`);
+    const flooding = await background(`exec traffic shoot ${flood.to} 443 1000000 ${flood.size} ${flood.perSecond}`);
     await taken(it, 50_000);
     const before = (await acts.arrived(it.ground)).packets;
     await it.ground.in('router').run(mischief);

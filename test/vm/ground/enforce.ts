@@ -3,7 +3,8 @@
 
 import { readFileSync } from 'node:fs';
 import { bundleProgram } from '../../../build/bundle.ts';
-import { native } from '../../../build/native.ts';
+import { asCommand } from '../../../build/bytecode.ts';
+import { native, type Target } from '../../../build/native.ts';
 import * as at from '../../net/ground/addresses.ts';
 import * as topology from '../../net/ground/topology.ts';
 import { bootRouter, type Shell } from './enforce-shell.ts';
@@ -63,13 +64,15 @@ export async function createGround(machine: Machine, order: Partial<Order> = {})
   const { entry, modules: programs } = await bundleProgram('test/vm/ground/enforce-traffic.ts');
   const program = programs.get(entry);
   if (program === undefined) throw new Error('no program came out of the bundler');
+  const target: Target = machine === 'mipsel' ? 'mipsel_24kc' : 'x86_64';
+  const traffic = readFileSync(await native(target, [asCommand(program)]));
   const router = await bootRouter({
     machine,
     timeoutMs: 300_000,
-    binary: readFileSync(await native(machine === 'mipsel' ? 'mipsel_24kc' : 'x86_64')),
+    binary: readFileSync(await native(target)),
     modules: modules(machine),
     ...order,
-    files: { ...tools(machine), '/traffic.js': { bytes: program }, ...order.files },
+    files: { ...tools(machine), '/bin/traffic': { bytes: traffic, mode: 0o755 }, ...order.files },
   });
   try {
     const { root } = router;
@@ -104,7 +107,7 @@ done`);
     for (const family of ['-4', '-6']) await shell('c').run(`${ip} ${family} ${topology.consumerRule}`);
     await shell('internet').run(`nft -f - ${input(witness)}`);
     for (const address of [at.internet.v4, at.internet.v6])
-      await shell('internet').run(`weir --script /traffic.js echo ${address} 443 >/tmp/echo-${address} 2>&1 &
+      await shell('internet').run(`traffic echo ${address} 443 >/tmp/echo-${address} 2>&1 &
         until grep -q ready /tmp/echo-${address}; do usleep 1000; done`);
     await shell('internet').run(`
       nc -ll -p 444 -e cat /dev/zero >/dev/null 2>&1 &
