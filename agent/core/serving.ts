@@ -38,7 +38,7 @@ type Common = Readonly<{
   /** The grant in force; null: still the first. */
   terms: GrantId | null;
   head: Link;
-  /** Where its addresses are from; null: it had none yet. */
+  /** Where its addresses are from; null: it had none yet, and whoever is in under its key is of a session before it. */
   slot: Slot | null;
   /** The newest that is known. */
   seen: Seen;
@@ -160,9 +160,9 @@ export function step(s: Session, h: Happening, now: Now): Session {
 function take(s: Session, h: Happening, now: Now): Session {
   switch (h.kind) {
     case 'metered':
-      return metered(s, h.row, now.at);
+      return hasBeenIn(s) ? metered(s, h.row, now.at) : unseated(s);
     case 'left':
-      return unseated(h.gone === null ? s : billed(s, h.gone));
+      return unseated(h.gone !== null && hasBeenIn(s) ? billed(s, h.gone) : s);
     case 'placed':
       return placed(s, h.seated, h.wish, now.at);
     case 'refused':
@@ -324,8 +324,8 @@ const common = ({
 
 export const placeOf = (s: Session): Place | null => ('place' in s ? s.place : null);
 
-/** Nothing of it has ever passed. */
-export const isUntouched = ({ head, seen }: Common): boolean => head.sequence === 0 && sumOf(seen.counted) === 0n;
+/** What is told of its key is told of it. */
+export const hasBeenIn = ({ slot }: Common): boolean => slot !== null;
 
 export const livedBy = ({ lived, since }: Common, at: Millis): Seconds => seconds(lived + Math.floor((at - since) / 1000));
 

@@ -239,7 +239,7 @@ function disappoint(state: State, session: SessionId, why: Fault): Step {
   const told = answersOf(state, session, { ok: false, fault: why });
   const askers = without(state.askers, session);
   const s = state.table.get(session);
-  if (s === undefined || !serving.isUntouched(s)) return { state: { ...state, askers }, effects: told };
+  if (s === undefined || serving.hasBeenIn(s)) return { state: { ...state, askers }, effects: told };
   // It was written down, and is nobody's: so it has to be written that it is over.
   const { sequence, digest } = s.head;
   const over = { kind: 'ended', session, sequence, digest, acknowledged: 0 } as const;
@@ -272,13 +272,15 @@ function read(state: State, { rows, gone, budget }: Extract<Serving, { kind: 're
     return row === undefined ? { kind: 'left', gone: away.get(peer) ?? null } : { kind: 'metered', row };
   };
   const seen = stepAll(state, happening, now);
+  const own = new Set([...state.table.values()].filter(serving.hasBeenIn).map(({ grant }) => grant.peer));
   // Nobody agreed to them here, or what was agreed is over.
-  const strays = rows.flatMap(({ key }) => (key === null || byKey(state.table, key) !== undefined ? [] : [key]));
+  const strays = new Set(rows.flatMap(({ key }) => (key === null || own.has(key) ? [] : [key])));
   const asked = [
     // That we have heard of them.
     ...[...away.keys()].filter((key) => !here.has(key)).map((key): serving.Asked => ({ method: 'evict', item: { key } })),
-    ...strays.map((key): serving.Asked => ({ method: 'evict', item: { key } })),
-    ...[...seen.table.values()].flatMap((s) => serving.wantOf(s, now) ?? []),
+    ...[...strays].map((key): serving.Asked => ({ method: 'evict', item: { key } })),
+    // An earlier session's seat would be taken for this one's, with all it has counted.
+    ...[...seen.table.values()].flatMap((s) => (strays.has(s.grant.peer) ? [] : (serving.wantOf(s, now) ?? []))),
   ];
   const isNoteTime = now.at - state.noted >= notes;
   const next: State = { ...seen, budget, silence: null, noted: isNoteTime ? now.at : state.noted };
@@ -302,7 +304,8 @@ function answered(state: State, answers: readonly Answer[], now: Now): Step {
       next = stepOne(next, session, happeningOf(answer), now);
       // After a reboot it has to have the same addresses, because they stand in its configuration.
       const { slot } = answer.result.value;
-      if (slot !== s.slot) effects.push({ kind: 'note', marks: [{ kind: 'seated', session, slot }], urgent: true });
+      if (answer.asked.method === 'evict') next = { ...next, isStale: next.isStale || !serving.hasBeenIn(s) };
+      else if (slot !== s.slot) effects.push({ kind: 'note', marks: [{ kind: 'seated', session, slot }], urgent: true });
     } else {
       const { fault: why } = answer.result;
       if (answer.asked.method === 'admit') next = stepOne(next, session, { kind: 'refused', fault: why }, now);

@@ -112,6 +112,17 @@ friends('who gets more than the owner allows gets nothing of it', async () => {
   assert.is(!got.ok && `${got.fault.code} ${got.fault.path}`, 'denied grant.quota');
   assert.is(g.session('ann').grant.revision, 0);
 });
+friends('whose top-up the enforcer does not hear of keeps the session, used or not', async () => {
+  const g = await begun();
+  const { session } = g.session('ann');
+  g.kernel.hush(fault('timeout', 'weir.enforcer', 'says nothing'));
+  const got = await g.ask((ticket) => ({ kind: 'topped', ticket, nonce: '7'.repeat(32), name: 'ann', quota: mib(5), seconds: 0 }));
+  assert.is(!got.ok && got.fault.code, 'timeout');
+  g.kernel.hush(null);
+  await g.pass(20_000);
+  assert.equal([g.session('ann').session, g.session('ann').kind], [session, 'open']);
+  assert.equal(g.kernel.held(key('a'))?.wish.quota, { kind: 'shared', bytes: mib(105) });
+});
 friends('who is removed is out when that is answered; the last receipt says what was used to the byte', async () => {
   const g = await begun();
   const { session } = g.session('ann');
@@ -383,5 +394,19 @@ countersigned('has a minute for its last word, and keeps its place so long', asy
   await g.pass(10_000);
   assert.is(g.loop().table().size, 0);
   assert.is(g.kernel.held(key('a')), undefined);
+});
+countersigned('that comes back at once with the same key is billed for nothing of the session before', async () => {
+  const g = await begun({ consumer, witness: 'optional' });
+  passed(g, 5000);
+  must(await g.ask((ticket) => ({ kind: 'dismissed', ticket, name: 'ann' })));
+  countersign(g);
+  // The seat of the session that is over is still there.
+  assert.is(g.kernel.held(key('a'))?.passed.down, 5000n);
+  const back = g.befriend('bea', draft('a'));
+  await g.pass(20_000);
+  must(await back);
+  passed(g, 70);
+  await g.pass(10_000);
+  assert.equal([g.session('bea').kind, billed(g, 'bea'), g.kernel.held(key('a'))?.used.down], ['open', 70n, 0n]);
 });
 countersigned.run();
