@@ -25,6 +25,7 @@ const instead: Readonly<Record<string, string>> = {
   buffer: 'buffer.ts',
   'readable-stream': 'streams.ts',
   bl: 'bl/BufferList.js',
+  events: 'events.cjs',
   debug: 'debug.cjs',
   'worker-timers': 'worker-timers.ts',
   'lru-cache': 'lru-cache.ts',
