@@ -67,7 +67,7 @@ export async function open(): Promise<Stage> {
         says,
         async leave() {
           child.kill('SIGINT');
-          if (child.exitCode === null) await once(child, 'exit');
+          if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
         },
       };
     },

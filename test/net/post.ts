@@ -118,7 +118,7 @@ function programOf(place: Namespace, argv: readonly string[], env: Readonly<Reco
     async kill() {
       const was = child;
       child = null;
-      if (was === null || was.exitCode !== null) return;
+      if (was === null || was.exitCode !== null || was.signalCode !== null) return;
       const gone = once(was, 'exit');
       was.kill('SIGKILL');
       await gone;
