@@ -1,12 +1,13 @@
 // What the agent signs and what it keeps: its identity, its journal, the epoch of this start. Part of the agent's root: hands the codecs and
 // the adapters of these to the loop.
 
-import * as board from './adapters/board.ts';
+import * as enforcer from './adapters/enforcer-client.ts';
 import * as identities from './adapters/identity.ts';
 import * as journals from './adapters/journal.ts';
 import type { Bus } from './adapters/ubus-client.ts';
 import { seconds } from './core/brand.ts';
 import * as journal from './core/journal.ts';
+import { bondsOf, type Nameplate } from './core/nameplate.ts';
 import { type Fault, ok, type Result, text } from './core/result.ts';
 import type { Clock } from './core/serving.ts';
 import { bootOf, type Nonce } from './core/signed.ts';
@@ -16,15 +17,18 @@ import type { Host } from './ports/host.ts';
 import type { Store } from './ports/store.ts';
 import { hexOf } from './wire/form.ts';
 import type { Identity } from './wire/identity.ts';
+import * as plates from './wire/nameplate.ts';
 import { recall } from './wire/recall.ts';
 import * as seals from './wire/seal.ts';
 
 export type Book = Pick<World, 'store' | 'recalled' | 'sign' | 'seal'> &
   Readonly<{
-    /** Who we are, once the board is known. */
+    /** Who we are, once it is known on which router. */
     identify(bus: Bus): Promise<Result<Identity>>;
     /** What makes our key known; null: we do not know it yet. */
     birth(): Uint8Array | null;
+    /** Which router; null: we do not know it yet. */
+    plate(): Nameplate | null;
     /** Somebody has a backup of the key. */
     isSaved(): boolean;
     epoch: Nonce;
@@ -45,6 +49,7 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
   const epoch = hexOf(host.random(16)) as Nonce;
   const boot = bootOf(host.clock.bootId());
   let identity: Identity | null = null;
+  let plate: Nameplate | null = null;
   let born: Uint8Array | null = null;
   const signer = (): Identity['signer'] => {
     if (identity === null) throw new Error('signs before it knows who it is');
@@ -64,12 +69,15 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
       born ??= seals.birth(said, identity.signer, host);
       return born;
     },
+    plate: () => plate,
     isSaved: () => identities.isSaved(host, folder),
     async identify(bus) {
       if (identity !== null) return ok(identity);
-      const here = await board.read(bus.call);
-      if (!here.ok) return here;
-      const known = identities.open(host, folder, board.textOf(here.value));
+      const answer = await enforcer.ask(bus.call, 'nameplate', []);
+      const told = answer.ok ? plates.decode(answer.value) : answer;
+      if (!told.ok) return told;
+      plate = told.value;
+      const known = identities.open(host, folder, bondsOf(plate));
       if (known.ok) identity = known.value;
       return known;
     },

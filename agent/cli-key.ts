@@ -1,13 +1,14 @@
 // `weir key`: this router's own key, which signs grants and receipts. It is shown in public only; the secret leaves the router sealed by a
 // passphrase, or not at all. Runs as root over the agent's folder.
 
-import * as board from './adapters/board.ts';
 import * as identities from './adapters/identity.ts';
 import type { Command, Desk } from './cli-bus.ts';
 import { command } from './cli-bus.ts';
 import { misread, refuse } from './cli-say.ts';
 import * as argv from './core/argv.ts';
+import { bondsOf } from './core/nameplate.ts';
 import { type Fault, fault, ok, type Result } from './core/result.ts';
+import * as nameplate from './nameplate.ts';
 import type { Host } from './ports/host.ts';
 import * as console from './wire/console.ts';
 import { hexOf } from './wire/form.ts';
@@ -99,11 +100,11 @@ async function restore({ host, bus }: Desk, { options, words: [file = ''] }: Res
   if (!words.ok) return words;
   const sealed = host.files.read(file, wire.mostBackup);
   if (!sealed.ok) return sealed;
-  const here = await board.read(bus.call);
+  const here = await nameplate.read(host, bus);
   if (!here.ok) return here;
   const folder = folderOf(host);
   host.log('opening the backup takes a moment');
-  const restored = identities.restore(host, folder, board.textOf(here.value), sealed.value, words.value);
+  const restored = identities.restore(host, folder, bondsOf(here.value), sealed.value, words.value);
   if (!restored.ok) return restored;
   // There is a backup: this one.
   const saved = identities.save(host, folder);

@@ -19,6 +19,8 @@ import { over } from './wire/recall.ts';
 
 export type Desk = Readonly<{ host: Host; loop: Loop; book: Book; clock(): Clock; ceilings(): Ceilings | null }>;
 
+const likeOthers = 'has no hardware address to be known by: a copy on another router of this model would not be noticed';
+
 export function methods({ host, loop, book, clock, ceilings }: Desk): Methods {
   /** `users`: ubusd's ACL has let them through already; a mistake in it must not be ours. */
   const method = (name: owner.Method, users: readonly string[], run: (t: Table) => Result<Table> | Promise<Result<Table>>): Method => ({
@@ -54,6 +56,7 @@ export function methods({ host, loop, book, clock, ceilings }: Desk): Methods {
       return ok([
         ...owner.encodeText({ ...loop.status(), clock: clock().wall.trust }),
         ...blobmsg.table({ key_saved: blobmsg.boolean(book.isSaved()), starts: blobmsg.int32(starts), writes: blobmsg.int32(writes) }),
+        ...owner.encodeText(book.plate()?.addresses.length === 0 ? { board: likeOthers } : {}),
       ]);
     }),
     limits: method('limits', all, () => {

@@ -86,6 +86,7 @@ const published = await bus.publish('weir.enforcer', {
   facts: guests('facts', {}),
   strain: guests('strain', { delay: 'int32' }),
   settings: allow(['root', 'weir'], {}, async () => ok(sections.answer(await settings()))),
+  nameplate: allow(['root', 'weir'], {}, async () => (await import('./nameplate.ts')).answer(host, bus)),
   doctor: owners('doctor'),
   setup: owners('setup'),
   teardown: owners('teardown'),

@@ -9,9 +9,6 @@ type Call = (path: string, method: string, args: Table, deadline: Millis) => Pro
 
 export type Board = Readonly<{ model: string; name: string; system: string; kernel: string; release: string; target: string }>;
 
-/** What an identity is bound to. */
-export const textOf = ({ model, name }: Board): string => `${model}\n${name}\n`;
-
 /** Of one kind of store, in bytes. */
 export type Room = Readonly<{ total: bigint; available: bigint }>;
 export type Load = Readonly<{

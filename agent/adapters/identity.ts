@@ -2,6 +2,7 @@
 // never mended by another key, because a node with another key is another node. Knows no ubus: what the board is comes from outside.
 
 import type { SecretKey } from '../core/brand.ts';
+import type { Bonds } from '../core/nameplate.ts';
 import { fail, ok, type Result, under } from '../core/result.ts';
 import type { Host } from '../ports/host.ts';
 import type { Identity } from '../wire/identity.ts';
@@ -12,18 +13,17 @@ type Ground = Pick<Host, 'files' | 'random' | 'sha256' | 'sha512' | 'process'>;
 const mode = 0o600;
 const pathOf = (folder: string): string => `${folder}/key`;
 
-/** `board`: text that differs from router to router and never changes on one: model and hardware addresses. */
-export function open(ground: Ground, folder: string, board: string): Result<Identity> {
+export function open(ground: Ground, folder: string, bonds: Bonds): Result<Identity> {
   const { files, random } = ground;
   const read = readKey(ground, folder);
-  if (read.ok) return known(ground, read.value, board);
+  if (read.ok) return known(ground, read.value, bonds);
   if (read.fault.code !== 'ENOENT' && !isBegun(ground, folder)) return read;
   if (read.fault.code !== 'ENOENT') {
     const removed = files.remove(pathOf(folder));
     if (!removed.ok) return { ok: false, fault: under('key', removed.fault) };
   }
   const secret = random(identity.secretSize) as SecretKey;
-  const created = files.create(pathOf(folder), identity.encode(secret, identity.fingerprintOf(board, ground), ground), mode);
+  const created = files.create(pathOf(folder), identity.encode(secret, identity.fingerprintOf(bonds[0], ground), ground), mode);
   return created.ok ? ok(identity.identityOf(secret, ground)) : { ok: false, fault: under('key', created.fault) };
 }
 
@@ -35,8 +35,8 @@ export function look(ground: Ground, folder: string): Result<Identity> {
 
 type Kept = Readonly<{ secret: SecretKey; board: identity.Fingerprint }>;
 
-function known(ground: Ground, { secret, board }: Kept, facts: string): Result<Identity> {
-  if (board !== identity.fingerprintOf(facts, ground))
+function known(ground: Ground, { secret, board }: Kept, bonds: Bonds): Result<Identity> {
+  if (!bonds.some((bond) => identity.fingerprintOf(bond, ground) === board))
     return fail('denied', 'key.board', 'made on another router: a copied image? Remove the key, or restore it from its backup here');
   return ok(identity.identityOf(secret, ground));
 }
@@ -74,10 +74,10 @@ export const save = ({ files }: Ground, folder: string): Result<void> => files.r
 export const isSaved = ({ files }: Ground, folder: string): boolean => files.stat(`${folder}/saved`).ok;
 
 /** On this board from now on. Never over a key that is there. */
-export function restore(ground: Ground, folder: string, board: string, bytes: Uint8Array, passphrase: string): Result<Identity> {
+export function restore(ground: Ground, folder: string, [best]: Bonds, bytes: Uint8Array, passphrase: string): Result<Identity> {
   const secret = identity.unseal(bytes, passphrase, ground);
   if (!secret.ok) return secret;
-  const key = identity.encode(secret.value, identity.fingerprintOf(board, ground), ground);
+  const key = identity.encode(secret.value, identity.fingerprintOf(best, ground), ground);
   const created = ground.files.create(pathOf(folder), key, mode);
   return created.ok ? ok(identity.identityOf(secret.value, ground)) : { ok: false, fault: under('key', created.fault) };
 }

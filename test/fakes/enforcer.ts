@@ -7,6 +7,7 @@ import { ok, type Result } from '../../agent/core/result.ts';
 import type { Asked } from '../../agent/core/serving.ts';
 import type { Table } from '../../agent/wire/blobmsg.ts';
 import * as wire from '../../agent/wire/enforcer.ts';
+import * as nameplate from '../../agent/wire/nameplate.ts';
 import * as sections from '../../agent/wire/sections.ts';
 import * as strain from '../../agent/wire/strain.ts';
 import type { Fields } from './plain.ts';
@@ -36,6 +37,7 @@ export function methods({ call }: Bus, kernel: Seats, facts: Fields): Methods {
   return {
     settings: { args: {}, run: async () => ok(sections.answer(await uci.read(call, 'weir'))) },
     facts: says(() => plain.table(facts)),
+    nameplate: says(() => nameplate.encode({ model: 'Test router', name: 'test,router', addresses: ['02:00:5e:10:00:01'] })),
     strain: says(() => strain.encodeServers([])),
     share: says(() => {
       kernel.refuse(null);

@@ -42,12 +42,11 @@ files('the enforcer has one, and what it starts has it by the bounding set alone
   });
 });
 
-files('user weir may call the eight methods that are the agent’s, and be on the bus as weir', () => {
+files('user weir may call the nine methods that are the agent’s, and be on the bus as weir', () => {
   assert.equal(JSON.parse(read('weir.acl.json')), {
     user: 'weir',
     access: {
-      system: { methods: ['board'] },
-      'weir.enforcer': { methods: ['admit', 'renew', 'change', 'evict', 'read', 'facts', 'settings', 'strain'] },
+      'weir.enforcer': { methods: ['admit', 'renew', 'change', 'evict', 'read', 'facts', 'settings', 'nameplate', 'strain'] },
     },
     publish: ['weir'],
   });

@@ -20,6 +20,7 @@ const prefix = (text: string): Prefix => must(ip.parsePrefix(text));
 
 const decoders: Readonly<Record<string, readonly [headerSize: number, decode: (m: Message) => Result<unknown>]>> = {
   links: [16, rtnetlink.decodeLink],
+  ports: [16, rtnetlink.decodePort],
   addresses: [8, rtnetlink.decodeAddress],
   routes: [12, rtnetlink.decodeRoute],
   rules: [12, rtnetlink.decodeRule],
@@ -224,8 +225,13 @@ function message(type: number, bytes: readonly number[], fill: (o: netlink.Out) 
 }
 const nothing = (): void => undefined;
 const zeros = (n: number): number[] => Array<number>(n).fill(0);
+refuse('what a tunnel has in place of a hardware address', () => {
+  const tunnel6 = message(16, [0, 0, 1, 3, 5, ...zeros(11)], (o) => netlink.bytes(o, 54, new Uint8Array(16)));
+  assert.equal(rtnetlink.decodePort(tunnel6), { ok: true, value: { index: 5 } });
+});
 const refusals: readonly { name: string; in: Message; read: (m: Message) => Result<unknown>; code: string; path: string }[] = [
   { name: 'another message', in: message(24, zeros(12), nothing), read: rtnetlink.decodeLink, code: 'malformed', path: '' },
+  { name: 'a port of another message', in: message(24, zeros(12), nothing), read: rtnetlink.decodePort, code: 'malformed', path: '' },
   { name: 'a link without a name', in: message(16, zeros(16), nothing), read: rtnetlink.decodeLink, code: 'missing', path: 'name' },
   {
     name: "a bridge's port",

@@ -3,12 +3,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as identity from '../../../agent/adapters/identity.ts';
+import { bondsOf } from '../../../agent/core/nameplate.ts';
 import type { Host } from '../../../agent/ports/host.ts';
 import * as wire from '../../../agent/wire/identity.ts';
 import { must } from './journal.ts';
 
-const board = 'Example Router 3\n02:00:5e:10:00:01\n';
-const other = 'Example Router 3\n02:00:5e:10:00:02\n';
+const model = { model: 'Example Router 3', name: 'example,router-3' };
+const board = bondsOf({ ...model, addresses: ['02:00:5e:10:00:01'] });
+const other = bondsOf({ ...model, addresses: ['02:00:5e:10:00:02'] });
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 export function testIdentity(host: Host, temp: string): void {
@@ -32,9 +34,15 @@ export function testIdentity(host: Host, temp: string): void {
     assert.equal([again.id, again.signer.key], [id, signer.key]);
     assert.is.not(must(identity.open(host, folder(), board)).id, id);
   });
+  first('stays with a card more, and one that has come before ours', () => {
+    const at = folder();
+    const { id } = must(identity.open(host, at, board));
+    const extended = bondsOf({ ...model, addresses: ['02:00:5e:10:00:00', '02:00:5e:10:00:01'] });
+    assert.is(must(identity.open(host, at, extended)).id, id);
+  });
   first('cut at any byte: a start that never was', () => {
     const at = folder();
-    const whole = wire.encode(host.random(32) as never, wire.fingerprintOf(board, host), host);
+    const whole = wire.encode(host.random(32) as never, wire.fingerprintOf(board[0], host), host);
     for (let length = 0; length < whole.length; length += 29) {
       put(`${at}/key`, whole.slice(0, length));
       must(identity.open(host, at, board));
@@ -72,12 +80,21 @@ export function testIdentity(host: Host, temp: string): void {
       },
     },
     {
-      name: 'a key made on another board',
+      name: 'a key made on another router of the same model',
       code: 'denied',
       path: 'key.board',
       change(at) {
         must(files.remove(`${at}/key`));
         must(identity.open(host, at, other));
+      },
+    },
+    {
+      name: 'a key made where no address was known',
+      code: 'denied',
+      path: 'key.board',
+      change(at) {
+        must(files.remove(`${at}/key`));
+        must(identity.open(host, at, bondsOf({ ...model, addresses: [] })));
       },
     },
   ];
