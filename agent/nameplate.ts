@@ -11,7 +11,7 @@ import { ok, type Result, under } from './core/result.ts';
 import type { Host } from './ports/host.ts';
 import type { Table } from './wire/blobmsg.ts';
 import * as wire from './wire/nameplate.ts';
-import * as rtnetlink from './wire/rtnetlink.ts';
+import * as port from './wire/port.ts';
 
 export async function read(host: Host, bus: Bus): Promise<Result<Nameplate>> {
   const here = await board.read(bus.call);
@@ -30,9 +30,9 @@ export async function answer(host: Host, bus: Bus): Promise<Result<Table>> {
 /** None on a host without netlink. A kernel that does not answer is a Fault: for now it could be any router. */
 async function addressesAt(host: Host): Promise<Result<readonly string[]>> {
   if (host.lacks.has('netlink')) return ok([]);
-  const socket = netlink.open(host, rtnetlink.protocol);
+  const socket = netlink.open(host, port.protocol);
   if (!socket.ok) return socket;
-  const ports = await socket.value.dump((d, seq) => rtnetlink.encode(d, seq, { kind: 'links' }), rtnetlink.decodePort);
+  const ports = await socket.value.dump(port.encode, port.decode);
   socket.value.close();
   return ports.ok ? ok(addressesOf(ports.value)) : ports;
 }

@@ -3,7 +3,6 @@
 
 import type { Address, Prefix } from '../core/ip.ts';
 import * as ip from '../core/ip.ts';
-import type { Port } from '../core/nameplate.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import type { Dialect, Exchange, Field, Frame, Message, Out } from './netlink.ts';
 import * as netlink from './netlink.ts';
@@ -283,24 +282,6 @@ export function decodeLink(m: Message): Result<Link> {
   // A bridge tells with the same messages of ports that come and go: "del" then does not mean that the link is gone.
   if (family !== 0) return fail('unsupported', 'family', `a link of family ${family}`);
   return ok({ ...rest, ...of, isUp: (flags & isUp) !== 0, hasCarrier: (flags & hasCarrier) !== 0 });
-}
-
-const ethernet = 1;
-const portField = netlink.after(
-  16,
-  (f, at) => ({ type: f.view.getUint16(at + 2, f.dialect.little), index: u32At(f, at + 4) }),
-  {},
-  // Since Linux 5.6, and since 5.14.
-  { permanent: [54, netlink.asBytes], bus: [57, netlink.asText] },
-);
-
-/** Of a link as it was made, whatever it is called and whoever has set another address since. */
-export function decodePort(m: Message): Result<Port> {
-  const read = take(m, 'link', portField);
-  if (!read.ok) return read;
-  const { type, permanent, ...port } = read.value;
-  // Some tunnels have an IP address there.
-  return ok(type === ethernet && permanent !== undefined ? { ...port, permanent } : port);
 }
 
 const addressField = netlink.after(

@@ -16,7 +16,7 @@ const cases: readonly (readonly [module: string, loads: readonly string[]])[] = 
   ['cli-owner', []],
   ['cli-sessions', [curves]],
   ['cli-verify', [curves]],
-  ['cli-key', [curves, kernel]],
+  ['cli-key', [curves]],
   ['cli-friend', [curves, code]],
   ['cli-alone', [kernel]],
 ];

@@ -5,6 +5,7 @@ import * as ip from '../../agent/core/ip.ts';
 import type { Result } from '../../agent/core/result.ts';
 import type { Dialect, Message } from '../../agent/wire/netlink.ts';
 import * as netlink from '../../agent/wire/netlink.ts';
+import * as port from '../../agent/wire/port.ts';
 import type { Route, Rule } from '../../agent/wire/rtnetlink.ts';
 import * as rtnetlink from '../../agent/wire/rtnetlink.ts';
 import vectors from '../vectors/netlink-rtnetlink.json';
@@ -20,7 +21,7 @@ const prefix = (text: string): Prefix => must(ip.parsePrefix(text));
 
 const decoders: Readonly<Record<string, readonly [headerSize: number, decode: (m: Message) => Result<unknown>]>> = {
   links: [16, rtnetlink.decodeLink],
-  ports: [16, rtnetlink.decodePort],
+  ports: [16, port.decode],
   addresses: [8, rtnetlink.decodeAddress],
   routes: [12, rtnetlink.decodeRoute],
   rules: [12, rtnetlink.decodeRule],
@@ -210,6 +211,9 @@ for (const c of flags)
     const m = sent(little, c.in);
     assert.equal([m.type, m.flags], [c.type, c.flags]);
   });
+encode('ports', () => {
+  for (const d of [little, netlink.dialect(false)]) assert.equal(port.encode(d, 1), rtnetlink.encode(d, 1, { kind: 'links' }));
+});
 encode.run();
 
 const refuse = suite('rtnetlink refuses');
@@ -227,11 +231,11 @@ const nothing = (): void => undefined;
 const zeros = (n: number): number[] => Array<number>(n).fill(0);
 refuse('what a tunnel has in place of a hardware address', () => {
   const tunnel6 = message(16, [0, 0, 1, 3, 5, ...zeros(11)], (o) => netlink.bytes(o, 54, new Uint8Array(16)));
-  assert.equal(rtnetlink.decodePort(tunnel6), { ok: true, value: { index: 5 } });
+  assert.equal(port.decode(tunnel6), { ok: true, value: { index: 5 } });
 });
 const refusals: readonly { name: string; in: Message; read: (m: Message) => Result<unknown>; code: string; path: string }[] = [
   { name: 'another message', in: message(24, zeros(12), nothing), read: rtnetlink.decodeLink, code: 'malformed', path: '' },
-  { name: 'a port of another message', in: message(24, zeros(12), nothing), read: rtnetlink.decodePort, code: 'malformed', path: '' },
+  { name: 'a port of another message', in: message(24, zeros(12), nothing), read: port.decode, code: 'malformed', path: '' },
   { name: 'a link without a name', in: message(16, zeros(16), nothing), read: rtnetlink.decodeLink, code: 'missing', path: 'name' },
   {
     name: "a bridge's port",
