@@ -70,6 +70,8 @@ export type Session = Common &
 type Stage =
   /** It has to be stopped, and then read once more. */
   | 'stopping'
+  /** The enforcer will not have it stopped, so it has to be evicted. */
+  | 'leaving'
   | 'stopped'
   /** All that it will ever have used is known: its last receipt is due. */
   | 'measured'
@@ -166,7 +168,7 @@ function take(s: Session, h: Happening, now: Now): Session {
     case 'placed':
       return placed(s, h.seated, h.wish, now.at);
     case 'refused':
-      return s.kind === 'waiting' || s.kind === 'paused' ? { ...common(s), kind: 'paused', why: h.fault, place: null } : s;
+      return refused(s, h.fault);
     case 'changed':
       return { ...s, grant: h.grant, terms: h.terms, isTurn: true };
     case 'ended':
@@ -208,16 +210,20 @@ function placed(s: Session, { address4, address6, generation, slot }: Seated, wi
   const was = placeOf(s);
   const place: Place = { ...(was ?? nowhere), told: wish ?? was?.told ?? null, addresses: [address4, address6] };
   const next = was === null ? { ...s, slot, seen: { ...s.seen, generation }, moved: at } : { ...s, slot };
+  // What is answered may have been asked before it was to end.
+  const isStop = s.kind === 'draining' && s.stage === 'stopping' && wish !== null && isSame(wish, wishOf(s));
   const here = seated(next, place);
-  return here.kind === 'draining' && here.stage === 'stopping' ? { ...here, stage: 'stopped' } : here;
+  return here.kind === 'draining' && isStop ? { ...here, stage: 'stopped' } : here;
 }
 
 function seated(s: Session, place: Place): Session {
   switch (s.kind) {
     case 'open':
     case 'throttled':
-    case 'draining':
       return { ...s, place };
+    case 'draining':
+      // It was let in while it was to end.
+      return { ...s, place, stage: s.place === null && s.stage === 'measured' ? 'stopping' : s.stage };
     case 'closed':
       return s;
     case 'paused':
@@ -238,6 +244,11 @@ function unseated(s: Session): Session {
     default:
       return { ...common(s), kind: 'waiting' };
   }
+}
+
+function refused(s: Session, why: Fault): Session {
+  if (s.kind === 'draining') return s.stage === 'stopping' ? { ...s, stage: 'leaving' } : s;
+  return s.kind === 'waiting' || s.kind === 'paused' ? { ...common(s), kind: 'paused', why, place: null } : s;
 }
 
 function drain(s: Session, why: Ending): Session {
@@ -387,9 +398,11 @@ export function wantOf(s: Session, now: Now): Asked | null {
   const key = s.grant.peer;
   if (s.kind === 'closed') return null;
   if (s.kind === 'draining') {
-    if (s.stage !== 'stopping') return null;
+    if (s.stage !== 'stopping' && s.stage !== 'leaving') return null;
     // Only who can countersign has to stay until the last receipt is signed.
-    return s.grant.consumer === null ? { method: 'evict', item: { key } } : { method: 'change', item: { key, ...wishOf(s) } };
+    return s.grant.consumer === null || s.stage === 'leaving'
+      ? { method: 'evict', item: { key } }
+      : { method: 'change', item: { key, ...wishOf(s) } };
   }
   const wish = wishOf(s);
   const wanted = Math.max(1, Math.min(leftOf(s, now), now.ceilings.lifetime));

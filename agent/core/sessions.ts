@@ -308,10 +308,13 @@ function answered(state: State, answers: readonly Answer[], now: Now): Step {
       else if (slot !== s.slot) effects.push({ kind: 'note', marks: [{ kind: 'seated', session, slot }], urgent: true });
     } else {
       const { fault: why } = answer.result;
-      if (answer.asked.method === 'admit') next = stepOne(next, session, { kind: 'refused', fault: why }, now);
+      // Not even stopped: the month is spent, say. An eviction is never refused.
+      const isLeaving = s.kind === 'draining' && answer.asked.method === 'change' && why.code === 'denied';
+      if (isLeaving) next = { ...stepOne(next, session, { kind: 'refused', fault: why }, now), isStale: true };
+      else if (answer.asked.method === 'admit') next = stepOne(next, session, { kind: 'refused', fault: why }, now);
       else if (why.code === 'missing') next = stepOne(next, session, { kind: 'left', gone: null }, now);
       else effects.push(log(`session ${session}: ${answer.asked.method}: ${text(why)}`));
-      const step = why.code === 'missing' ? { state: next, effects: [] } : disappoint(next, session, why);
+      const step = why.code === 'missing' || isLeaving ? { state: next, effects: [] } : disappoint(next, session, why);
       next = step.state;
       effects.push(...step.effects);
     }
