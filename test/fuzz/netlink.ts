@@ -6,6 +6,7 @@ import type { Result } from '../../agent/core/result.ts';
 import type { Dialect, Message } from '../../agent/wire/netlink.ts';
 import * as netlink from '../../agent/wire/netlink.ts';
 import * as nftables from '../../agent/wire/nftables.ts';
+import * as port from '../../agent/wire/port.ts';
 import * as rtnetlink from '../../agent/wire/rtnetlink.ts';
 import * as seating from '../../agent/wire/seating.ts';
 import * as wireguard from '../../agent/wire/wireguard.ts';
@@ -40,6 +41,7 @@ function isRead(m: Message, d: Dialect): boolean {
       : nftables.decodeObject(sent(nftables.encodeBatch(d, 1, [{ kind: 'add-object', table, name, content }]).bytes, d)),
   );
   const others = [
+    port.decode,
     rtnetlink.decodeLink,
     rtnetlink.decodeAddress,
     rtnetlink.decodeEvent,
