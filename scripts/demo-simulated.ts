@@ -27,7 +27,7 @@ import { must, peerOf, type Stage } from './demo-stage.ts';
 const tunnel = { address4: '10.213.255.254', address6: 'fd00::fffe' };
 const uplink = { name: 'wan', up: true, addresses: ['11.1.0.2/24'], hints: [], dns: [] };
 const packet = 1400;
-const config = "config limits 'limits'\n\toption session_rate_up '40000'\n\toption session_rate_down '40000'\n";
+const config = "config limits 'limits'\n\toption session_rate_up '20000'\n\toption session_rate_down '20000'\n";
 
 /** UDP among those who have bound an address here. */
 function ether(): Net['bindUdp'] {

@@ -75,7 +75,7 @@ export async function tell(stage: Stage, folder: string, say: Say): Promise<read
     const own = hasKey ? ['--key', base64.encode(tunnel)] : [];
     const terms = ['--consumer', hexOf(signer), '--countersign', 'required', '--credit', credit];
     const files = ['--out', ticket.config, '--grant', ticket.grant];
-    show(await weir('friend', 'add', name, '--quota', amount, '--rate', '40M', '--days', '30', ...own, ...terms, ...files));
+    show(await weir('friend', 'add', name, '--quota', amount, '--rate', '20M', '--days', '30', ...own, ...terms, ...files));
     return ticket;
   }
   async function part(name: string, consumer: Consumer): Promise<void> {
@@ -95,7 +95,7 @@ export async function tell(stage: Stage, folder: string, say: Say): Promise<read
   show(await weir('share'));
   await stage.share();
 
-  step('The owner adds a friend: 4 MiB, 40 Mbit/s, 30 days; she countersigns what the router says about her.');
+  step('The owner adds a friend: 4 MiB, 20 Mbit/s, 30 days; she countersigns what the router says about her.');
   const ann = await befriend('ann', '4M', '4M', false);
 
   step('Ann takes the configuration (any WireGuard app can), and loads 2 MiB from the Internet through the tunnel.');

@@ -70,13 +70,12 @@ try {
   const stage = await opening;
   const proofs = await story.tell(stage, folder, say);
   sumUp(proofs);
+  const isKept = proofs.every(({ holds }) => holds);
+  const verdict = isKept ? '\nEverything was as promised.' : '\nNot everything was as promised.';
   if (stays) {
-    say('\nEverything stays up. Ctrl-C ends it.');
+    say(`${verdict} Everything stays up, and Ctrl-C ends it.`);
     for (const hint of stage.hints) say(`  ${hint}`);
-  } else {
-    const isKept = proofs.every(({ holds }) => holds);
-    await end(isKept ? 0 : 1, isKept ? '\nEverything was as promised. Nothing is left behind.' : '\nNot everything was as promised.');
-  }
+  } else await end(isKept ? 0 : 1, `${verdict} Nothing is left behind.`);
 } catch (error) {
   // Ctrl-C strikes all that we started as it strikes us: what breaks by it is no failure of the demo. We hear of it in the next turn at the
   // latest.

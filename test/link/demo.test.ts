@@ -73,11 +73,12 @@ const kinds: readonly (readonly [name: string, args: readonly string[]])[] = [
 
 const shows = suite('demo');
 for (const [kind, args] of kinds) {
-  shows(`${kind}: proves all it says, and ends by itself`, async () => {
-    const { status, output } = await demo(args);
+  const stays = kind === 'real';
+  shows(`${kind}: proves all it says, and ${stays ? 'stays until Ctrl-C' : 'ends by itself'}`, async () => {
+    const { status, output } = await demo(stays ? [...args, '--stay'] : args, (said) => /Ctrl-C ends it/.test(said));
     assert.is(status, 0, output);
     for (const what of proven) assert.match(output, `  yes  ${what}`);
-    assert.match(output, 'Everything was as promised. Nothing is left behind.\n');
+    assert.match(output, `Everything was as promised. ${stays ? 'Everything stays up' : 'Nothing is left behind.'}`);
     const others = output.split('\n').filter((line) => line !== '' && line.startsWith('simulated') !== (kind === 'simulated'));
     assert.equal(others, [], 'every line of what is simulated says so, and no other');
     assertGone();
