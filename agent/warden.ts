@@ -149,6 +149,8 @@ export function start(world: World): Warden {
   let areRulesLost = false;
   let home: Home | null = null;
   let isAnew = true;
+  /** Nobody is in, as far as we know. */
+  let isEmpty = false;
   let isSettling = false;
   let isHurried = false;
   let isChecking = false;
@@ -251,33 +253,35 @@ export function start(world: World): Warden {
   /** Whoever is in is out. By the owner's wish for good; else until it works again. */
   async function close(why: Fault, isOwners: boolean): Promise<void> {
     const before = standing;
-    if (before.kind === 'closed' && text(before.why) === text(why)) return;
+    const isSame = before.kind === 'closed' && text(before.why) === text(why);
+    if (isSame && isEmpty) return;
     standing = { kind: 'closed', why };
-    await expelAll();
+    isEmpty = await expelAll();
     if (home !== null) await home.keep(null);
     raised = null;
-    if (isOwners) await leave(before);
-    host.log(`warden: shares nothing: ${text(why)}`);
+    if (isOwners) isEmpty = await leave(before);
+    if (!isSame) host.log(`warden: shares nothing: ${text(why)}`);
   }
 
-  async function leave(before: Standing): Promise<void> {
+  /** true: our devices are gone, and whoever was in with them. */
+  async function leave(before: Standing): Promise<boolean> {
     // The last of the month that can be read.
     if (before.kind === 'open') await look(before);
     for (const seen of sight.values()) depart(goneOf(seen), 'owner');
     sight = new Map();
-    for (const device of [claim.device, canary.device]) {
-      const removed = await routes.removeDevice(device);
-      // A host without netlink has never made one.
-      if (!removed.ok && removed.fault.code !== 'unsupported') trouble(removed.fault);
-    }
+    const removed = [await routes.removeDevice(claim.device), await routes.removeDevice(canary.device)];
+    // A host without netlink has never made one.
+    const failed = removed.find((r) => !r.ok && r.fault.code !== 'unsupported');
+    if (failed?.ok === false) trouble(failed.fault);
     const kept = book === null ? done : keepBook(ledger.settle(book.now));
     if (!kept.ok) trouble(kept.fault);
     book = null;
+    return failed === undefined;
   }
 
-  async function expelAll(): Promise<void> {
+  async function expelAll(): Promise<boolean> {
     const peers = await tunnel.read();
-    if (!peers.ok || peers.value.length === 0) return;
+    if (!peers.ok || peers.value.length === 0) return peers.ok;
     // What they use from here on, if they cannot be expelled, is theirs; what they have used since the last look is charged.
     sight = sights.look(sight, { held: new Map(), strays: [] }, carriedBy(peers.value), clock.monotonic());
     const { pool } = standing.kind === 'open' ? standing : nowhere;
@@ -286,6 +290,7 @@ export function start(world: World): Warden {
       pool,
     );
     if (!expelled.ok) trouble(expelled.fault);
+    return expelled.ok;
   }
 
   // ── Making it so ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

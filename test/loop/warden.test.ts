@@ -160,7 +160,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
       makeDevice: () => asked('device', () => ok(5)),
       removeDevice: (name) =>
         asked(`no ${name}`, () => {
-          peers.clear();
+          if (name === 'weir0') peers.clear();
           return done;
         }),
       read: () => asked('around', () => ok({ links: [], addresses: [], routes: [] })),
@@ -419,6 +419,24 @@ for (const call of ['meter', 'peers', 'seat', 'welcome'] as const)
     assert.equal([m.held.size, m.peers.size], [0, 0]);
     assert.is(faultOf(await m.it.admit([request(0)])), undefined);
     assert.is(m.peers.size, 1);
+  });
+const no = [section('share', { accepted: '1', paused: '1' })];
+for (const { name, sections, calls } of [
+  { name: 'it does not work', sections: shared({ sessions: '7' }), calls: ['device', 'expel'] },
+  { name: 'the owner wants it no more', sections: no, calls: ['expel', 'no weir0'] },
+])
+  failures(`whoever cannot be expelled when ${name} is tried again`, async () => {
+    const m = await begin();
+    await m.it.admit([request(0)]);
+    for (const call of calls) m.failing.set(call, broken('EBUSY'));
+    m.settings.sections = sections;
+    m.it.changed();
+    await m.calm();
+    assert.equal([why(m) === 'shares', m.peers.size], [false, 1]);
+    // And still it does not work.
+    m.failing.set('device', broken('EBUSY'));
+    await m.passing(10_000);
+    assert.equal([why(m) === 'shares', m.peers.size], [false, 0]);
   });
 failures('who could not be cleared does not come back', async () => {
   const m = await begin();
