@@ -8,6 +8,7 @@ import * as amount from './core/amount.ts';
 import * as argv from './core/argv.ts';
 import { type PublicKey, seconds } from './core/brand.ts';
 import type { Hashes } from './core/hash.ts';
+import type { Line } from './core/home.ts';
 import type { Receipt } from './core/receipt.ts';
 import { fail, ok, type Result, text, under } from './core/result.ts';
 import * as settings from './core/settings.ts';
@@ -34,7 +35,7 @@ sessions shows them.
 `,
   limits: `weir limits [--json]
 
-The most that this router grants and shares, from /etc/config/weir.
+The most that this router grants and shares, and when, from /etc/config/weir.
 `,
 };
 
@@ -162,6 +163,9 @@ const cellsOf = (r: Kept): readonly string[] => [
 
 // ── Limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+const homeOf = ({ link: { up, down } }: Line): string =>
+  `guests get what you leave of ${amount.renderRate(8n * down)} down, ${amount.renderRate(8n * up)} up`;
+
 async function limits({ host, bus }: Desk, { options }: argv.Arguments<{ json: 'flag' }>): Promise<Result<number>> {
   const sections = await uci.read(bus.call, 'weir');
   if (!sections.ok) return sections;
@@ -170,8 +174,15 @@ async function limits({ host, bus }: Desk, { options }: argv.Arguments<{ json: '
     for (const wrong of parsed.faults) host.log(text(wrong));
     return ok(1);
   }
-  const { line, session, sessions, month } = parsed.value.limits;
-  const rows: readonly (readonly [name: string, exact: bigint | number | null, words: string])[] = [
+  const { line, session, sessions, month, schedule, home } = parsed.value.limits;
+  // As the owner wrote them: parsed, they are minutes of the week.
+  const written = sections.value.find(({ type }) => type === 'limits')?.options.get('schedule') ?? [];
+  const hours = typeof written === 'string' ? [written] : written;
+  const unknown = schedule.whenUnknown ? 'open' : 'closed';
+  const rows: readonly (readonly [name: string, exact: bigint | number | boolean | null | readonly string[], words: string])[] = [
+    ['schedule', hours, hours.length === 0 ? 'always' : `${hours.join(', ')}; ${unknown} while the time is not known`],
+    ['home_first', home !== null, home === null ? 'no' : homeOf(home)],
+    ...(home === null ? [] : [['headroom', home.headroom, `${home.headroom} % of that stay empty`] as const]),
     ['session_rate_down', session.rate.down, amount.renderRate(session.rate.down)],
     ['session_rate_up', session.rate.up, amount.renderRate(session.rate.up)],
     ['session_quota', session.quota, amount.renderSize(session.quota)],
@@ -182,7 +193,8 @@ async function limits({ host, bus }: Desk, { options }: argv.Arguments<{ json: '
     ['monthly_cap', month.cap, month.cap === null ? 'none' : `${amount.renderSize(month.cap)} of the line`],
     ['reset_day', month.resetDay, `day ${month.resetDay}`],
   ];
-  if (options.json) host.print(`{${rows.map(([name, exact]) => `"${name}":${exact}`).join(',')}}\n`);
+  if (options.json)
+    host.print(`{${rows.map(([name, exact]) => `"${name}":${Array.isArray(exact) ? JSON.stringify(exact) : exact}`).join(',')}}\n`);
   else
     host.print(
       console.columns(

@@ -400,7 +400,18 @@ limits('as the owner has set them', () =>
     const { stdout, code } = await stage.weir('limits');
     assert.is(code, 0);
     assert.match(stdout, /^session_quota +20\.0 GiB$/m);
-    assert.equal(JSON.parse((await stage.weir('limits', '--json')).stdout).monthly_cap, null);
+    assert.match(stdout, /^schedule +always\nhome_first +no$/m);
+    const plain = JSON.parse((await stage.weir('limits', '--json')).stdout);
+    assert.equal([plain.monthly_cap, plain.schedule, plain.home_first], [null, [], false]);
+    stage.files.set(
+      'weir',
+      "config limits 'limits'\n\tlist schedule 'mon-fri 22:00-06:00'\n\tlist schedule 'sun 00:00-24:00'\n\toption link_up '10000'\n\toption link_down '50000'\n",
+    );
+    const timed = (await stage.weir('limits')).stdout;
+    assert.match(timed, /^schedule +mon-fri 22:00-06:00, sun 00:00-24:00; closed while the time is not known$/m);
+    assert.match(timed, /^home_first +guests get what you leave of 50 Mbit\/s down, 10 Mbit\/s up\nheadroom +10 % of that stay empty$/m);
+    const exact = JSON.parse((await stage.weir('limits', '--json')).stdout);
+    assert.equal([exact.schedule, exact.home_first], [['mon-fri 22:00-06:00', 'sun 00:00-24:00'], true]);
     stage.files.set('weir', "config limits 'limits'\n\toption sessions 'many'\n");
     const wrong = await stage.weir('limits');
     assert.match(wrong.stderr, /weir\.limits\.sessions: set it to/);
