@@ -479,10 +479,7 @@ export function start(world: World): Warden {
     const file = book?.file ?? null;
     if (file === null || !ledger.isWritten(file, now)) {
       const written = host.files.replace(paths.ledger, new TextEncoder().encode(ledger.render(now)), 0o600);
-      if (!written.ok) {
-        if (book !== null) book = { ...book, now };
-        return written;
-      }
+      if (!written.ok) return written;
       book = { file: now, now };
     } else book = { file, now };
     return done;
@@ -499,8 +496,11 @@ export function start(world: World): Warden {
     const turned = ledger.turn(charged, standings.today(clock.wall()), month.resetDay);
     isHurried = ledger.allowance(turned, month.cap) < 4n * (charged.used - book.now.used);
     const written = keepBook(ledger.reserve(turned, month.cap));
-    // What cannot be written down is not given out: the kernel's quota stays, and ends the month for now.
-    if (!written.ok) return written;
+    // What cannot be written down is not given out, with new rules neither: the kernel's quota stays, and ends the month for now.
+    if (!written.ok) {
+      book = { ...book, now: turned };
+      return written;
+    }
     const quota = quotaOf(book.now, owner);
     if (quota === allowed) return done;
     return node >= before && quota > before ? unveil(quota, owner) : allow(quota);

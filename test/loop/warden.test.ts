@@ -4,6 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Request } from '../../agent/core/admission.ts';
 import { type ByteCount, millis } from '../../agent/core/brand.ts';
+import * as ledger from '../../agent/core/ledger.ts';
 import * as pools from '../../agent/core/pool.ts';
 import { type Fault, fail, ok, type Result } from '../../agent/core/result.ts';
 import type { Generation, Held, Pair, PeerKey, Slot } from '../../agent/core/seat.ts';
@@ -53,6 +54,10 @@ type Model = Readonly<{
   rulesGone(): void;
   rulesChanged(): void;
   spent(): void;
+  /** Of the month, by the kernel's counter. */
+  use(bytes: bigint): void;
+  /** The month's quota that the rules were loaded with. */
+  given(): bigint;
 }>;
 
 async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok('owned')): Promise<Model> {
@@ -67,6 +72,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
   let events: RuleEvents | null = null;
   let generation = 0;
   let node = 0n as ByteCount;
+  let given = 0n;
   const done = ok(undefined);
 
   /** Takes a moment, as the kernel does, so that what is not serial shows. */
@@ -191,7 +197,10 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
         return ok({ stop: async () => undefined });
       },
     },
-    render: (_, s) => ok(`${s.canCountConnections ? 'all' : 'most'} ${s.owner.limits.sessions}`),
+    render(_, s) {
+      given = s.quota;
+      return ok(`${s.canCountConnections ? 'all' : 'most'} ${s.owner.limits.sessions}`);
+    },
     countersignPort: 4720,
     capabilities: [
       { what: 'this', mend: 'install this', text: 'can' },
@@ -228,6 +237,10 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
     },
     rulesChanged: () => events?.stale(),
     spent: () => events?.spent(),
+    use(bytes) {
+      node = (node + bytes) as ByteCount;
+    },
+    given: () => given,
   };
 }
 
@@ -491,6 +504,17 @@ failures('what cannot be written down is not given out', async () => {
     [],
   );
   assert.ok(n.it.state().faults.some((f) => f.code === 'ENOSPC'));
+});
+failures('what cannot be written down is not given out with new rules either', async () => {
+  const m = await begin();
+  const step = ledger.stepOf((51_200n << 20n) as ByteCount);
+  m.failing.set('replace', broken('ENOSPC'));
+  m.use((step * 3n) / 4n);
+  await m.passing(10_000);
+  m.settings.sections = shared({ sessions: '7' });
+  m.it.changed();
+  await m.calm();
+  assert.is(m.given(), step);
 });
 failures('trouble is told once, and remembered until it is settled', async () => {
   const m = await begin();
