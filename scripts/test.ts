@@ -17,6 +17,9 @@ const native = [
   '/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring',
 ];
 
+/** A small Internet, with tunnels. */
+const namespaces = ['ip:iproute2', 'nft:nftables', 'wireguard-go:wireguard-go', 'wg:wireguard-tools'];
+
 const suites: Readonly<Record<string, Suite>> = {
   check: { what: 'types, lint, room rules, budgets', needs: [...native] },
   core: { what: 'decisions; on Node and on QuickJS', needs: [...native], pure: true },
@@ -36,7 +39,10 @@ const suites: Readonly<Record<string, Suite>> = {
     what: 'one conformance suite on three hosts, the C host under sanitizers',
     needs: [...native, 'openssl:openssl', 'qemu-mips-static:qemu-user-static'],
   },
-  link: { what: 'MQTT against Mosquitto on three hosts, the demo', needs: [...native, 'mosquitto:mosquitto', 'openssl:openssl'] },
+  link: {
+    what: 'MQTT against Mosquitto on three hosts, the demo',
+    needs: [...native, ...namespaces, 'mosquitto:mosquitto', 'openssl:openssl'],
+  },
   consumer: { what: 'the other end of the tunnel: what it is granted, countersigns and disputes', needs: [] },
   loop: { what: 'the warden over a model of its ports', needs: [] },
   system: {
@@ -46,7 +52,7 @@ const suites: Readonly<Record<string, Suite>> = {
   package: { what: '.apk and .ipk; the real apk, opkg and usign when on PATH', needs: [] },
   net: {
     what: 'sessions on a real kernel, in network namespaces',
-    needs: [...native, 'ip:iproute2', 'nft:nftables', 'wireguard-go:wireguard-go', 'wg:wireguard-tools', 'ping:iputils-ping'],
+    needs: [...native, ...namespaces, 'ping:iputils-ping'],
   },
   vm: {
     what: 'emulated routers',

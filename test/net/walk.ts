@@ -70,8 +70,10 @@ type Shown = Readonly<{
   quota?: { name: string; bytes: number };
   limit?: { name: string; rate: number };
 }>;
-async function list(it: Post, table: string): Promise<readonly Shown[]> {
+/** nft ends well and has said nothing when the tables were changed while it read. */
+async function list(it: Post, table: string, tries = 5): Promise<readonly Shown[]> {
   const shown = await it.ground.in('router').run(['nft', '-j', `list table ${table}`]);
+  if (shown === '' && tries > 1) return list(it, table, tries - 1);
   return (JSON.parse(shown) as { nftables: readonly Shown[] }).nftables;
 }
 
