@@ -63,10 +63,12 @@ export function start(ground: Ground, addresses: readonly string[], events: Even
     for (const seat of seats.values()) seat.timer?.cancel();
   };
   for (const address of addresses) {
-    const bound = ground.net.bindUdp(
-      { address, port: at },
-      { received: (bytes, from) => hear(bytes, from.address), closed: events.closed },
-    );
+    const closed = (why: Fault): void => {
+      // Whoever begins anew needs the other address, too.
+      close();
+      events.closed(why);
+    };
+    const bound = ground.net.bindUdp({ address, port: at }, { received: (bytes, from) => hear(bytes, from.address), closed });
     if (!bound.ok) {
       close();
       return { ok: false, fault: under('countersign', bound.fault) };

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as countersign from '../../../agent/adapters/countersign.ts';
 import { millis } from '../../../agent/core/brand.ts';
-import { fail, ok } from '../../../agent/core/result.ts';
+import { fail, fault, ok } from '../../../agent/core/result.ts';
 import { portable as hashes } from '../../../agent/crypto/sha.ts';
 import type { Host, Net } from '../../../agent/ports/host.ts';
 import * as cose from '../../../agent/wire/cose.ts';
@@ -43,6 +43,8 @@ type Stage = Readonly<{
   said: string[];
   hashed(): number;
   hear(bytes: Uint8Array, from?: string): void;
+  /** One of the two sockets ends by itself. */
+  end(): void;
 }>;
 
 function stage(): Stage {
@@ -50,7 +52,9 @@ function stage(): Stage {
   const said: string[] = [];
   let hashed = 0;
   let received: (bytes: Uint8Array, from: string) => void = () => undefined;
+  let end: () => void = () => undefined;
   const bindUdp: Net['bindUdp'] = (at, events) => {
+    end = () => events.closed(fault('ENETDOWN', 'udp', 'the device is gone'));
     received = (bytes, address) => events.received(bytes, { address, port: 4720 });
     return ok({
       port: at.port,
@@ -77,11 +81,19 @@ function stage(): Stage {
       witnessed: ({ sequence }) => said.push(`witnessed ${sequence}`),
       disputed: ({ sequence, reason }) => said.push(`disputed ${sequence} ${reason}`),
       wanted: (_, from) => said.push(`wanted ${from}`),
-      closed: () => undefined,
+      closed: ({ code }) => said.push(code),
     }),
   );
   adapter.admit(consumer);
-  return { clock, adapter, sent, said, hashed: () => hashed, hear: (bytes, from = '100.64.0.2') => received(bytes, from) };
+  return {
+    clock,
+    adapter,
+    sent,
+    said,
+    hashed: () => hashed,
+    hear: (bytes, from = '100.64.0.2') => received(bytes, from),
+    end: () => end(),
+  };
 }
 
 export function testCountersign(host: Host): void {
@@ -112,6 +124,13 @@ export function testCountersign(host: Host): void {
     assert.is(sent.length, 3);
     hear(good);
     assert.equal(said, ['witnessed 2']);
+  });
+  asking('nobody, and holds no address, once one of its sockets has ended', () => {
+    const { adapter, clock, sent, said, end } = stage();
+    adapter.ask(openOf(one));
+    end();
+    clock.advance(millis(60_000));
+    assert.equal([said, sent.length], [['closed', 'closed', 'ENETDOWN'], 1]);
   });
   asking('on with a consumer whose address changed', () => {
     const { adapter, said, sent, hear } = stage();
