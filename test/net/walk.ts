@@ -70,11 +70,15 @@ type Shown = Readonly<{
   quota?: { name: string; bytes: number };
   limit?: { name: string; rate: number };
 }>;
-/** nft ends well and has said nothing when the tables were changed while it read. */
-async function list(it: Post, table: string, tries = 5): Promise<readonly Shown[]> {
-  const shown = await it.ground.in('router').run(['nft', '-j', `list table ${table}`]);
-  if (shown === '' && tries > 1) return list(it, table, tries - 1);
-  return (JSON.parse(shown) as { nftables: readonly Shown[] }).nftables;
+/** By kinds: nft 1.0.6 breaks off in the midst of a table whose flags it does not know, and ends well. */
+async function list(it: Post, table: string): Promise<readonly Shown[]> {
+  const [family = ''] = table.split(' ');
+  const all: Shown[] = [];
+  for (const what of [`sets table ${table}`, `maps ${family}`, `quotas table ${table}`, `limits table ${table}`]) {
+    const shown = await it.ground.in('router').run(['nft', '-j', `list ${what}`]);
+    all.push(...(JSON.parse(shown) as { nftables: readonly Shown[] }).nftables);
+  }
+  return all;
 }
 
 /** What nft and wg say that a consumer may do; null: nothing. */
