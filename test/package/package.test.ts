@@ -3,7 +3,7 @@
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
@@ -55,6 +55,13 @@ packages('apk: every file, script and field comes back', () => {
   assert.is(found.info.arch, 'mipsel_24kc');
   const list = found.entries.find(({ path }) => path === '/lib/apk/packages/weir.list');
   assert.ok(list !== undefined && Buffer.from(list.bytes).toString().split('\n').includes('/etc/init.d/weir'));
+});
+
+packages('every file for a router is in the package', () => {
+  const folder = 'openwrt/weir/files';
+  const { entries } = weir('ipk', 'x86_64', binary, '0.1.0', time);
+  const packed = entries.map(({ bytes }) => Buffer.from(bytes).toString());
+  for (const name of readdirSync(folder)) assert.ok(packed.includes(readFileSync(join(folder, name), 'utf8')), `${name} is not in it`);
 });
 
 packages('apk: the index tells of the package', () => {
