@@ -3,7 +3,10 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import * as mosquitto from '../test/fakes/mosquitto.ts';
 import * as at from '../test/net/ground/addresses.ts';
 import * as post from '../test/net/post.ts';
 import type { Stage } from './demo-stage.ts';
@@ -21,6 +24,7 @@ export async function open(): Promise<Stage> {
   return {
     scene: [
       'real: this kernel, nftables, WireGuard (wireguard-go), the native agent and enforcer, scripts/consumer',
+      'Mosquitto on the router itself, with TLS and a password, to which the agent is connected',
       'six network namespaces are the router, its LAN, its provider, the Internet, and two computers elsewhere; a stand-in: the bus',
     ],
     hints: [
@@ -28,6 +32,13 @@ export async function open(): Promise<Stage> {
       `a consumer:  nsenter -t ${it.ground.in('c').pid} -n ip -brief address`,
     ],
     async begin() {
+      const authority = join(tmpdir(), 'authority.pem');
+      const broker = await mosquitto.start('127.0.0.1', (argv) => it.ground.in('router').spawn(argv));
+      writeFileSync(authority, broker.authority);
+      it.fakes.files.set(
+        'weir',
+        `${post.config().replace(/config broker 'broker'\n+/, '')}${mosquitto.section(broker, '127.0.0.1', authority)}`,
+      );
       await it.ground.in('internet').ask('serve', { name: 'internet', ports: [443] });
       await it.start();
       post.must(await it.order('setup'));

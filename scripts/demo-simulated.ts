@@ -1,7 +1,7 @@
 // The demo's stage without power over this machine: agent and command line in WebAssembly, on a bus that is a stand-in, over a kernel and
 // a tunnel that are numbers.
 
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ubus from '../agent/adapters/ubus-client.ts';
@@ -18,6 +18,7 @@ import { bundle } from '../build/bundle.ts';
 import { lying } from '../test/consumer/liar.ts';
 import * as enforcer from '../test/fakes/enforcer.ts';
 import * as guests from '../test/fakes/guest.ts';
+import * as mosquitto from '../test/fakes/mosquitto.ts';
 import * as router from '../test/fakes/router.ts';
 import * as seats from '../test/fakes/seats.ts';
 import { startUbusd } from '../test/fakes/ubusd.ts';
@@ -52,10 +53,13 @@ export async function open(): Promise<Stage> {
   mkdirSync(own, { mode: 0o700 });
   const socket = join(folder, 'ubus.sock');
   const made = await bundle();
+  const broker = await mosquitto.start();
+  const authority = join(folder, 'authority.pem');
+  writeFileSync(authority, broker.authority);
   const ubusd = await startUbusd({ path: socket });
   const fakes = await router.start(socket, host.clock, {
     ...router.configs,
-    weir: config,
+    weir: `${config}${mosquitto.section(broker, '127.0.0.1', authority)}`,
   });
   const connect = async (): Promise<ubus.Bus> =>
     must(await ubus.open(host, { path: socket, deadline: millis(5000), whenLost: 'end', lost: () => undefined }));
@@ -74,12 +78,13 @@ export async function open(): Promise<Stage> {
   }
   const restart = async (): Promise<void> => {
     agent = await run('agent');
-    await agent.says(/link: no broker is set/);
+    await agent.says(/link: connected to/);
   };
 
   return {
     scene: [
       'in WebAssembly: the agent and the command line, as a router runs them',
+      'Mosquitto on loopback, with TLS and a password, to which the agent is connected',
       'numbers only: kernel, enforcer, tunnel, Internet; a stand-in: the bus',
     ],
     hints: ['Nothing of it can be seen from outside.'],
@@ -173,6 +178,7 @@ export async function open(): Promise<Stage> {
       for (const one of [bus, enforcing]) one.close();
       fakes.stop();
       await ubusd.stop();
+      await broker.stop();
     },
   };
 }

@@ -89,9 +89,10 @@ export async function tell(stage: Stage, folder: string, say: Say): Promise<read
     prove(`${name}'s receipts are right`, code === 0 ? 'everything holds' : 'something does not hold', code === 0);
   }
 
-  step('A router is up. Nothing is shared before its owner says yes.');
+  step('A router is up, and its agent connected to a broker. Nothing is shared before its owner says yes.');
   await stage.begin();
   for (const line of stage.scene) say(`   ${line}`);
+  show(`agent: ${await stage.says(/link: connected to/)}`);
   show(await weir('share'));
   await stage.share();
 

@@ -80,18 +80,8 @@ export async function open(
   };
 }
 
-const configOf = (broker: mosquitto.Broker, authority: string): string => `
-config node 'node'
-	option id 'roof-1'
-
-config broker 'broker'
-	option host '${broker.name}'
-	option port '${broker.tlsPort}'
-	option user '${broker.user}'
-	option password '${broker.password}'
-	option authority '${authority}'
-	option spread '0'
-`;
+const configOf = (broker: mosquitto.Broker, authority: string): string =>
+  `config node 'node'\n\toption id 'roof-1'\n${mosquitto.section(broker, broker.name, authority)}`;
 
 async function openBus(socket: string, weir: string): Promise<{ close(): Promise<void> }> {
   const ubusd = await startUbusd({ path: socket });

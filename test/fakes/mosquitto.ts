@@ -6,6 +6,17 @@ import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
+/** The section of /etc/config/weir that leads here. `authority`: the path of its PEM. */
+export const section = ({ tlsPort, user, password }: Broker, host: string, authority: string): string => `
+config broker 'broker'
+	option host '${host}'
+	option port '${tlsPort}'
+	option user '${user}'
+	option password '${password}'
+	option authority '${authority}'
+	option spread '0'
+`;
+
 export type Broker = Readonly<{
   port: number;
   tlsPort: number;
@@ -30,8 +41,14 @@ const user = 'weir';
 const password = 'correct horse';
 const name = 'broker.test';
 
+/** Starts a program somewhere, in an environment that finds it. */
+export type Launch = (argv: readonly [string, ...string[]]) => ChildProcess;
+
+const here: Launch = ([command, ...args]) =>
+  spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: `${process.env['PATH']}:/usr/sbin` } });
+
 /** `address`: where its clients find it; its certificate is for that, too. */
-export async function start(address = '127.0.0.1'): Promise<Broker> {
+export async function start(address = '127.0.0.1', launch = here): Promise<Broker> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-mosquitto-'));
   const path = (file: string): string => join(dir, file);
   // Also when a test fails in the middle.
@@ -56,7 +73,7 @@ certfile ${path('broker.crt')}
 keyfile ${path('broker.key')}
 `,
   );
-  let child = await run(path('conf'));
+  let child = await run(path('conf'), launch);
   return {
     port,
     tlsPort,
@@ -68,7 +85,7 @@ keyfile ${path('broker.key')}
     kill: () => ended(child, 'SIGKILL'),
     end: () => ended(child, 'SIGTERM'),
     async restart() {
-      child = await run(path('conf'));
+      child = await run(path('conf'), launch);
     },
     stall: () => void child.kill('SIGSTOP'),
     wake: () => void child.kill('SIGCONT'),
@@ -80,17 +97,14 @@ keyfile ${path('broker.key')}
   };
 }
 
-function run(conf: string): Promise<ChildProcess> {
-  const child = spawn('mosquitto', ['-c', conf], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: `${process.env['PATH']}:/usr/sbin` },
-  });
+function run(conf: string, launch: Launch): Promise<ChildProcess> {
+  const child = launch(['mosquitto', '-c', conf]);
   const kill = (): unknown => child.kill('SIGKILL');
   process.once('exit', kill);
   child.on('exit', () => process.off('exit', kill));
   return new Promise((resolve, reject) => {
     let said = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said += text;
       if (/ running$/m.test(said)) resolve(child);
     });

@@ -204,7 +204,7 @@ export async function open(weir = config(), options: Options = {}): Promise<Post
 
   const post = programOf(place, [binary, 'enforcer'], env, /weir\.enforcer is there/);
   const { lines, says, start } = post;
-  const served = programOf(place, [binary, 'agent'], { UBUS_SOCKET: door.path, WEIR_FOLDER: own }, /link: no broker is set/);
+  const served = programOf(place, [binary, 'agent'], { UBUS_SOCKET: door.path, WEIR_FOLDER: own }, /link: (no broker is set|connected to)/);
 
   const address = async (): Promise<void> => {
     const addresses = [`${at.tunnel.v4}/16`, `${at.tunnel.v6}/64`, `${at.tunnel.local}/64`];
