@@ -54,6 +54,8 @@ const common = {
   mainFields: ['module', 'main'],
   target: 'es2023',
   external: ['weir-host'],
+  // The paths of modules go into names: they must not tell where node_modules really is.
+  preserveSymlinks: true,
   plugins: [shims],
   metafile: true as const,
   write: false as const,
