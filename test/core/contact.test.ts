@@ -8,22 +8,13 @@ import type { Contacting as Event } from '../../agent/core/event.ts';
 import type { Trail } from '../../agent/core/link.ts';
 import * as link from '../../agent/core/link.ts';
 import { fault } from '../../agent/core/result.ts';
-import type { Broker, Ceilings, Settings } from '../../agent/core/settings.ts';
+import type { Ceilings, Settings } from '../../agent/core/settings.ts';
 import type { KeyId } from '../../agent/core/signed.ts';
+import { brokerAt } from './broker.ts';
 
 const self = { version: '1.2.3', host: 'quickjs', boot: 'b00t' };
 const at = (ms: number, luck = 0.5) => ({ at: millis(ms), luck });
 const now = at(1_000_000);
-const brokerAt = (host: string): Broker => ({
-  host,
-  port: 8883,
-  version: '5',
-  user: null,
-  password: null,
-  tls: null,
-  keepAlive: seconds(60),
-  spread: seconds(100),
-});
 const [b, c] = [brokerAt('b.example'), brokerAt('c.example')];
 const settings: Settings = { node: { id: null, prefix: 'p' }, brokers: [b, c] };
 const why = fault('ECONNREFUSED', 'b.example', 'refused');

@@ -11,20 +11,10 @@ import type { Code } from '../../agent/core/result.ts';
 import { fault } from '../../agent/core/result.ts';
 import type { Broker, Ceilings } from '../../agent/core/settings.ts';
 import type { KeyId } from '../../agent/core/signed.ts';
+import { brokerAt } from './broker.ts';
 
 const spread = 120;
-const brokers = ['first.example', 'second.example'].map(
-  (host): Broker => ({
-    host,
-    port: 8883,
-    version: '5',
-    user: null,
-    password: null,
-    tls: null,
-    keepAlive: seconds(60),
-    spread: seconds(spread),
-  }),
-);
+const brokers = ['first.example', 'second.example'].map((host) => brokerAt(host, spread));
 type Node = Readonly<{ id: string; brokers: readonly [Broker, ...Broker[]] }>;
 const nodeOf = (id: string, count: 1 | 2): Node => {
   const [one, two] = brokers as [Broker, Broker];

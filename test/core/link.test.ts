@@ -5,18 +5,9 @@ import type { Mark, Trail } from '../../agent/core/link.ts';
 import * as link from '../../agent/core/link.ts';
 import type { Code } from '../../agent/core/result.ts';
 import type { Broker } from '../../agent/core/settings.ts';
+import { brokerAt } from './broker.ts';
 
-const broker = (host: string, spread = 100): Broker => ({
-  host,
-  port: 8883,
-  version: '5',
-  user: null,
-  password: null,
-  tls: null,
-  keepAlive: seconds(60),
-  spread: seconds(spread),
-});
-const [a, b, c] = [broker('a'), broker('b'), broker('c')];
+const [a, b, c] = [brokerAt('a'), brokerAt('b'), brokerAt('c')];
 const all = [a, b, c] as const;
 const mark = (failures: number, until = 0): Mark => ({ failures, until: millis(until) });
 const trail = (marks: Readonly<Record<string, Mark>>): Trail => new Map(Object.entries(marks).map(([host, m]) => [`${host}:8883`, m]));
@@ -53,7 +44,7 @@ const pauses: readonly (readonly [name: string, spread: number, mark: Mark | nul
   ['not before it would have us', 100, mark(1, now + 500_000), 0.5, 500_000],
 ];
 for (const [name, spread, m, luck, want] of pauses)
-  pause(name, () => assert.is(link.pause(trail(m === null ? {} : { a: m }), broker('a', spread), at(luck)), want));
+  pause(name, () => assert.is(link.pause(trail(m === null ? {} : { a: m }), brokerAt('a', spread), at(luck)), want));
 pause.run();
 
 const ended = suite('ended');
@@ -88,7 +79,7 @@ const ways: readonly (readonly [
   ['at the latest after eight hours', { a: mark(50) }, b, 0.999, ['a', 28_785_600]],
   ['to the one that failed least', { a: mark(3), b: mark(2) }, c, 0, ['b', 1_800_000]],
   ['not before it would have us', { a: mark(0, now + 899_000) }, b, 0, ['a', 899_000]],
-  ['from one that the owner took away', {}, broker('z'), 0.5, null],
+  ['from one that the owner took away', {}, brokerAt('z'), 0.5, null],
 ];
 for (const [name, marks, from, luck, want] of ways)
   back(name, () => {
@@ -109,7 +100,7 @@ trust('without clock and pin never a stranger', () => {
 trust.run();
 
 const name = suite('nameOf');
-name('IPv6 in brackets', () => assert.equal([link.nameOf(a), link.nameOf(broker('::1'))], ['a:8883', '[::1]:8883']));
+name('IPv6 in brackets', () => assert.equal([link.nameOf(a), link.nameOf(brokerAt('::1'))], ['a:8883', '[::1]:8883']));
 name.run();
 
 const unheard = suite('isUnheard');
