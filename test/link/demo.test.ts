@@ -66,7 +66,16 @@ const proven = [
 ];
 const at = (step: number) => (output: string) => new RegExp(`^(simulated )?${step}\\. `, 'm').test(output);
 const isReal = process.getuid?.() === 0 && spawnSync('unshare', ['--net', '--mount', 'true']).status === 0;
-const kinds: readonly (readonly [name: string, args: readonly string[]])[] = [
+type Kind = 'simulated' | 'real';
+/** Every moment once: where it is hardest to leave nothing, the real one. */
+const moments: Readonly<Record<Kind, readonly (readonly [moment: string, when: (output: string) => boolean])[]>> = {
+  simulated: [
+    ['while it is made ready', (output) => /made ready/.test(output)],
+    ['when the owner says yes', at(1)],
+  ],
+  real: [['while a friend uses the tunnel', at(3)]],
+};
+const kinds: readonly (readonly [name: Kind, args: readonly string[]])[] = [
   ['simulated', ['--simulated']],
   ...(isReal ? ([['real', []]] as const) : []),
 ];
@@ -83,11 +92,7 @@ for (const [kind, args] of kinds) {
     assert.equal(others, [], 'every line of what is simulated says so, and no other');
     assertGone();
   });
-  for (const [moment, when] of [
-    ['while it is made ready', (output: string) => /made ready/.test(output)],
-    ['when the owner says yes', at(1)],
-    ['while a friend uses the tunnel', at(3)],
-  ] as const)
+  for (const [moment, when] of moments[kind])
     shows(`${kind}: ends without a trace on Ctrl-C ${moment}`, async () => {
       const { status, output } = await demo(args, when);
       assert.is(status, 0, output);
