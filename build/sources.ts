@@ -2,11 +2,14 @@
 // Debian's patches. Knows no compiler.
 
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { bringSource, demand } from './apt.ts';
 
-export type Source = Readonly<{ folder: string; version: string; from: string }>;
+/** What was fetched, by name, each with its SHA-256. */
+type Archives = Readonly<Record<string, string>>;
+export type Source = Readonly<{ folder: string; version: string; from: string; archives: Archives }>;
 export type Sources = Readonly<{ quickjs: Source; mbedtls: Source }>;
 
 const suite = 'trixie';
@@ -23,16 +26,19 @@ export function sources(out = resolve('build/out')): Sources {
 }
 
 function bring(name: 'quickjs' | 'mbedtls', named: string | undefined, out: string): Source {
-  if (named !== undefined) return { folder: resolve(named), version: 'unknown', from: `${name.toUpperCase()}_SRC` };
+  if (named !== undefined) return { folder: resolve(named), version: 'unknown', from: `${name.toUpperCase()}_SRC`, archives: {} };
   const folder = join(out, 'sources', name);
-  const note = join(folder, '.debian-version');
+  const note = join(folder, '.debian.json');
   if (!existsSync(note)) {
     const fetched = join(out, 'sources', `${name}.fetched`);
     bringSource(suite, name, fetched);
     unpack(fetched, folder);
   }
-  return { folder, version: readFileSync(note, 'utf8').trim(), from: `Debian ${suite}` };
+  const noted = JSON.parse(readFileSync(note, 'utf8')) as Pick<Source, 'version' | 'archives'>;
+  return { folder, ...noted, from: `Debian ${suite}` };
 }
+
+const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 
 /** Format 3.0 (quilt) by hand: dpkg-source asks for more packages and does no more. */
 function unpack(fetched: string, folder: string): void {
@@ -51,7 +57,16 @@ function unpack(fetched: string, folder: string): void {
   for (const line of readFileSync(join(patches, 'series'), 'utf8').split('\n'))
     if (!/^\s*(#|$)/.test(line))
       execFileSync('patch', ['-s', '--no-backup-if-mismatch', '-p1', '-d', aside, '-i', join(patches, line.trim())]);
-  writeFileSync(join(aside, '.debian-version'), `${basename(named(/\.dsc$/), '.dsc').split('_')[1]}\n`);
+  const noted: Pick<Source, 'version' | 'archives'> = {
+    version: basename(named(/\.dsc$/), '.dsc').split('_')[1] ?? 'unknown',
+    archives: Object.fromEntries(
+      files
+        .filter((file) => /\.tar\.\w+$/.test(file))
+        .sort()
+        .map((file) => [file, sha256(join(fetched, file))]),
+    ),
+  };
+  writeFileSync(join(aside, '.debian.json'), `${JSON.stringify(noted, null, 2)}\n`);
   rmSync(folder, { recursive: true, force: true });
   renameSync(aside, folder);
   rmSync(fetched, { recursive: true });
