@@ -69,9 +69,14 @@ export const command: form.Form<Command> = form.record({
 
 const said = (most: number): form.Form<string> => form.text(new RegExp(`^[^\\0]{0,${most}}$`, 'su'), `up to ${most} characters`);
 const micros = form.whole(0, 2 ** 32 - 1);
+export const refusal = form.record({
+  code: [1, form.text<Code>(/^[A-Za-z0-9-]{1,32}$/, 'a code')],
+  path: [2, said(128)],
+  reason: [3, said(256)],
+});
 const outcome: form.Form<Outcome> = form.oneOf({
   done: [0, form.record({})],
-  refused: [1, form.record({ code: [1, form.text<Code>(/^[A-Za-z0-9-]{1,32}$/, 'a code')], path: [2, said(128)], reason: [3, said(256)] })],
+  refused: [1, refusal],
   opened: [2, form.record({ session: [1, names.grantId], address4: [2, names.address], address6: [3, names.address] })],
   listed: [
     3,
