@@ -1,5 +1,6 @@
 // Makes the packages without an SDK: `npm run package -- [--out FOLDER] [--key FILE] [--usign FILE] [ARCH…]`. For each architecture a folder
-// with an .apk and an .ipk and an index for each, so that one line of a feed installs and upgrades.
+// with an .apk and an .ipk and an index for each, so that one line of a feed installs and upgrades. Beside each package (.cdx.json) stands what
+// it is made of.
 
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
@@ -7,11 +8,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { version } from '../agent/core/version.ts';
+import { bundle } from './bundle.ts';
 import { native, type Target, targets } from './native.ts';
 import * as apk from './package/apk.ts';
 import * as ipk from './package/ipk.ts';
-import { fullVersion } from './package/payload.ts';
+import { fullVersion, type Payload } from './package/payload.ts';
 import { weir } from './package/weir.ts';
+import * as sbom from './sbom.ts';
+import { sources } from './sources.ts';
 
 const archs = targets.filter((target) => target !== 'host' && target !== 'asan');
 const help = `npm run package -- [--out FOLDER] [--key FILE] [--usign FILE] [ARCH…]
@@ -44,6 +48,8 @@ const time = Number(process.env['SOURCE_DATE_EPOCH'] ?? execFileSync('git', ['lo
 const key = values.key === undefined ? null : createPrivateKey(readFileSync(values.key));
 const usign = values.usign === undefined ? null : ipk.secretKey(readFileSync(values.usign, 'utf8'));
 
+const found = [...sbom.linked(sources()), ...sbom.bundled((await bundle()).metafile)];
+
 for (const arch of positionals.length === 0 ? archs : (positionals as Target[])) {
   const binary = readFileSync(await native(arch));
   const folder = join(values.out, arch);
@@ -53,15 +59,20 @@ for (const arch of positionals.length === 0 ? archs : (positionals as Target[]))
     process.stdout.write(`${join(folder, name)}  ${Math.ceil(bytes.length / 1024)} KB\n`);
   };
 
+  const putPackage = (payload: Payload, file: string, bytes: Buffer): void => {
+    put(file, bytes);
+    put(`${file}.cdx.json`, sbom.render(payload, file, bytes, found));
+  };
+
   const asApk = weir('apk', arch, binary, version, time);
   const apkBytes = apk.write(asApk, key);
-  put(`weir-${fullVersion(asApk)}.apk`, apkBytes);
+  putPackage(asApk, `weir-${fullVersion(asApk)}.apk`, apkBytes);
   put('packages.adb', apk.writeIndex('weir', [apkBytes], key));
 
   const asIpk = weir('ipk', arch, binary, version, time);
   const file = `weir_${fullVersion(asIpk)}_${arch}.ipk`;
   const bytes = ipk.write(asIpk);
-  put(file, bytes);
+  putPackage(asIpk, file, bytes);
   const index = ipk.writeIndex([{ file, bytes }]);
   put('Packages', index);
   put('Packages.gz', ipk.zipIndex(index));

@@ -5,8 +5,12 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { version } from '../../agent/core/version.ts';
 import { host as node } from '../../agent/host/node.ts';
 import { native, nativeBorrowing, type Target, targets } from '../../build/native.ts';
+import * as apk from '../../build/package/apk.ts';
+import * as ipk from '../../build/package/ipk.ts';
+import { weir } from '../../build/package/weir.ts';
 import * as mosquitto from '../../test/fakes/mosquitto.ts';
 import * as objects from '../../test/fakes/router.ts';
 import { startUbusd } from '../../test/fakes/ubusd.ts';
@@ -48,10 +52,15 @@ export const footprint: Bench = {
       both: agent.resident + enforcer.resident,
     };
     const sizeTable = [
-      ['architecture', 'static, KB', 'static, gzip KB', "with the router's libraries, gzip KB"],
-      ...[...sizes].map(([target, { bytes, packed, borrowing }]) => [target, bytes, packed, borrowing].map(String)),
-      ['limit (aim), mipsel_24kc', '', bounds('static'), bounds('borrowing')],
+      ['architecture', 'static, KB', 'static, gzip KB', "with the router's libraries, gzip KB", '.apk, KB', '.ipk, KB', 'installed, KB'],
+      ...[...sizes].map(([target, size]) => [
+        target,
+        ...[size.bytes, size.packed, size.borrowing, size.apk, size.ipk, size.installed].map(String),
+      ]),
+      ['limit (aim), mipsel_24kc', '', bounds('static'), bounds('borrowing'), '', '', ''],
     ];
+    const each = (figure: keyof Size): Record<string, number> =>
+      Object.fromEntries([...sizes].map(([target, size]) => [target, size[figure]]));
     const memoryTable = [
       ['role', 'resident KB', 'anonymous KB', 'private KB', 'limit (aim) of resident'],
       ['agent, connected by TLS', ...Object.values(agent).map(String), bounds('agent')],
@@ -62,16 +71,19 @@ export const footprint: Bench = {
       on: `Linux ${kernel} (an emulated MIPS 24Kc with 128 MB)`,
       body: [
         render(sizeTable),
-        "Static: what the packages carry. With the router's libraries: the same objects, linked dynamically to `libc.so`, `libmbedtls.so.21`, " +
+        "Static: what the packages carry, unsigned here; installed is what their files hold on a router. With the router's libraries: the same objects, linked dynamically to `libc.so`, `libmbedtls.so.21`, " +
           '`libmbedx509.so.7` and `libmbedcrypto.so.16`, not position-independent, stripped, sections collected; without the C start-up files.',
         render(memoryTable),
         'The broker is Mosquitto, its certificate checked against one authority. Resident: VmRSS, the pages of the binary included, which ' +
           'both roles share. Anonymous: RssAnon. Private: the private pages of smaps_rollup.',
       ].join('\n\n'),
       numbers: {
-        bin_kb: Object.fromEntries([...sizes].map(([target, { bytes }]) => [target, bytes])),
-        gz_kb: Object.fromEntries([...sizes].map(([target, { packed }]) => [target, packed])),
-        gz_borrowing_kb: Object.fromEntries([...sizes].map(([target, { borrowing }]) => [target, borrowing])),
+        bin_kb: each('bytes'),
+        gz_kb: each('packed'),
+        gz_borrowing_kb: each('borrowing'),
+        apk_kb: each('apk'),
+        ipk_kb: each('ipk'),
+        installed_kb: each('installed'),
         agent_rss_kb: agent.resident,
         enforcer_rss_kb: enforcer.resident,
       },
@@ -86,13 +98,21 @@ const sumOf = (a: Memory, b: Memory): number[] => [a.resident + b.resident, a.an
 
 const bounds = (name: Limited): string => `${limits[name].most} (${limits[name].aim})`;
 
-type Size = Readonly<{ bytes: number; packed: number; borrowing: number }>;
+type Size = Readonly<Record<'bytes' | 'packed' | 'borrowing' | 'apk' | 'ipk' | 'installed', number>>;
 
 async function weigh(): Promise<ReadonlyMap<Target, Size>> {
   const sizes = new Map<Target, Size>();
   for (const target of targets.filter((name) => name !== 'host' && name !== 'asan')) {
     const [whole, borrowing] = [readFileSync(await native(target)), readFileSync(await nativeBorrowing(target))];
-    sizes.set(target, { bytes: inKb(whole.length), packed: gzipped(whole), borrowing: gzipped(borrowing) });
+    const [asApk, asIpk] = [weir('apk', target, whole, version, 0), weir('ipk', target, whole, version, 0)];
+    sizes.set(target, {
+      bytes: inKb(whole.length),
+      packed: gzipped(whole),
+      borrowing: gzipped(borrowing),
+      apk: inKb(apk.write(asApk, null).length),
+      ipk: inKb(ipk.write(asIpk).length),
+      installed: inKb(apk.listed(asApk).reduce((sum, { bytes }) => sum + bytes.length, 0)),
+    });
   }
   return sizes;
 }
