@@ -1,11 +1,12 @@
 // The house's room rules: which room may import which, and why not. Reads TypeScript's own syntax tree, because esbuild's metafile no
 // longer has the `import type` edges. `node scripts/run.mjs build/rooms.ts [ROOT]` lists the violations and exits 1 when there are any.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import ts from 'typescript';
 
-type Room = 'core' | 'wire' | 'crypto' | 'ports' | 'adapters' | 'consumer' | 'host' | 'loop' | 'roots';
+type Room = 'core' | 'wire' | 'crypto' | 'ports' | 'adapters' | 'consumer' | 'host' | 'loop' | 'roots' | CoordinatorRoom;
+type CoordinatorRoom = 'coordinator/core' | 'coordinator/ports' | 'coordinator/adapters' | 'coordinator';
 type Rule = Readonly<{ rooms: readonly Room[]; packages: readonly string[]; why: string }>;
 
 const rules: Readonly<Record<Exclude<Room, 'roots'>, Rule>> = {
@@ -45,12 +46,36 @@ const rules: Readonly<Record<Exclude<Room, 'roots'>, Rule>> = {
     packages: [],
     why: 'the loop carries effects out through ports; knowing an adapter would make it one of the roots',
   },
+  'coordinator/core': {
+    rooms: ['coordinator/core', 'core'],
+    packages: [],
+    why: 'what a coordinator decides is values in, values out, as on the router',
+  },
+  'coordinator/ports': {
+    rooms: ['coordinator/ports', 'coordinator/core', 'core'],
+    packages: [],
+    why: 'ports are interfaces; one that imports an implementation is no border',
+  },
+  'coordinator/adapters': {
+    rooms: ['coordinator/ports', 'coordinator/core', 'core'],
+    packages: ['node:', 'aedes', 'mqtt', 'pg', '@electric-sql/pglite'],
+    why: 'each adapter knows one foreign system, and another database or broker changes nothing else',
+  },
+  coordinator: {
+    rooms: ['coordinator', 'coordinator/adapters', 'coordinator/ports', 'coordinator/core', 'core', 'wire', 'crypto'],
+    packages: ['node:'],
+    why: "the coordinator shares the messages' formats with a router, and neither its adapters nor its hosts",
+  },
 };
 
 export type Violation = Readonly<{ file: string; line: number; imported: string; why: string }>;
 
 function roomOf(path: string): Room | null {
   const parts = path.split('/');
+  if (parts[0] === 'coordinator') {
+    const room = parts.length === 2 ? 'coordinator' : `coordinator/${parts[1]}`;
+    return room in rules ? (room as Room) : null;
+  }
   if (parts[0] !== 'agent') return null;
   if (parts.length === 2) return ['loop.ts', 'warden.ts', 'home.ts', 'sounding.ts'].includes(`${parts[1]}`) ? 'loop' : 'roots';
   return parts[1] !== undefined && parts[1] in rules ? (parts[1] as Room) : null;
@@ -83,7 +108,7 @@ export function violations(files: ReadonlyMap<string, string>): Violation[] {
   for (const [file, source] of files) {
     const room = roomOf(file);
     if (room === null) {
-      out.push({ file, line: 1, imported: '', why: `agent/ has no room for it; the rooms are ${Object.keys(rules).join(', ')}` });
+      out.push({ file, line: 1, imported: '', why: `there is no room for it; the rooms are ${Object.keys(rules).join(', ')}` });
       continue;
     }
     if (room === 'roots') continue;
@@ -91,7 +116,7 @@ export function violations(files: ReadonlyMap<string, string>): Violation[] {
     for (const { name, line } of importsOf(file, source)) {
       const target = name.startsWith('.') ? normalize(join(dirname(file), name)) : null;
       const targetRoom = target === null ? null : roomOf(target);
-      const sibling = room === 'adapters' && targetRoom === 'adapters';
+      const sibling = room.endsWith('adapters') && targetRoom === room;
       const allowed =
         target === null
           ? rule.packages.some((p) => (/[:/]$/.test(p) ? name.startsWith(p) : name === p || name.startsWith(`${p}/`)))
@@ -102,12 +127,14 @@ export function violations(files: ReadonlyMap<string, string>): Violation[] {
   return out;
 }
 
-export function readAgent(root: string): Map<string, string> {
+export function readRooms(root: string): Map<string, string> {
   const files = new Map<string, string>();
-  for (const entry of readdirSync(join(root, 'agent'), { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
-    const path = join(entry.parentPath, entry.name);
-    files.set(relative(root, path).replaceAll('\\', '/'), readFileSync(path, 'utf8'));
+  for (const folder of ['agent', 'coordinator'].filter((name) => existsSync(join(root, name)))) {
+    for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+      const path = join(entry.parentPath, entry.name);
+      files.set(relative(root, path).replaceAll('\\', '/'), readFileSync(path, 'utf8'));
+    }
   }
   return files;
 }
@@ -115,7 +142,7 @@ export function readAgent(root: string): Map<string, string> {
 export const render = (v: Violation): string => `${v.file}:${v.line}: ${v.imported === '' ? '' : `imports ${v.imported}: `}${v.why}`;
 
 if (process.argv[1]?.endsWith('build/rooms.ts')) {
-  const found = violations(readAgent(process.argv[2] ?? '.'));
+  const found = violations(readRooms(process.argv[2] ?? '.'));
   for (const v of found) console.error(render(v));
   process.exit(found.length === 0 ? 0 : 1);
 }

@@ -44,6 +44,10 @@ const suites: Readonly<Record<string, Suite>> = {
     needs: [...native, ...namespaces, 'mosquitto:mosquitto', 'openssl:openssl'],
   },
   consumer: { what: 'the other end of the tunnel: what it is granted, countersigns and disputes', needs: [] },
+  coordinator: {
+    what: 'registry, verification and ledger on PGlite and PostgreSQL; MQTT and HTTP',
+    needs: ['/usr/lib/postgresql:postgresql', 'mosquitto:mosquitto', 'openssl:openssl'],
+  },
   loop: { what: 'the warden over a model of its ports', needs: [] },
   system: {
     what: 'package files; the real procd, ujail and fw4 when on PATH',
@@ -72,7 +76,7 @@ Runs the test suites; without names, all of them. The last line is the sum over 
   --all    adds the long forms (*.long.test.ts)
 
 ${Object.entries(suites)
-  .map(([name, s]) => `  ${name.padEnd(8)} ${s.what}`)
+  .map(([name, s]) => `  ${name.padEnd(11)} ${s.what}`)
   .join('\n')}
 `;
 

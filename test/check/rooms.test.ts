@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readAgent, render, violations } from '../../build/rooms.ts';
+import { readRooms, render, violations } from '../../build/rooms.ts';
 
 const rooms = suite('rooms');
 
@@ -43,7 +43,26 @@ const cases = [
   },
   { name: 'a root imports everything', file: 'agent/agent.ts', source: "import { b } from './adapters/b.ts';", want: '' },
   { name: 'out of the house', file: 'agent/core/a.ts', source: "import { b } from '../../test/b.ts';", want: 'core may not import' },
-  { name: 'a room nobody knows', file: 'agent/helpers/a.ts', source: '', want: 'agent/ has no room' },
+  { name: 'a room nobody knows', file: 'agent/helpers/a.ts', source: '', want: 'there is no room' },
+  {
+    name: 'a coordinator decides purely',
+    file: 'coordinator/core/a.ts',
+    source: "import { b } from '../../agent/wire/cose.ts';",
+    want: 'may not',
+  },
+  { name: 'and has the formats', file: 'coordinator/a.ts', source: "import { b } from '../agent/wire/cose.ts';", want: '' },
+  {
+    name: 'and no host of a router',
+    file: 'coordinator/a.ts',
+    source: "import { b } from '../agent/host/node.ts';",
+    want: "shares the messages' formats",
+  },
+  {
+    name: 'nor its adapters',
+    file: 'coordinator/adapters/a.ts',
+    source: "import { b } from '../../agent/adapters/uci.ts';",
+    want: 'may not',
+  },
 ];
 for (const c of cases) {
   rooms(c.name, () => {
@@ -54,7 +73,7 @@ for (const c of cases) {
 }
 
 rooms('the house keeps its own rules', () => {
-  assert.equal(violations(readAgent('.')).map(render), []);
+  assert.equal(violations(readRooms('.')).map(render), []);
 });
 
 rooms('the check fails with the reason when core imports an adapter', () => {
