@@ -1,7 +1,7 @@
 // The owner's settings: UCI sections → typed values. Every option has one line below; what is not set takes the safe default named there,
 // and what is set wrongly is a Fault that says where and how to mend it. Knows nothing of where the sections come from.
 
-import { type BitRate, type ByteCount, type Seconds, seconds } from './brand.ts';
+import { type BitRate, type ByteCount, type PublicKey, type Seconds, seconds } from './brand.ts';
 import type { Endpoint } from './endpoint.ts';
 import * as endpoint from './endpoint.ts';
 import type { Line } from './home.ts';
@@ -28,8 +28,17 @@ export type Broker = Readonly<{
   /** Over how long its nodes come, and come back. */
   spread: Seconds;
 }>;
+/** What an owner may let a coordinator order. Asking, and receiving receipts, is everybody's. */
+export const permissions = ['sessions', 'limit', 'probe', 'quarantine', 'restart', 'move', 'reboot'] as const;
+export type Permission = (typeof permissions)[number];
+/** Whose word counts: by a root key that is offline. */
+export type Coordinator = Readonly<{ root: PublicKey; may: readonly Permission[] }>;
 /** Brokers: the preferred one first; none: nobody but the owner is served. `id` null: the node's key names it. */
-export type Settings = Readonly<{ node: Readonly<{ id: string | null; prefix: string }>; brokers: readonly Broker[] }>;
+export type Settings = Readonly<{
+  node: Readonly<{ id: string | null; prefix: string }>;
+  brokers: readonly Broker[];
+  coordinators: readonly Coordinator[];
+}>;
 /** The owner's, for one session: what the agent has to respect before it signs anything. */
 export type Ceilings = Limits['session'];
 /** `auto`: drawn at setup and then written down. */
@@ -104,6 +113,14 @@ const options = {
     authority: { read: matching(/^\/.{1,255}$/), want: 'the absolute path of a PEM file', standard: null },
     pin: { read: digest, want: '64 hexadecimal digits in small letters', standard: null },
   },
+  coordinator: {
+    root: { read: (text: string) => digest(text) as PublicKey | null, want: '64 hexadecimal digits in small letters' },
+    may: {
+      each: (text: string) => permissions.find((one) => one === text) ?? null,
+      want: `one of ${permissions.join(', ')}`,
+      standard: ['sessions', 'limit', 'probe', 'quarantine', 'restart'] as readonly Permission[],
+    },
+  },
   share: {
     accepted: { read: truth, want: '1 or 0', standard: false },
     paused: { read: truth, want: '1 or 0', standard: false },
@@ -159,11 +176,14 @@ type Values<S extends SectionName> = { readonly [K in keyof (typeof options)[S]]
 const shown: ReadonlyMap<string, readonly string[] | null> = new Map<SectionName, readonly string[] | null>([
   ['node', null],
   ['broker', null],
+  ['coordinator', null],
   ['limits', ['session_rate_up', 'session_rate_down', 'session_quota', 'session_seconds', 'sessions']],
 ]);
 
-/** A name that is ours decides; else what it is of is a broker, or nothing of ours. */
-const kindOf = ({ name, type }: Section): string => (Object.hasOwn(options, name) || type !== 'broker' ? name : 'broker');
+/** Of these there may be several, each with a name of its own. */
+const several: readonly string[] = ['broker', 'coordinator'];
+/** A name that is ours decides; else what it is of, where there may be several of it. */
+const kindOf = ({ name, type }: Section): string => (Object.hasOwn(options, name) || !several.includes(type) ? name : type);
 
 export const ours = (sections: readonly Section[]): readonly Section[] =>
   sections.flatMap((section) => {
@@ -172,16 +192,20 @@ export const ours = (sections: readonly Section[]): readonly Section[] =>
     return [names === null ? section : { ...section, options: new Map([...section.options].filter(([option]) => names.includes(option))) }];
   });
 
-const mostBrokers = 8;
+const mostOfAKind = 8;
 
 export function parse(sections: readonly Section[]): Parsed {
   const faults: Fault[] = [];
+  /** As it is shipped the config has sections without an option. */
+  const all = <T>(kind: string, one: (name: string) => T): readonly T[] => {
+    const named = sections.filter((section) => kindOf(section) === kind && section.options.size > 0);
+    if (named.length > mostOfAKind) faults.push(fault('limit', `weir.${kind}`, `at most ${mostOfAKind} of them`));
+    return named.slice(0, mostOfAKind).map(({ name }) => one(name));
+  };
   const node = take('node', sections, faults);
-  // As it is shipped the config has a broker's section without an option.
-  const named = sections.filter((section) => kindOf(section) === 'broker' && section.options.size > 0).map(({ name }) => name);
-  if (named.length > mostBrokers) faults.push(fault('limit', 'weir.broker', `at most ${mostBrokers} of them`));
-  const brokers = named.slice(0, mostBrokers).map((name) => brokerOf(name, sections, faults));
-  return faults.length > 0 ? { ok: false, faults } : { ok: true, value: { node, brokers } };
+  const brokers = all('broker', (name) => brokerOf(name, sections, faults));
+  const coordinators = all('coordinator', (name) => take('coordinator', sections, faults, name));
+  return faults.length > 0 ? { ok: false, faults } : { ok: true, value: { node, brokers, coordinators } };
 }
 
 function brokerOf(name: string, sections: readonly Section[], faults: Fault[]): Broker {

@@ -16,7 +16,7 @@ const self = { version: '1.2.3', host: 'quickjs', boot: 'b00t' };
 const at = (ms: number, luck = 0.5) => ({ at: millis(ms), luck });
 const now = at(1_000_000);
 const [b, c] = [brokerAt('b.example'), brokerAt('c.example')];
-const settings: Settings = { node: { id: null, prefix: 'p' }, brokers: [b, c] };
+const settings: Settings = { node: { id: null, prefix: 'p' }, brokers: [b, c], coordinators: [] };
 const why = fault('ECONNREFUSED', 'b.example', 'refused');
 
 const trail: Trail = new Map([['b.example:8883', { failures: 1, until: millis(0) }]]);

@@ -55,7 +55,7 @@ function live(
     kind: 'configured',
     node: id,
     id: id as KeyId,
-    settings: { node: { id, prefix: 'weir' }, brokers },
+    settings: { node: { id, prefix: 'weir' }, coordinators: [], brokers },
     ceilings,
   };
   const events: Event[] = [configured];

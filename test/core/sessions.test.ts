@@ -22,7 +22,7 @@ const id = 'n'.repeat(16) as KeyId;
 const boot = 'b'.repeat(16) as BootId;
 const moment: Clock = { at: millis(1000), wall: { at: seconds(1), trust: 'unknown' } };
 const ceilings = { rate: { up: 1000n, down: 1000n }, quota: 1n << 30n, lifetime: seconds(7200) } as Ceilings;
-const settings = { node: { id: null, prefix: 'weir' }, brokers: [] } as const;
+const settings = { node: { id: null, prefix: 'weir' }, brokers: [], coordinators: [] } as const;
 const configured: Serving = { kind: 'configured', node: id, id, settings, ceilings };
 const key = (letter: string): PeerKey => `${letter.repeat(42)}A=` as PeerKey;
 const draft = (letter: string): Draft => ({

@@ -18,9 +18,10 @@ function sectionsOf(text: string): readonly settings.Section[] {
 }
 const node: settings.Section = { name: 'node', type: 'node', options: new Map([['id', 'roof-1']]) };
 const broker: settings.Section = { name: 'broker', type: 'broker', options: new Map(Object.entries({ host: 'b', authority: '/a' })) };
+const coordinator: settings.Section = { name: 'coordinator', type: 'coordinator', options: new Map([['root', '0f'.repeat(32)]]) };
 const merged = (sections: readonly settings.Section[]): readonly settings.Section[] =>
   sections.map((s) => {
-    const more = [node, broker].find(({ name }) => name === s.name);
+    const more = [node, broker, coordinator].find(({ name }) => name === s.name);
     return more === undefined ? s : { ...s, options: new Map([...more.options, ...s.options]) };
   });
 
@@ -29,7 +30,7 @@ file('as it is shipped, it is the safe defaults', () => assert.equal(settings.pa
 file('what is shown is what holds', () => {
   const shown = sectionsOf(withoutExamples());
   assert.equal(settings.parseOwner(shown), settings.parseOwner([]));
-  assert.equal(settings.parse(merged(shown)), settings.parse([node, broker]));
+  assert.equal(settings.parse(merged(shown)), settings.parse([node, broker, coordinator]));
 });
 file('every example is taken', () => {
   const all = sectionsOf(uncommented());

@@ -28,6 +28,7 @@ accepted('what is not set takes the safe default', () =>
           tls: { authority: '/etc/weir/authority.pem', pin: null },
         },
       ],
+      coordinators: [],
     },
   }),
 );
@@ -53,6 +54,7 @@ accepted('everything set', () =>
             tls: { authority: '/a', pin: new Uint8Array(32).fill(15) },
           },
         ],
+        coordinators: [],
       },
     },
   ),
@@ -67,7 +69,7 @@ accepted('sections of others are not ours', () =>
 );
 const another = (name: string, options: Options, type = 'broker'): settings.Section => ({ ...section(name, options), type });
 accepted('no broker at all: the section as it is shipped is none', () => {
-  const none = { ok: true, value: { node: { id: null, prefix: 'weir' }, brokers: [] } };
+  const none = { ok: true, value: { node: { id: null, prefix: 'weir' }, brokers: [], coordinators: [] } };
   assert.equal(settings.parse([]), none);
   assert.equal(parse({}, {}), none);
 });
@@ -80,6 +82,18 @@ accepted('several brokers, in the order of the file, whatever their names', () =
     another('near_not', { host: 'd' }, 'other'),
   ]);
   assert.equal(parsed.ok && parsed.value.brokers.map(({ host }) => host), ['a', 'b', 'c']);
+});
+accepted('several coordinators, and what each may order', () => {
+  const parsed = settings.parse([
+    another('coordinator', { root: pin }, 'coordinator'),
+    another('second', { root: 'ff'.repeat(32), may: ['reboot', 'move'] }, 'coordinator'),
+    another('third', { root: 'ff'.repeat(32), may: 'probe' }, 'coordinator'),
+  ]);
+  assert.equal(parsed.ok && parsed.value.coordinators, [
+    { root: new Uint8Array(32).fill(15), may: ['sessions', 'limit', 'probe', 'quarantine', 'restart'] },
+    { root: new Uint8Array(32).fill(255), may: ['reboot', 'move'] },
+    { root: new Uint8Array(32).fill(255), may: ['probe'] },
+  ]);
 });
 accepted('a section that is ours is no broker', () => {
   const sections = [section('node', node), section('broker', broker), another('limits', { host: 'c' }), another('share', { host: 'c' })];
@@ -146,6 +160,18 @@ refused('what is wrong with each broker, by its name', () => {
     ['missing', 'weir.far.authority'],
     ['missing', 'weir.near.host'],
     ['malformed', 'weir.near.port'],
+  ]);
+});
+refused('a coordinator without a key, or with a right that there is not', () => {
+  const parsed = settings.parse([
+    another('first', { may: 'probe' }, 'coordinator'),
+    another('second', { root: pin, may: ['probe', 'everything'] }, 'coordinator'),
+    another('third', { root: 'hunter2' }, 'coordinator'),
+  ]);
+  assert.equal(parsed.ok ? [] : parsed.faults.map((f) => [f.code, f.path]), [
+    ['missing', 'weir.first.root'],
+    ['malformed', 'weir.second.may.1'],
+    ['malformed', 'weir.third.root'],
   ]);
 });
 refused('more brokers than it would ever try', () => {

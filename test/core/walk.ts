@@ -49,7 +49,7 @@ function digestOf(value: unknown): Digest {
 const id = 'a'.repeat(16) as KeyId;
 const mib = (n: number): ByteCount => (BigInt(n) << 20n) as ByteCount;
 const ceilings = { rate: { up: 10_000_000n, down: 10_000_000n }, quota: mib(64), lifetime: seconds(3600) } as Ceilings;
-const settings = { node: { id: null, prefix: 'weir' }, brokers: [] } as const;
+const settings = { node: { id: null, prefix: 'weir' }, brokers: [], coordinators: [] } as const;
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const consumer = new Uint8Array(32) as PublicKey;
 

@@ -7,7 +7,7 @@ import { type Millis, millis, seconds } from '../../agent/core/brand.ts';
 import type { Settled } from '../../agent/core/effect.ts';
 import type { Event, Ticket } from '../../agent/core/event.ts';
 import type { Draft } from '../../agent/core/friend.ts';
-import type { Receipt } from '../../agent/core/receipt.ts';
+import type { Receipt, Voucher } from '../../agent/core/receipt.ts';
 import type { Result } from '../../agent/core/result.ts';
 import { ok } from '../../agent/core/result.ts';
 import type { PeerKey } from '../../agent/core/seat.ts';
@@ -61,6 +61,7 @@ export type Ground = Readonly<{
   said: string[];
   attended: () => readonly Consumer[];
   shown: readonly SessionId[];
+  tallies: readonly Voucher[];
   /** Starts it, or once more, as after a kill. */
   start(): Promise<void>;
   /** The kernel forgets all, and powered-on time begins anew; then it starts. */
@@ -96,6 +97,7 @@ export function ground(): Ground {
   const kernel = seats(() => clock.monotonic());
   const said: string[] = [];
   const shown: SessionId[] = [];
+  const tallies: Voucher[] = [];
   let attended: readonly Consumer[] = [];
   let loop: Loop | null = null;
   let store: Store | null = null;
@@ -147,7 +149,10 @@ export function ground(): Ground {
       version: '0',
       store,
       recalled: recall(store.state(), portable).map(must),
-      ask: async () => ({ ok: true, value: { id: identity.id, settings: { node: { id: null, prefix: 'weir' }, brokers: [] }, ceilings } }),
+      ask: async () => ({
+        ok: true,
+        value: { id: identity.id, settings: { node: { id: null, prefix: 'weir' }, brokers: [], coordinators: [] }, ceilings },
+      }),
       resolve: async () => ok([]),
       connect: () => {
         throw new Error('there is no broker');
@@ -166,6 +171,7 @@ export function ground(): Ground {
         attended = consumers;
       },
       show: (session) => void shown.push(session),
+      tally: (tally) => void tallies.push(tally),
     });
     await calm();
   }
@@ -184,6 +190,7 @@ export function ground(): Ground {
     kernel,
     said,
     shown,
+    tallies,
     attended: () => attended,
     loop: theLoop,
     store: theStore,
