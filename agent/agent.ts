@@ -70,6 +70,7 @@ loop = start({
   order: (asked) => enforcer.order(bus.call, asked),
   attend: hearing.attend,
   show: hearing.show,
+  tally: hearing.tally,
 });
 const { happened } = loop;
 

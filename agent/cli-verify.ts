@@ -53,9 +53,10 @@ export async function run(host: Ground, name: string, args: readonly string[]): 
 function render({ messages, sessions, roots, findings }: evidence.Report): string {
   const lines = [
     `${messages} messages`,
-    ...sessions.flatMap(({ session, node, receipts, last, counted, due, witnessed, final }) => [
+    ...sessions.flatMap(({ session, node, receipts, last, counted, due, witnessed, vouched, final }) => [
       `session ${session} of ${node}: ${final ?? 'open'}`,
       `  ${receipts} of ${last} receipts, ${witnessed === null ? 'none countersigned' : `countersigned up to ${witnessed}`}`,
+      ...(vouched === null ? [] : [`  its consumer vouched for ${vouched} bytes`]),
       `  ${counted.up} bytes up, ${counted.down} down${due === null ? '' : `, ${due.amount} millionths of ${due.price.currency}`}`,
     ]),
     ...roots.map(

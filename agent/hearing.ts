@@ -6,6 +6,7 @@ import * as countersign from './adapters/countersign.ts';
 import * as enforcer from './adapters/enforcer-client.ts';
 import type { Event } from './core/event.ts';
 import type { Kept } from './core/journal.ts';
+import type { Voucher } from './core/receipt.ts';
 import { type Fault, type Result, text, under } from './core/result.ts';
 import type { Consumer } from './core/serving.ts';
 import type { SessionId } from './core/signed.ts';
@@ -14,7 +15,11 @@ import type { Store } from './ports/store.ts';
 import * as cose from './wire/cose.ts';
 import * as fields from './wire/fields.ts';
 
-export type Hearing = Readonly<{ attend(consumers: readonly Consumer[]): void; show(session: SessionId): void }>;
+export type Hearing = Readonly<{
+  attend(consumers: readonly Consumer[]): void;
+  show(session: SessionId): void;
+  tally(tally: Voucher): void;
+}>;
 
 /** Of those that are wanted again: so many at a time. */
 const mostSent = 8;
@@ -34,6 +39,7 @@ export function open(host: Host, call: enforcer.Call, store: Store, happened: (e
     return countersign.start(host, [four.value, six.value], {
       witnessed: (link, signature) => happened({ kind: 'witnessed', link, signature }),
       disputed: (dispute, bytes) => happened({ kind: 'disputed', dispute, bytes }),
+      vouched: (voucher, message) => happened({ kind: 'vouched', voucher, message }),
       wanted: send,
       closed(why) {
         running = null;
@@ -89,5 +95,6 @@ export function open(host: Host, call: enforcer.Call, store: Store, happened: (e
       if (running === null) void begin();
       else ask(session);
     },
+    tally: (tally) => running?.tally(tally),
   };
 }

@@ -10,7 +10,7 @@ import type { Granted } from './core/friend.ts';
 import type { Grant } from './core/grant.ts';
 import type { Mark } from './core/journal.ts';
 import * as way from './core/link.ts';
-import type { Link as Head, Receipt } from './core/receipt.ts';
+import type { Link as Head, Receipt, Voucher } from './core/receipt.ts';
 import { absurd, type Fault, fault, ok, type Result, text } from './core/result.ts';
 import type { Asked, Consumer, Recalled } from './core/serving.ts';
 import type { Departed, Row } from './core/session.ts';
@@ -44,6 +44,7 @@ export type World = Readonly<{
   /** Consumers that are there by now are heard; all others no more. */
   attend(consumers: readonly Consumer[]): void;
   show(session: SessionId): void;
+  tally(tally: Voucher): void;
 }>;
 
 /** `request`: an event that is answered. */
@@ -170,6 +171,9 @@ export function start(world: World): Loop {
         return;
       case 'show':
         world.show(effect.session);
+        return;
+      case 'tally':
+        world.tally(effect.tally);
         return;
       case 'answer':
         asking.get(effect.ticket)?.(effect.outcome);

@@ -3,7 +3,7 @@
 
 import { type Millis, millis, type PublicKey } from '../core/brand.ts';
 import * as ip from '../core/ip.ts';
-import type { Dispute, Link } from '../core/receipt.ts';
+import type { Dispute, Link, Voucher } from '../core/receipt.ts';
 import { type Fault, ok, type Result, under } from '../core/result.ts';
 import type { SessionId } from '../core/signed.ts';
 import * as witness from '../core/witness.ts';
@@ -21,6 +21,8 @@ export type Events = Readonly<{
   witnessed(link: Link, signature: Uint8Array): void;
   /** `bytes`: the dispute as it was signed. */
   disputed(dispute: Dispute, bytes: Uint8Array): void;
+  /** `message`: the voucher as it was signed. */
+  vouched(voucher: Voucher, message: Uint8Array): void;
   /** The receipts from `from` on, or the last one: whoever has them may `send`. */
   wanted(session: SessionId, from: number | null): void;
   closed(why: Fault): void;
@@ -34,6 +36,8 @@ export type Countersign = Readonly<{
   ask(open: Open): void;
   /** Once: an older receipt that was wanted. */
   send(session: SessionId, receipt: Uint8Array): void;
+  /** Once: what the consumer is to vouch for. One answer to it is verified. */
+  tally(tally: Voucher): void;
   close(): void;
 }>;
 
@@ -45,6 +49,8 @@ type Seat = {
   consumer: Consumer;
   open: Open | null;
   asking: witness.Asking;
+  /** What it may vouch for. */
+  tally: Voucher | null;
   patience: witness.Patience;
   /** Where it was last heard. */
   address: string;
@@ -78,16 +84,16 @@ export function start(ground: Ground, addresses: readonly string[], events: Even
 
   function show(seat: Seat): void {
     if (seat.open === null) return;
-    send(seat, cose.encode(seat.open.signed));
+    send(seat, { kind: 'sealed', receipt: cose.encode(seat.open.signed) });
     const now = clock.monotonic();
     seat.asking = witness.sent(seat.asking, now);
     seat.timer = clock.after(millis(seat.asking.next - now), () => show(seat));
   }
 
   /** What cannot be sent now (no route yet, a full queue) goes out with the next try. */
-  function send({ address }: Seat, receipt: Uint8Array): void {
+  function send({ address }: Seat, datagram: wire.Datagram): void {
     const from = sockets.find(({ isV4 }) => isV4 === !address.includes(':'));
-    from?.socket.send(wire.encodeDatagram({ kind: 'sealed', receipt }), { address, port: at });
+    from?.socket.send(wire.encodeDatagram(datagram), { address, port: at });
   }
 
   function settle(seat: Seat): void {
@@ -131,7 +137,15 @@ export function start(ground: Ground, addresses: readonly string[], events: Even
         events.disputed(dispute, datagram.value.dispute);
         return;
       }
+      case 'vouched': {
+        const voucher = voucherOf(seat, datagram.value.voucher);
+        if (voucher === null) return;
+        seat.address = from;
+        events.vouched(voucher, datagram.value.voucher);
+        return;
+      }
       case 'sealed':
+      case 'tally':
         return;
     }
   }
@@ -145,6 +159,17 @@ export function start(ground: Ground, addresses: readonly string[], events: Even
     if (!read.ok || !isAbout(read.value, open.link)) return null;
     seat.asking = witness.verify(asking);
     return cose.verify(signed.value, consumer.key, ground).ok ? read.value : null;
+  }
+
+  /** For just what it was asked, and signed by this consumer. */
+  function voucherOf(seat: Seat, bytes: Uint8Array): Voucher | null {
+    const { tally, consumer } = seat;
+    const signed = cose.decode(bytes);
+    if (tally === null || !signed.ok || signed.value.kind !== 'voucher') return null;
+    const read = wire.voucher.read(signed.value.body);
+    if (!read.ok || !isSame(read.value, tally)) return null;
+    seat.tally = null;
+    return cose.verify(signed.value, consumer.key, ground).ok ? tally : null;
   }
 
   function dismiss(session: SessionId): void {
@@ -173,6 +198,7 @@ export function start(ground: Ground, addresses: readonly string[], events: Even
       consumer,
       open: null,
       asking: witness.begin(now),
+      tally: null,
       patience: { since: now, heard: 0 },
       address,
       timer: null,
@@ -189,13 +215,22 @@ export function start(ground: Ground, addresses: readonly string[], events: Even
     ask,
     send(session, receipt) {
       const seat = seats.get(session);
-      if (seat !== undefined) send(seat, receipt);
+      if (seat !== undefined) send(seat, { kind: 'sealed', receipt });
+    },
+    tally(tally) {
+      const seat = seats.get(tally.session);
+      if (seat === undefined) return;
+      seat.tally = tally;
+      send(seat, { kind: 'tally', ...tally });
     },
     close,
   });
 }
 
 const isAbout = (d: Dispute, link: Link): boolean => d.session === link.session && d.sequence === link.sequence && d.digest === link.digest;
+
+const isSame = (a: Voucher, b: Voucher): boolean =>
+  a.session === b.session && a.counted.up === b.counted.up && a.counted.down === b.counted.down;
 
 /** As the kernel writes a sender's. */
 function canonical(text: string): string {

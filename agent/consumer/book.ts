@@ -3,7 +3,7 @@
 
 import type { ByteCount } from '../core/brand.ts';
 import type { Hashes } from '../core/hash.ts';
-import type { Dispute, Link, Receipt } from '../core/receipt.ts';
+import type { Dispute, Link, Receipt, Voucher } from '../core/receipt.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import type { Pair } from '../core/seat.ts';
 import type { Digest, SessionId } from '../core/signed.ts';
@@ -94,6 +94,17 @@ export function hear(terms: Terms, book: Book, message: Uint8Array, signer: Sign
 function dispute({ own }: Book, link: Link, reason: Dispute['reason'], signer: Signer, hashes: Hashes): Uint8Array {
   const said: Dispute = { ...link, reason, counted: reason === 'bytes' ? own : null };
   return cose.encode(cose.sign('dispute', wire.dispute.write(said), signer, hashes));
+}
+
+/** What passed by now, where there is no receipt of it yet; null: that is not what we say. */
+export function vouch(
+  { session, own, isBroken }: Book,
+  { session: of, counted }: Voucher,
+  signer: Signer,
+  hashes: Hashes,
+): Uint8Array | null {
+  if (isBroken || of !== session || !witness.isWithin(counted, own)) return null;
+  return cose.encode(cose.sign('voucher', wire.voucher.write({ session, counted }), signer, hashes));
 }
 
 // ── As it is kept ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@
 
 import type { ByteCount } from '../core/brand.ts';
 import { millis } from '../core/brand.ts';
-import type { Receipt } from '../core/receipt.ts';
+import type { Receipt, Voucher } from '../core/receipt.ts';
 import { type Fault, fail, ok, type Result, under } from '../core/result.ts';
 import type { Pair } from '../core/seat.ts';
 import type { Signer } from '../crypto/ed25519.ts';
@@ -45,6 +45,8 @@ const mostBook = 64 << 10;
 const mode = 0o600;
 /** A crash loses what was counted since: less than the band forgives, at most speeds. */
 const betweenWrites = millis(1000);
+/** A tally is not signed: whoever forges some makes us sign what is true, so often. */
+const betweenVouchers = 1000;
 
 /** `at`: the port, another one than ours for tests only. */
 export function start(ground: Ground, options: Options, events: Events, at = port): Result<Client> {
@@ -55,6 +57,7 @@ export function start(ground: Ground, options: Options, events: Events, at = por
   if (opened.value.session !== session) return fail('denied', 'book', `${options.path} is of session ${opened.value.session}`);
   let book = opened.value;
   const before = book.own;
+  let mayVouch = clock.monotonic();
   let router: { socket: Datagram; from: Endpoint } | null = null;
 
   const sockets: Datagram[] = [];
@@ -77,8 +80,9 @@ export function start(ground: Ground, options: Options, events: Events, at = por
 
   function receive(socket: Datagram, bytes: Uint8Array, from: Endpoint): void {
     const datagram = wire.decodeDatagram(bytes);
-    if (!datagram.ok || datagram.value.kind !== 'sealed') return;
-    if (!count()) return;
+    if (!datagram.ok) return;
+    if (datagram.value.kind === 'tally') vouch(socket, datagram.value, from);
+    if (datagram.value.kind !== 'sealed' || !count()) return;
     const message = datagram.value.receipt;
     const heard = books.hear(options.terms(), book, message, options.signer, ground);
     if (!heard.ok) return;
@@ -88,6 +92,16 @@ export function start(ground: Ground, options: Options, events: Events, at = por
     // What cannot leave now is said again when the receipt comes again.
     socket.send(reply, from);
     events.heard(receipt, opinion, message);
+  }
+
+  /** Says nothing about a receipt, so nothing has to be kept of it. */
+  function vouch(socket: Datagram, tally: Voucher, from: Endpoint): void {
+    const now = clock.monotonic();
+    if (now < mayVouch || !count()) return;
+    const message = books.vouch(book, tally, options.signer, ground);
+    if (message === null) return;
+    mayVouch = millis(now + betweenVouchers);
+    socket.send(wire.encodeDatagram({ kind: 'vouched', voucher: message }), from);
   }
 
   function count(): boolean {

@@ -8,7 +8,7 @@ import type { Ticket } from './event.ts';
 import type { Granted } from './friend.ts';
 import type { Grant } from './grant.ts';
 import type { Mark } from './journal.ts';
-import type { Link, Receipt } from './receipt.ts';
+import type { Link, Receipt, Voucher } from './receipt.ts';
 import type { Result } from './result.ts';
 import type { Asked, Consumer } from './serving.ts';
 import type { Broker } from './settings.ts';
@@ -37,6 +37,8 @@ export type Effect =
   | Readonly<{ kind: 'attend'; consumers: readonly Consumer[] }>
   /** The last receipt of a session, to its consumer. */
   | Readonly<{ kind: 'show'; session: SessionId }>
+  /** To be vouched for. */
+  | Readonly<{ kind: 'tally'; tally: Voucher }>
   | Readonly<{ kind: 'answer'; ticket: Ticket; outcome: Result<Settled> }>
   /** Whoever on the router wants to know. */
   | Readonly<{ kind: 'tell'; event: 'link' | 'session'; body: Readonly<Record<string, string>> }>

@@ -2,7 +2,7 @@
 
 import type { Millis } from './brand.ts';
 import type { Draft, Granted } from './friend.ts';
-import type { Dispute, Link } from './receipt.ts';
+import type { Dispute, Link, Voucher } from './receipt.ts';
 import type { Fault, Result } from './result.ts';
 import type { Asked } from './serving.ts';
 import type { Departed, Gone, Row, Seated } from './session.ts';
@@ -61,6 +61,7 @@ export type Serving =
   | Readonly<{ kind: 'ticked' }>
   // The consumers
   | Readonly<{ kind: 'witnessed'; link: Link; signature: Uint8Array }>
+  | Readonly<{ kind: 'vouched'; voucher: Voucher; message: Uint8Array }>
   | Readonly<{ kind: 'disputed'; dispute: Dispute; bytes: Uint8Array }>;
 
 export type Event = Contacting | Serving;

@@ -34,6 +34,8 @@ export type Account = Readonly<{
   base: Head;
   /** Without a gap up to the head; the last one always, which says where to go on. */
   kept: readonly Kept[];
+  /** The consumer's word for what no countersigned receipt says, as it was signed. */
+  voucher: Uint8Array | null;
   isClosed: boolean;
 }>;
 /** A session that is over: enough to refuse its grant a second time. */
@@ -65,6 +67,7 @@ export type Mark =
   | Of<'shortened', Head & { acknowledged: number }>
   | Of<'sealed', Head & { receipt: Uint8Array; isLast: boolean }>
   | Of<'witnessed', { sequence: number; signature: Uint8Array }>
+  | Of<'vouched', { voucher: Uint8Array }>
   | Of<'acknowledged', Head>
   /** Its chain is never gone on with. */
   | Of<'ended', Head & { acknowledged: number }>;
@@ -97,7 +100,7 @@ export function take(j: Journal, m: Mark): Result<Journal> {
       if (j.past.some(({ session }) => session === m.session)) return fail('closed', m.session, 'is over');
       if (j.accounts.has(m.session)) return ok(j);
       const { anchor, grant, name } = m;
-      const account = { terms: null, slot: null, lived: null, acknowledged: 0, kept: [], isClosed: false } as const;
+      const account = { terms: null, slot: null, lived: null, acknowledged: 0, kept: [], voucher: null, isClosed: false } as const;
       return ok(put(j, m.session, { ...account, anchor, grant, name, base: { sequence: 0, digest: anchor } }));
     }
     case 'ended':
@@ -140,7 +143,9 @@ function takeOf(a: Account, m: Exclude<Extract<Mark, { session: SessionId }>, { 
       return ok(trim({ ...a, kept: [...a.kept, { sequence, digest, receipt, witness: null }], isClosed: m.isLast }));
     }
     case 'witnessed':
-      return ok({ ...a, kept: a.kept.map((k) => (k.sequence === m.sequence ? { ...k, witness: m.signature } : k)) });
+      return ok({ ...a, kept: a.kept.map((k) => (k.sequence === m.sequence ? { ...k, witness: m.signature } : k)), voucher: null });
+    case 'vouched':
+      return ok({ ...a, voucher: m.voucher });
     case 'acknowledged': {
       // Whoever acknowledges more than is here, or something else, has heard a later journal of this node.
       if (m.sequence > head.sequence) return fail('missing', '', `knows nothing after receipt ${head.sequence}`);
@@ -188,7 +193,7 @@ function thin(j: Journal): Journal {
 
 const sizeOf = ({ accounts }: Journal): number =>
   [...accounts.values()]
-    .flatMap(({ grant, terms, kept }) => [grant, terms, ...kept.flatMap(({ receipt, witness }) => [receipt, witness])])
+    .flatMap(({ grant, terms, kept, voucher }) => [grant, terms, voucher, ...kept.flatMap(({ receipt, witness }) => [receipt, witness])])
     .reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0);
 
 /** Nothing follows any chain: who lost marks cannot know what was told. */
@@ -213,7 +218,7 @@ export function marksOf(j: Journal): readonly Mark[] {
 }
 
 function marksOfAccount(session: SessionId, a: Account): readonly Mark[] {
-  const { anchor, grant, name, terms, slot, lived, base, acknowledged, kept, isClosed } = a;
+  const { anchor, grant, name, terms, slot, lived, base, acknowledged, kept, voucher, isClosed } = a;
   return [
     { kind: 'opened', session, anchor, grant, name },
     ...(terms === null ? [] : [{ kind: 'changed', session, grant: terms } as const]),
@@ -224,6 +229,7 @@ function marksOfAccount(session: SessionId, a: Account): readonly Mark[] {
       { kind: 'sealed', session, sequence, digest, receipt, isLast: isClosed && i === kept.length - 1 },
       ...(witness === null ? [] : [{ kind: 'witnessed', session, sequence, signature: witness } as const]),
     ]),
+    ...(voucher === null ? [] : [{ kind: 'vouched', session, voucher } as const]),
   ];
 }
 

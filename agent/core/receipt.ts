@@ -125,6 +125,9 @@ export type Dispute = Readonly<{
 }>;
 export const reasons = ['bytes', 'chain', 'price', 'terms'] as const;
 
+/** A consumer's signed word that so much has passed, before there is a receipt of it: it extends the credit, and costs the flash nothing. */
+export type Voucher = Readonly<{ session: SessionId; counted: Pair<ByteCount> }>;
+
 // ── When ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Not before `least` whatever passes, not after `most` when anything did, and else at every `step`. */

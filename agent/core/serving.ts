@@ -46,6 +46,10 @@ type Common = Readonly<{
   sealed: Readonly<{ bytes: bigint; at: Millis }>;
   /** The last receipt that was countersigned. */
   witnessed: Readonly<{ sequence: number; bytes: bigint }> | null;
+  /** What its consumer vouched for last, and the message; of use where no countersignature says as much. */
+  vouched: Readonly<{ bytes: bigint; message: Uint8Array }> | null;
+  /** When it was last asked to. */
+  tallied: Millis;
   /** Since when its consumer has a receipt to answer; null: it has answered the last. */
   asked: Millis | null;
   /** Lifetime that was used at `since`. */
@@ -92,6 +96,8 @@ export type Happening =
   | Readonly<{ kind: 'ended'; why: Ending }>
   | Readonly<{ kind: 'sealed'; link: Link }>
   | Readonly<{ kind: 'witnessed'; sequence: number }>
+  | Readonly<{ kind: 'tallied' }>
+  | Readonly<{ kind: 'vouched'; counted: Pair<ByteCount>; message: Uint8Array }>
   | Readonly<{ kind: 'disputed'; sequence: number }>
   | Readonly<{ kind: 'passed' }>;
 
@@ -116,6 +122,8 @@ export const begin = (session: SessionId, name: string | null, grant: Grant, anc
   seen: nothing,
   sealed: { bytes: 0n, at },
   witnessed: null,
+  vouched: null,
+  tallied: at,
   asked: null,
   lived: seconds(0),
   since: at,
@@ -177,6 +185,10 @@ function take(s: Session, h: Happening, now: Now): Session {
       return sealed(s, h.link, now.at);
     case 'witnessed':
       return answered({ ...s, asked: null, witnessed: { sequence: h.sequence, bytes: s.sealed.bytes } }, h.sequence);
+    case 'tallied':
+      return { ...s, tallied: now.at };
+    case 'vouched':
+      return { ...s, vouched: { bytes: sumOf(h.counted), message: h.message } };
     case 'disputed':
       return answered(s, h.sequence);
     case 'passed':
@@ -311,6 +323,8 @@ const common = ({
   seen,
   sealed,
   witnessed,
+  vouched,
+  tallied,
   asked,
   lived,
   since,
@@ -326,6 +340,8 @@ const common = ({
   seen,
   sealed,
   witnessed,
+  vouched,
+  tallied,
   asked,
   lived,
   since,
@@ -372,8 +388,11 @@ function isUsedUp(s: Common, at: Millis): boolean {
 const crumbs = 1n << 16n;
 const stillness = 10_000;
 
-export const serviceOf = (s: Common): ReturnType<typeof receipts.serviceOf> =>
-  receipts.serviceOf(s.grant, sumOf(s.seen.counted) - (s.witnessed?.bytes ?? 0n));
+/** What its consumer has given no word for. */
+const unwitnessed = ({ seen, witnessed, vouched }: Common): bigint =>
+  sumOf(seen.counted) - larger(witnessed?.bytes ?? 0n, vouched?.bytes ?? 0n);
+
+export const serviceOf = (s: Common): ReturnType<typeof receipts.serviceOf> => receipts.serviceOf(s.grant, unwitnessed(s));
 
 export function quotaLeft(s: Common): Quota {
   const { quota } = s.grant;
@@ -470,6 +489,18 @@ export function isDue(s: Session, pace: Pace, at: Millis): boolean {
   const bytes = billedSince(s);
   return bytes > 0n && receipts.isTime(pace, { bytes, time: at - s.sealed.at }, s.isTurn);
 }
+
+/** Its consumer has nothing to answer, a quarter of the credit is used, and no receipt can be written of it yet. Who leaves a receipt
+ *  unanswered is not asked for less than that. */
+export function isTallyDue(s: Session, { least }: Pace, at: Millis): boolean {
+  const { witness, credit } = s.grant;
+  if ((s.kind !== 'open' && s.kind !== 'throttled') || s.asked !== null || witness !== 'required' || credit === null) return false;
+  return unwitnessed(s) >= credit / 4n && at - s.tallied >= least;
+}
+
+/** What has to be kept of its consumer's word when something has gone otherwise; null: its countersignature says as much. */
+export const voucherOf = ({ session, witnessed, vouched }: Common): Mark | null =>
+  vouched === null || vouched.bytes <= (witnessed?.bytes ?? 0n) ? null : { kind: 'vouched', session, voucher: vouched.message };
 
 export const receiptOf = (s: Session, { at, wall, boot }: Now): Receipt =>
   receipts.next(s.head, { ...s.seen, boot, up: at, wall, left: quotaLeft(s) }, s.grant.price, {

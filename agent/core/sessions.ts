@@ -131,17 +131,21 @@ function next(now: Now, id: KeyId, state: State, event: Exclude<Serving, { kind:
         const s = told.table.get(session);
         return s === undefined || serving.consumerOf(s) === null ? [] : [{ kind: 'show', session }];
       });
-      return rest({ ...told, cost: millis(3 * event.took) }, shows);
+      return rest({ ...told, cost: millis(3 * event.took) }, now, shows);
     }
     case 'unsealed': {
       const { state: told, effects } = dropAskers(state, event.fault);
-      return rest(told, [log(`receipts: could not be sealed: ${text(event.fault)}`), ...effects]);
+      return rest(told, now, [log(`receipts: could not be sealed: ${text(event.fault)}`), ...effects]);
     }
     case 'witnessed': {
       const { session, sequence } = event.link;
       const mark = { kind: 'witnessed', session, sequence, signature: event.signature } as const;
       const told = stepOne(state, session, { kind: 'witnessed', sequence }, now);
       return { state: told, effects: [{ kind: 'note', marks: [mark], urgent: false }] };
+    }
+    case 'vouched': {
+      const { voucher, message } = event;
+      return { state: stepOne(state, voucher.session, { kind: 'vouched', counted: voucher.counted, message }, now), effects: [] };
     }
     case 'disputed': {
       const { session, sequence, reason } = event.dispute;
@@ -151,7 +155,10 @@ function next(now: Now, id: KeyId, state: State, event: Exclude<Serving, { kind:
     case 'stopped':
     case 'orphaned': {
       const receipts = [...state.table.values()].filter((s) => serving.billedSince(s) > 0n).map((s) => serving.receiptOf(s, now));
-      const effects: Effect[] = [{ kind: 'note', marks: livesOf(state.table, now), urgent: receipts.length === 0 }];
+      const effects: Effect[] = [
+        ...noted([...state.table.values()]),
+        { kind: 'note', marks: livesOf(state.table, now), urgent: receipts.length === 0 },
+      ];
       return { state: { ...state, own: null }, effects: receipts.length === 0 ? effects : [...effects, sealing(state.table, receipts)] };
     }
     default:
@@ -335,13 +342,13 @@ function happeningOf({ asked, result }: Answer): Happening {
 
 /** All that are due, in one write. */
 function seal(state: State, now: Now, effects: readonly Effect[]): Step {
-  const { table, cost, budget } = state;
+  const { table, budget } = state;
   const due = [...table.values()].filter((s) => {
-    const pace = receipts.paceOf(table.size, cost, s.grant.quota as receipts.Receipt['left'], s.grant.credit);
+    const pace = paceOf(state, s);
     const isStep = s.isTurn || serving.billedSince(s) >= pace.step;
     return serving.isDue(s, pace, now.at) && (serving.isLast(s) || budget.round || (budget.step && isStep));
   });
-  if (due.length === 0) return rest(state, effects);
+  if (due.length === 0) return rest(state, now, effects);
   const drafts = due.map((s) => serving.receiptOf(s, now));
   return { state: { ...state, phase: 'sealing' }, effects: [...effects, sealing(table, drafts)] };
 }
@@ -352,17 +359,28 @@ function sealing(table: Table, drafts: readonly receipts.Receipt[]): Effect {
   return { kind: 'seal', receipts: drafts, others };
 }
 
-function rest(state: State, effects: readonly Effect[]): Step {
+const paceOf = ({ table, cost }: State, { grant }: Session): receipts.Pace =>
+  receipts.paceOf(table.size, cost, grant.quota as receipts.Receipt['left'], grant.credit);
+
+function rest(state: State, now: Now, effects: readonly Effect[]): Step {
   if (state.isStale) {
     const again = round({ ...state, phase: 'idle' });
     return { state: again.state, effects: [...effects, ...again.effects] };
   }
   if (state.table.size === 0 && state.silence === null) return { state: { ...state, phase: 'idle' }, effects };
-  return { state: { ...state, phase: 'waiting' }, effects: [...effects, { kind: 'wait', pause: period }] };
+  const due = [...state.table.values()].filter((s) => serving.isTallyDue(s, paceOf(state, s), now.at));
+  const tallied = due.reduce((next, { session }) => stepOne(next, session, { kind: 'tallied' }, now), state);
+  const tallies = due.map(({ session, seen: { counted } }): Effect => ({ kind: 'tally', tally: { session, counted } }));
+  return { state: { ...tallied, phase: 'waiting' }, effects: [...effects, ...tallies, { kind: 'wait', pause: period }] };
 }
 
 const livesOf = (table: Table, { at, boot }: Now): Extract<Effect, { kind: 'note' }>['marks'] =>
   [...table.values()].map((s) => serving.lifeOf(s.session, serving.livedBy(s, at), at, boot));
+
+function noted(all: readonly Session[]): readonly Effect[] {
+  const marks = all.flatMap((s) => serving.voucherOf(s) ?? []);
+  return marks.length === 0 ? [] : [{ kind: 'note', marks, urgent: false }];
+}
 
 // ── What follows from it ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -371,7 +389,11 @@ function settle(boot: BootId, moment: serving.Clock, before: State, { state, eff
   const more: Effect[] = [];
   let { table, askers } = state;
   for (const [session, s] of state.table) {
-    if (s.kind !== before.table.get(session)?.kind) more.push(told(s), log(line(s)));
+    if (s.kind !== before.table.get(session)?.kind) {
+      more.push(told(s), log(line(s)));
+      // A word that goes unconfirmed is wanted later; mostly a countersignature follows it, and it costs no byte.
+      if (s.kind === 'throttled' || s.kind === 'draining') more.push(...noted([s]));
+    }
     const outcome = settledOf(s, state, { ...moment, boot });
     if (outcome !== null) {
       more.push(...answersOf(state, session, outcome));

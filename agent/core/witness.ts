@@ -49,7 +49,10 @@ export const isPatient = ({ heard }: Patience): boolean => heard <= mostHeard;
 const slack = 1n << 20n;
 const share = 20n;
 
-const isWithin = (billed: ByteCount, own: ByteCount): boolean => billed <= own + own / share + slack;
+/** `own`: the inner packets' bytes by the consumer's tunnel interface, in the whole session. Less than passed may be billed: that is the
+ *  router's to give. */
+export const isWithin = (billed: Pair<ByteCount>, own: Pair<ByteCount>): boolean =>
+  (['up', 'down'] as const).every((way) => billed[way] <= own[way] + own[way] / share + slack);
 
 /** What the consumer saw before: the last receipt of the chain, or the grant's beginning. */
 export type Before = Readonly<{ receipt: Receipt; digest: Digest }> | null;
@@ -62,8 +65,7 @@ export type Opinion =
 /** What was granted: the first grant, its anchor, and the names of those that came after it. */
 export type Agreement = Readonly<{ anchor: Link; grant: Grant; later: ReadonlySet<GrantId> }>;
 
-/** Of a receipt whose signature holds. `own`: the inner packets' bytes by the consumer's tunnel interface, in the whole session. Less than
- *  passed may be billed: that is the router's to give. */
+/** Of a receipt whose signature holds. */
 export function judge({ anchor, grant, later }: Agreement, before: Before, receipt: Receipt, own: Pair<ByteCount>): Opinion {
   const faults =
     before === null ? receipts.faultsOfFirst(anchor, grant, receipt) : receipts.faultsBetween(before.receipt, before.digest, receipt);
@@ -72,6 +74,5 @@ export function judge({ anchor, grant, later }: Agreement, before: Before, recei
   if (wrong?.code === 'missing') return { kind: 'wanting', from: (before?.receipt.sequence ?? 0) + 1 };
   if (wrong !== undefined) return { kind: 'disputed', reason: wrong.path.startsWith('due') ? 'price' : 'chain' };
   if (receipt.terms !== null && !later.has(receipt.terms)) return { kind: 'disputed', reason: 'terms' };
-  const { up, down } = receipt.counted;
-  return isWithin(up, own.up) && isWithin(down, own.down) ? { kind: 'agreed' } : { kind: 'disputed', reason: 'bytes' };
+  return isWithin(receipt.counted, own) ? { kind: 'agreed' } : { kind: 'disputed', reason: 'bytes' };
 }

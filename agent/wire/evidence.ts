@@ -10,6 +10,7 @@ import { type Fault, fail, fault, ok, type Result } from '../core/result.ts';
 import type { Root } from '../core/root.ts';
 import * as roots from '../core/root.ts';
 import type { Pair } from '../core/seat.ts';
+import { sumOf } from '../core/seat.ts';
 import type { Digest, GrantId, KeyId, SessionId } from '../core/signed.ts';
 import { grantId } from '../core/signed.ts';
 import { birth } from './command.ts';
@@ -29,6 +30,8 @@ export type Told = Readonly<{
   due: Due | null;
   /** The last receipt that the consumer countersigned; null: none here. */
   witnessed: number | null;
+  /** Bytes that the consumer vouched for, where a voucher says more than what it countersigned; null: none. */
+  vouched: bigint | null;
   final: Ending | null;
 }>;
 export type Report = Readonly<{
@@ -87,6 +90,17 @@ export function examine(messages: readonly Uint8Array[], trusted: readonly Publi
   for (const { value } of verified('certificate', certificate)) know(value.key);
   const grants = new Map<GrantId, Item<Grant>>(verified('grant', grant).map((item) => [grantId(item.digest), item]));
 
+  const consumerOf = (session: SessionId): PublicKey | null => grants.get(session)?.value.consumer ?? null;
+  const vouchers = verified('voucher', wire.voucher, ({ session }) => consumerOf(session));
+  function vouchedFor(session: SessionId, chain: readonly Item<Receipt>[], witnessed: number | null): bigint | null {
+    const signed = chain.find(({ value }) => value.sequence === witnessed);
+    let most = signed === undefined ? 0n : sumOf(signed.value.counted);
+    const least = most;
+    for (const { value } of vouchers)
+      if (value.session === session && consumerOf(session) !== null && sumOf(value.counted) > most) most = sumOf(value.counted);
+    return most > least ? most : null;
+  }
+
   const sessions = new Map<SessionId, Item<Receipt>[]>();
   for (const item of verified('receipt', wire.receipt)) {
     const chain = sessions.get(item.value.session) ?? [];
@@ -107,7 +121,7 @@ export function examine(messages: readonly Uint8Array[], trusted: readonly Publi
       if (granted !== undefined && signed.signer !== granted.value.node)
         find(where, fault('stranger', 'protected.4', 'not the node granted'));
       if (signed.witness === null) continue;
-      const consumer = granted?.value.consumer ?? null;
+      const consumer = consumerOf(session);
       if (consumer !== null && cose.isWitnessed(signed, signed.witness, consumer, hashes)) witnessed = value.sequence;
       else find(where, fault('forged', 'unprotected.12', 'no countersignature of this session’s consumer'));
     }
@@ -115,7 +129,17 @@ export function examine(messages: readonly Uint8Array[], trusted: readonly Publi
     if (last === undefined) throw new Error('a session without a receipt');
     const numbers = new Set(chain.map(({ value }) => value.sequence));
     const { counted, due, final, sequence } = last.value;
-    return { session, node: last.signed.signer, receipts: numbers.size, last: sequence, counted, due, witnessed, final };
+    return {
+      session,
+      node: last.signed.signer,
+      receipts: numbers.size,
+      last: sequence,
+      counted,
+      due,
+      witnessed,
+      vouched: vouchedFor(session, chain, witnessed),
+      final,
+    };
   });
 
   const all = verified('root', wire.root).toSorted((a, b) => a.value.number - b.value.number);

@@ -40,6 +40,7 @@ const mark: form.Form<Mark> = form.oneOf({
   witnessed: [10, form.record({ session: [1, session], sequence: [2, least], signature: [3, form.bytes(64)] })],
   acknowledged: [11, form.record(head)],
   ended: [12, form.record({ ...head, acknowledged: [4, least] })],
+  vouched: [13, form.record({ session: [1, session], voucher: [2, message] })],
 });
 const marks = form.list(mark, 0, 1024);
 

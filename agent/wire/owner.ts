@@ -235,10 +235,10 @@ const page = 32;
 type Page = Readonly<{ messages: readonly Uint8Array[]; more: boolean }>;
 
 /** Its grants and its receipts from that number on, as far as they are kept, with the countersignatures that came: what verifies them. */
-export function chainOf({ grant, terms, kept }: Account, from: number): Page {
+export function chainOf({ grant, terms, kept, voucher }: Account, from: number): Page {
   const rest = kept.filter(({ sequence }) => sequence >= from);
   return {
-    messages: [grant, ...(terms === null ? [] : [terms]), ...rest.slice(0, page).map(witnessed)],
+    messages: [grant, ...(terms === null ? [] : [terms]), ...(voucher === null ? [] : [voucher]), ...rest.slice(0, page).map(witnessed)],
     more: rest.length > page,
   };
 }

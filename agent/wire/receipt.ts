@@ -1,11 +1,11 @@
 // Receipts, roots and disputes, and the datagrams in which router and consumer speak about them (UDP 4720, inside the tunnel), as
 // docs/PROTOCOL.md writes them.
 
-import type { Millis } from '../core/brand.ts';
-import { type Dispute, endings, type Link, type Receipt, reasons } from '../core/receipt.ts';
+import type { ByteCount, Millis } from '../core/brand.ts';
+import { type Dispute, endings, type Link, type Receipt, reasons, type Voucher } from '../core/receipt.ts';
 import { fail, type Result } from '../core/result.ts';
 import type { Proof, Root } from '../core/root.ts';
-import type { Generation } from '../core/seat.ts';
+import type { Generation, Pair } from '../core/seat.ts';
 import type { SessionId } from '../core/signed.ts';
 import * as cbor from './cbor.ts';
 import * as form from './form.ts';
@@ -64,6 +64,8 @@ export const dispute: form.Form<Dispute> = form.record({
   counted: [5, form.maybe(bytes)],
 });
 
+export const voucher: form.Form<Voucher> = form.record({ session: [1, names.grantId], counted: [2, bytes] });
+
 // ── Datagrams ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type Datagram =
@@ -74,7 +76,11 @@ export type Datagram =
   /** Consumer to router: a dispute's bytes. */
   | Readonly<{ kind: 'disputed'; dispute: Uint8Array }>
   /** Consumer to router: the receipts from `from` on, or, without it, the last one. */
-  | Readonly<{ kind: 'wanted'; from: number | null }>;
+  | Readonly<{ kind: 'wanted'; from: number | null }>
+  /** Router to consumer: what has passed by now, to be vouched for. */
+  | Readonly<{ kind: 'tally'; session: SessionId; counted: Pair<ByteCount> }>
+  /** Consumer to router: the voucher of the last tally. */
+  | Readonly<{ kind: 'vouched'; voucher: Uint8Array }>;
 
 /** The smallest packet that every IPv6 link takes whole, without the headers of IPv6 and UDP. */
 const mostDatagram = 1280 - 48;
@@ -85,6 +91,8 @@ const datagram: form.Form<Datagram> = form.oneOf({
   witnessed: [2, form.record({ session: [1, names.grantId], sequence: [2, sequence], signature: [3, form.bytes(64)] })],
   disputed: [3, form.record({ dispute: [1, message] })],
   wanted: [4, form.record({ from: [1, form.maybe(sequence)] })],
+  tally: [5, voucher],
+  vouched: [6, form.record({ voucher: [1, message] })],
 });
 
 export const encodeDatagram = (d: Datagram): Uint8Array => cbor.encode(datagram.write(d));

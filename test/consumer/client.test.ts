@@ -71,6 +71,7 @@ async function talk(path: string, own: () => Result<Pair<ByteCount>>, asked: rea
       {
         witnessed: ({ sequence }) => heard(`router ${sequence} witnessed`),
         disputed: ({ sequence, reason, counted }) => heard(`router ${sequence} disputed ${reason} ${counted?.down ?? ''}`.trim()),
+        vouched: ({ counted }) => heard(`router vouched ${counted.down}`),
         wanted: (session, from) => {
           heard(`router wanted ${from}`);
           adapter.send(session, cose.encode(openOf(Number(from) - 1).signed));

@@ -35,6 +35,7 @@ const adapter = must(
       say('witnessed', sequence);
     },
     disputed: ({ sequence, reason, counted }) => say('disputed', sequence, reason, counted?.up ?? '-', counted?.down ?? '-'),
+    vouched: ({ counted }) => say('vouched', counted.up, counted.down),
     wanted: (_, from) => say('wanted', from ?? 'last'),
     closed: ({ code }) => say('closed', code),
   }),

@@ -128,6 +128,7 @@ export function live(script: Script): Told {
       disputed: ({ sequence, reason }) => {
         told = { ...told, disputed: told.disputed ?? { ...at(sequence), reason } };
       },
+      vouched: () => undefined,
       wanted(_, from) {
         told = { ...told, wanted: told.wanted + 1 };
         for (const { receipt, signed } of chain.slice((from ?? link.sequence) - 1))

@@ -65,6 +65,11 @@ taken('a countersignature, where it belongs', () => {
     [null, 1, null],
   );
 });
+taken('a voucher, until a countersignature says as much', () => {
+  const vouched = takeAll([...begun, { kind: 'vouched', session: one, voucher: bytes(150) }]);
+  assert.is(accountOf(vouched).voucher?.length, 150);
+  assert.is(accountOf(takeAll([{ kind: 'witnessed', session: one, sequence: 3, signature: bytes(64) }], vouched)).voucher, null);
+});
 taken('no account of what is over and acknowledged, but its name', () => {
   const j = takeAll([...begun, sealed(4, { isLast: true }), acknowledged(4)]);
   assert.is(j.accounts.size, 0);
@@ -156,6 +161,7 @@ compact('make the same state', () => {
     { kind: 'seated', session: one, slot: 4 as Slot },
     lived(9),
     { kind: 'witnessed', session: one, sequence: 3, signature: bytes(64) },
+    { kind: 'vouched', session: one, voucher: bytes(150) },
     acknowledged(1),
     opened(two),
     sealed(1, { session: two, isLast: true }),

@@ -10,6 +10,7 @@ import { portable } from '../../agent/crypto/sha.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
 import { chainOf } from '../../agent/wire/owner.ts';
+import * as wire from '../../agent/wire/receipt.ts';
 import * as seats from '../fakes/seats.ts';
 import * as story from '../wire/story.ts';
 import { draft, type Ground, ground, key, mib, must, signer } from './ground.ts';
@@ -357,6 +358,67 @@ countersigned('is heard, shown each receipt, and noted with its countersignature
     g.chain(session).map(({ witnessed }) => witnessed),
     [null, 1],
   );
+});
+/** As the consumer's end of UDP 4720 does: each receipt countersigned, each tally vouched for. */
+function answer(g: Ground, from: number): number {
+  const { head, witnessed } = g.session('ann');
+  if (head.sequence > 0 && witnessed?.sequence !== head.sequence) countersign(g);
+  for (const voucher of g.tallies.slice(from)) {
+    const message = cose.encode(cose.sign('voucher', wire.voucher.write(voucher), story.signers.consumer, portable));
+    g.loop().happened({ kind: 'vouched', voucher, message });
+  }
+  return g.tallies.length;
+}
+const needy = { consumer, witness: 'required', credit: mib(8), quota: mib(8192) } as const;
+countersigned('that answers is served in full by a credit of a minute’s traffic, whatever the flash allows', async () => {
+  const g = await begun(needy);
+  let heard = 0;
+  for (let round = 0; round < 720; round++) {
+    passed(g, 2 << 20);
+    await g.pass(10_000);
+    assert.is(g.session('ann').kind, 'open', `round ${round}`);
+    heard = answer(g, heard);
+  }
+  assert.ok(heard > 100, `${heard} tallies`);
+  assert.ok(g.store().spent().writes < 100, `${g.store().spent().writes} writes`);
+  assert.is(g.store().state().accounts.get(g.session('ann').session)?.voucher, null, 'nothing of it is written');
+});
+countersigned('that vouches and countersigns nothing is cut beyond twice the credit, and its word is kept', async () => {
+  const g = await begun(needy);
+  const { session } = g.session('ann');
+  let heard = 0;
+  for (let round = 0; round < 60 && g.session('ann').head.sequence < 3; round++) {
+    passed(g, 2 << 20);
+    await g.pass(10_000);
+    heard = answer(g, heard);
+  }
+  // From here on it only vouches; before the next receipt, while the flash allows none.
+  g.files.set('full');
+  let vouched = 0n;
+  for (let round = 0; round < 30; round++) {
+    passed(g, 2 << 20);
+    await g.pass(10_000);
+    for (const voucher of g.tallies.slice(heard)) {
+      const message = cose.encode(cose.sign('voucher', wire.voucher.write(voucher), story.signers.consumer, portable));
+      g.loop().happened({ kind: 'vouched', voucher, message });
+      vouched = sumOf(voucher.counted);
+    }
+    heard = g.tallies.length;
+  }
+  assert.is(g.session('ann').kind, 'open');
+  assert.ok(vouched > mib(50), `${vouched}`);
+  g.files.set('none');
+  for (let round = 0; round < 30 && g.kernel.held(key('a')) !== undefined; round++) {
+    passed(g, 2 << 20);
+    await g.pass(10_000);
+  }
+  assert.is(g.tallies.length, heard, 'whoever leaves a receipt open is asked for no less');
+  assert.is(g.loop().table().size, 0);
+  assert.ok(g.kernel.carried(key('a')) <= vouched + 2n * mib(8) + mib(24), 'twice the credit, a minute and a round');
+  const voucher = g.store().state().accounts.get(session)?.voucher ?? null;
+  assert.ok(voucher !== null);
+  const [told] = examined(g, session).sessions;
+  assert.equal([told?.final, told?.vouched], ['unwitnessed', vouched]);
 });
 countersigned('that signs nothing is slowed beyond its credit, and cut beyond twice of it', async () => {
   const g = await begun({ consumer, witness: 'required', credit: mib(8), rate: { up: 8_000_000n, down: 400_000n } });

@@ -242,6 +242,7 @@ BODIES = {
     ),
     "root": fields({1: SEQUENCE, 3: NONCE, 4: BOOT, 5: MILLIS, 6: WALL, 7: uint(65535), 8: DIGEST}, {2: DIGEST}),
     "dispute": fields({1: SESSION, 2: SEQUENCE, 3: DIGEST, 4: uint(3)}, {5: both(COUNT)}),
+    "voucher": fields({1: SESSION, 2: both(COUNT)}),
 }
 
 
@@ -468,6 +469,7 @@ def story(seed):
     tell("root", {1: 2, 2: draw("root"), 3: epoch, 4: boot, 5: 0, 6: wall, 7: 0, 8: tree([])}, "node")
     tell("dispute", {1: session, 2: 3, 3: before, 4: 0, 5: [1, 2]}, "consumer")
     tell("dispute", {1: session, 2: 2**53 - 1, 3: before, 4: 3}, "consumer")
+    tell("voucher", {1: session, 2: [0, 2**63 - 1]}, "consumer")
     proofs = [{"entry": encode(one).hex(), "proof": encode({1: i, 2: len(heads), 3: path(leaves, i)}).hex()} for i, one in enumerate(heads)]
     return {"keys": {name: key.hex() for name, key in keys.items()}, "messages": made, "proofs": proofs, "root": tree(leaves).hex()}
 

@@ -198,6 +198,7 @@ const optional: Readonly<Record<Kind, readonly number[]>> = {
   receipt: [4, 12, 14, 15, 16],
   root: [2],
   dispute: [5],
+  voucher: [],
 };
 
 const signedBy = (kind: Kind, by: story.Who, body: Value): Uint8Array => cose.encode(cose.sign(kind, body, story.signers[by], hashes));

@@ -7,7 +7,7 @@ import { millis, seconds } from '../../agent/core/brand.ts';
 import type { Command, Order, Outcome } from '../../agent/core/command.ts';
 import type { Grant, Micro } from '../../agent/core/grant.ts';
 import type { Certificate } from '../../agent/core/keyring.ts';
-import type { Dispute, Link, Reading, Receipt } from '../../agent/core/receipt.ts';
+import type { Dispute, Link, Reading, Receipt, Voucher } from '../../agent/core/receipt.ts';
 import * as receipts from '../../agent/core/receipt.ts';
 import type { Root } from '../../agent/core/root.ts';
 import * as roots from '../../agent/core/root.ts';
@@ -49,6 +49,7 @@ export const forms = {
   receipt: receipt.receipt,
   root: receipt.root,
   dispute: receipt.dispute,
+  voucher: receipt.voucher,
 } satisfies Record<Kind, Form<unknown>>;
 
 export const sign = <T>(kind: Kind, body: T, who: Who): Verified =>
@@ -255,6 +256,8 @@ export const dispute: Dispute = {
   counted: both(20_000_000, 2_000_000_000),
 };
 
+export const voucher: Voucher = { session, counted: both(19_000_000, 1_999_000_000) };
+
 /** Everything that is signed, with its name. */
 export const messages: readonly Readonly<{ name: string; kind: Kind; by: Who; signed: Verified }>[] = [
   { name: 'certificate', kind: 'certificate', by: 'root', signed: sign('certificate', certificate, 'root') },
@@ -285,6 +288,7 @@ export const messages: readonly Readonly<{ name: string; kind: Kind; by: Who; si
   })),
   { name: 'root', kind: 'root', by: 'node', signed: sign('root', root, 'node') },
   { name: 'dispute', kind: 'dispute', by: 'consumer', signed: sign('dispute', dispute, 'consumer') },
+  { name: 'voucher', kind: 'voucher', by: 'consumer', signed: sign('voucher', voucher, 'consumer') },
 ];
 
 export const keyOf = (who: Who): PublicKey => signers[who].key;

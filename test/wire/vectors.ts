@@ -72,6 +72,8 @@ export const datagrams: readonly receipt.Datagram[] = [
   { kind: 'disputed', dispute: cose.encode(story.sign('dispute', story.dispute, 'consumer')) },
   { kind: 'wanted', from: 2 },
   { kind: 'wanted', from: null },
+  { kind: 'tally', ...story.voucher },
+  { kind: 'vouched', voucher: cose.encode(story.sign('voucher', story.voucher, 'consumer')) },
 ];
 
 export const vectors = () => ({

@@ -36,6 +36,9 @@ const disputeOf = (by: story.Who, more = {}): Uint8Array => {
   return wire.encodeDatagram({ kind: 'disputed', dispute: cose.encode(story.sign('dispute', dispute, by)) });
 };
 
+const voucherOf = (by: story.Who, change = (signed: cose.Signed): cose.Signed => signed): Uint8Array =>
+  wire.encodeDatagram({ kind: 'vouched', voucher: cose.encode(change(story.sign('voucher', story.voucher, by))) });
+
 type Stage = Readonly<{
   clock: ManualClock;
   adapter: countersign.Countersign;
@@ -80,6 +83,7 @@ function stage(): Stage {
     countersign.start(ground, ['100.64.0.1', 'fd00::1'], {
       witnessed: ({ sequence }) => said.push(`witnessed ${sequence}`),
       disputed: ({ sequence, reason }) => said.push(`disputed ${sequence} ${reason}`),
+      vouched: ({ counted }) => said.push(`vouched ${counted.up}`),
       wanted: (_, from) => said.push(`wanted ${from}`),
       closed: ({ code }) => said.push(code),
     }),
@@ -184,6 +188,39 @@ export function testCountersign(host: Host): void {
       hear(row.bytes, row.from);
       assert.equal(said, row.said, 'twice is once');
     });
+  const vouchers: readonly Readonly<{ name: string; bytes: Uint8Array; said: readonly string[]; isHashed: boolean }>[] = [
+    { name: 'of the tally', bytes: voucherOf('consumer'), said: ['vouched 19000000'], isHashed: true },
+    { name: 'by a stranger', bytes: voucherOf('stranger'), said: [], isHashed: false },
+    {
+      name: 'with another signature',
+      bytes: voucherOf('consumer', (signed) => ({ ...signed, signature: one.witness })),
+      said: [],
+      isHashed: true,
+    },
+    {
+      name: 'for less',
+      bytes: wire.encodeDatagram({
+        kind: 'vouched',
+        voucher: cose.encode(story.sign('voucher', { ...story.voucher, counted: one.value.counted }, 'consumer')),
+      }),
+      said: [],
+      isHashed: false,
+    },
+    { name: 'a dispute in its place', bytes: disputeOf('consumer'), said: [], isHashed: false },
+  ];
+  for (const row of vouchers)
+    hearing(`a voucher: ${row.name}`, () => {
+      const { adapter, sent, said, hashed, hear } = stage();
+      hear(row.bytes);
+      assert.equal([said, hashed()], [[], 0], 'nothing was asked');
+      adapter.tally(story.voucher);
+      assert.equal(sent, ['100.64.0.1 → 100.64.0.2 tally']);
+      hear(row.bytes);
+      assert.equal([said, hashed() > 0], [row.said, row.isHashed]);
+      const spent = hashed();
+      hear(row.bytes);
+      assert.equal([said, hashed()], [row.said, spent], 'one answer is verified');
+    });
   hearing('with nothing open: nothing is verified', () => {
     const { said, hashed, hear } = stage();
     hear(good);
@@ -242,6 +279,7 @@ export function testCountersign(host: Host): void {
               settle(`witnessed ${sequence}`);
             },
             disputed: () => settle('disputed'),
+            vouched: () => settle('vouched'),
             wanted: () => settle('wanted'),
             closed: (why) => settle(why.reason),
           },
@@ -256,7 +294,7 @@ export function testCountersign(host: Host): void {
   real('a port that is taken', () => {
     const taken = must(host.net.bindUdp({ address: '127.0.0.1', port: 0 }, { received: () => undefined, closed: () => undefined }));
     const unused = (): void => undefined;
-    const events = { witnessed: unused, disputed: unused, wanted: unused, closed: unused };
+    const events = { witnessed: unused, disputed: unused, vouched: unused, wanted: unused, closed: unused };
     const got = countersign.start(host, ['127.0.0.2', '127.0.0.1'], events, taken.port);
     taken.close();
     assert.ok(!got.ok && got.fault.code === 'EADDRINUSE' && got.fault.path.startsWith('countersign'), JSON.stringify(got));
