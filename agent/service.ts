@@ -80,7 +80,7 @@ export const doctor: Method = async (here) => ok(report.encodeFindings(examinati
 async function symptoms({ host, bus, warden }: Here): Promise<examination.Symptoms> {
   const { why, faults, hold, tunnel, proof, uplinks } = warden.state();
   const sections = await uci.read(bus.call, 'weir');
-  const parsed = sections.ok ? [config.parse(sections.value), config.parseOwner(sections.value)] : [];
+  const parsed = sections.ok ? [config.parse(sections.value), config.parseTelling(sections.value), config.parseOwner(sections.value)] : [];
   const owner = sections.ok ? config.parseOwner(sections.value) : null;
   const port = owner?.ok ? owner.value.tunnel.port : null;
   return {

@@ -4,6 +4,7 @@
 import { type BitRate, type ByteCount, type PublicKey, type Seconds, seconds } from './brand.ts';
 import type { Endpoint } from './endpoint.ts';
 import * as endpoint from './endpoint.ts';
+import { type Code, parseCode } from './enrol.ts';
 import type { Line } from './home.ts';
 import type { Prefix } from './ip.ts';
 import * as ip from './ip.ts';
@@ -32,13 +33,20 @@ export type Broker = Readonly<{
 export const permissions = ['sessions', 'limit', 'probe', 'quarantine', 'restart', 'move', 'reboot'] as const;
 export type Permission = (typeof permissions)[number];
 /** Whose word counts: by a root key that is offline. */
-export type Coordinator = Readonly<{ root: PublicKey; may: readonly Permission[] }>;
+export type Coordinator = Readonly<{ root: PublicKey; may: readonly Permission[]; claim: Code | null }>;
 /** Brokers: the preferred one first; none: nobody but the owner is served. `id` null: the node's key names it. */
 export type Settings = Readonly<{
   node: Readonly<{ id: string | null; prefix: string }>;
   brokers: readonly Broker[];
   coordinators: readonly Coordinator[];
 }>;
+/** Whom this node asks how good its line is. */
+export type Probe = Readonly<{ kind: 'udp_echo' | 'tcp_connect'; host: string; port: number; period: Seconds }>;
+/** What the owner may keep to himself, each by its name. */
+export const groups = ['system', 'network', 'sharing', 'health'] as const;
+export type Group = (typeof groups)[number];
+/** What a node tells of itself; `without`: what is left out. */
+export type Telling = Readonly<{ period: Seconds; without: readonly Group[]; probes: readonly Probe[] }>;
 /** The owner's, for one session: what the agent has to respect before it signs anything. */
 export type Ceilings = Limits['session'];
 /** `auto`: drawn at setup and then written down. */
@@ -95,6 +103,10 @@ const link = { read: whole(64, 100_000_000), want: 'kbit/s, 64 to 100000000', st
 const flows = (standard: number) => ({ read: whole(1, 1_000_000), want: '1 to 1000000', standard });
 const places = { each: prefix(), want: 'an address or a prefix, such as 203.0.113.0/24', standard: [] as readonly Prefix[] };
 const credential = { read: matching(/^[^\0]{1,256}$/), want: '1 to 256 characters', standard: null };
+const claim: Read<Code> = (text) => {
+  const parsed = parseCode(text);
+  return parsed.ok ? parsed.value : null;
+};
 const options = {
   node: {
     // It is a level of a topic: no separator, no wildcard.
@@ -120,6 +132,21 @@ const options = {
       want: `one of ${permissions.join(', ')}`,
       standard: ['sessions', 'limit', 'probe', 'quarantine', 'restart'] as readonly Permission[],
     },
+    claim: { read: claim, want: 'the code that the coordinator gave out, 20 letters and digits', standard: null },
+  },
+  telemetry: {
+    period: { read: whole(10, 3600), want: 'seconds, 10 to 3600', standard: 60 },
+    leave_out: {
+      each: (text: string) => groups.find((group) => group === text) ?? null,
+      want: `one of ${groups.join(', ')}`,
+      standard: [] as readonly Group[],
+    },
+  },
+  probe: {
+    kind: { read: matching<Probe['kind']>(/^(udp_echo|tcp_connect)$/), want: 'udp_echo or tcp_connect' },
+    host: { read: matching(/^[A-Za-z0-9._:-]{1,253}$/), want: 'a host name or an address' },
+    port: { read: whole(1, 65_535), want: 'a port, 1 to 65535' },
+    period: { read: whole(10, 3600), want: 'seconds, 10 to 3600', standard: 60 },
   },
   share: {
     accepted: { read: truth, want: '1 or 0', standard: false },
@@ -177,11 +204,13 @@ const shown: ReadonlyMap<string, readonly string[] | null> = new Map<SectionName
   ['node', null],
   ['broker', null],
   ['coordinator', null],
+  ['telemetry', null],
+  ['probe', null],
   ['limits', ['session_rate_up', 'session_rate_down', 'session_quota', 'session_seconds', 'sessions']],
 ]);
 
 /** Of these there may be several, each with a name of its own. */
-const several: readonly string[] = ['broker', 'coordinator'];
+const several: readonly string[] = ['broker', 'coordinator', 'probe'];
 /** A name that is ours decides; else what it is of, where there may be several of it. */
 const kindOf = ({ name, type }: Section): string => (Object.hasOwn(options, name) || !several.includes(type) ? name : type);
 
@@ -196,16 +225,17 @@ const mostOfAKind = 8;
 
 export function parse(sections: readonly Section[]): Parsed {
   const faults: Fault[] = [];
-  /** As it is shipped the config has sections without an option. */
-  const all = <T>(kind: string, one: (name: string) => T): readonly T[] => {
-    const named = sections.filter((section) => kindOf(section) === kind && section.options.size > 0);
-    if (named.length > mostOfAKind) faults.push(fault('limit', `weir.${kind}`, `at most ${mostOfAKind} of them`));
-    return named.slice(0, mostOfAKind).map(({ name }) => one(name));
-  };
   const node = take('node', sections, faults);
-  const brokers = all('broker', (name) => brokerOf(name, sections, faults));
-  const coordinators = all('coordinator', (name) => take('coordinator', sections, faults, name));
+  const brokers = all('broker', sections, faults, (name) => brokerOf(name, sections, faults));
+  const coordinators = all('coordinator', sections, faults, (name) => take('coordinator', sections, faults, name));
   return faults.length > 0 ? { ok: false, faults } : { ok: true, value: { node, brokers, coordinators } };
+}
+
+/** As it is shipped the config has sections without an option. */
+function all<T>(kind: SectionName, sections: readonly Section[], faults: Fault[], one: (name: string) => T): readonly T[] {
+  const named = sections.filter((section) => kindOf(section) === kind && section.options.size > 0);
+  if (named.length > mostOfAKind) faults.push(fault('limit', `weir.${kind}`, `at most ${mostOfAKind} of them`));
+  return named.slice(0, mostOfAKind).map(({ name }) => one(name));
 }
 
 function brokerOf(name: string, sections: readonly Section[], faults: Fault[]): Broker {
@@ -231,6 +261,15 @@ const ceilingsOf = (l: Values<'limits'>): Ceilings => ({
   quota: mebi(l.session_quota),
   lifetime: seconds(l.session_seconds),
 });
+
+export function parseTelling(sections: readonly Section[]): Parsed<Telling> {
+  const faults: Fault[] = [];
+  const { period, leave_out: without } = take('telemetry', sections, faults);
+  const probes = all('probe', sections, faults, (name) => take('probe', sections, faults, name));
+  if (faults.length > 0) return { ok: false, faults };
+  const telling = { period: seconds(period), without, probes: probes.map((probe) => ({ ...probe, period: seconds(probe.period) })) };
+  return { ok: true, value: telling };
+}
 
 export function parseOwner(sections: readonly Section[]): Parsed<Owner> {
   const faults: Fault[] = [];

@@ -3,12 +3,10 @@
 // clock and no bytes.
 
 import type { Seconds } from './brand.ts';
+import type { Group } from './settings.ts';
 
 /** state: told when it changes. level: the most within the span. sum: counted since the boot; told is what came to it. */
 export type Kind = 'state' | 'level' | 'sum';
-/** What the owner may leave out, each by its name. */
-export const groups = ['system', 'network', 'sharing', 'health'] as const;
-export type Group = (typeof groups)[number];
 
 type Field = Readonly<{ id: number; kind: Kind; group: Group; unit: string }>;
 const field = (id: number, kind: Kind, group: Group, unit: string): Field => ({ id, kind, group, unit });

@@ -2,7 +2,7 @@
 // when the config is not as it should be. Knows no option's meaning.
 
 import { type Code, type Fault, fail, ok, type Result, under } from '../core/result.ts';
-import type { Ceilings, Parsed, Section, Settings } from '../core/settings.ts';
+import type { Ceilings, Parsed, Section, Settings, Telling } from '../core/settings.ts';
 import * as settings from '../core/settings.ts';
 import type { Field, Table } from './blobmsg.ts';
 import * as blobmsg from './blobmsg.ts';
@@ -54,8 +54,9 @@ export const encodeOptions = (options: Section['options']): Table =>
 /** What the enforcer answers: the agent's part of a config that is in order, or `{ faults: [{ code, path, reason }] }`. */
 export function answer(sections: Result<readonly Section[]>): Table {
   if (!sections.ok) return faultsTable([sections.fault]);
-  const parsed = settings.parse(sections.value);
-  return parsed.ok ? encode(settings.ours(sections.value)) : faultsTable(parsed.faults);
+  const [parsed, telling] = [settings.parse(sections.value), settings.parseTelling(sections.value)];
+  const faults = [...(parsed.ok ? [] : parsed.faults), ...(telling.ok ? [] : telling.faults)];
+  return faults.length === 0 ? encode(settings.ours(sections.value)) : faultsTable(faults);
 }
 
 const faultsTable = (faults: readonly Fault[]): Table => {
@@ -65,7 +66,7 @@ const faultsTable = (faults: readonly Fault[]): Table => {
   return blobmsg.table({ faults: blobmsg.array(tables) });
 };
 
-export type Told = Readonly<{ settings: Settings; ceilings: Ceilings }>;
+export type Told = Readonly<{ settings: Settings; ceilings: Ceilings; telling: Telling }>;
 
 /** The other end of `answer`. */
 export function parse(answer: Table): Parsed<Told> {
@@ -76,8 +77,10 @@ export function parse(answer: Table): Parsed<Told> {
   const sections = decode(answer);
   if (!sections.ok) return { ok: false, faults: [sections.fault] };
   const [own, ceilings] = [settings.parse(sections.value), settings.parseCeilings(sections.value)];
+  const telling = settings.parseTelling(sections.value);
   if (!own.ok) return own;
-  return ceilings.ok ? { ok: true, value: { settings: own.value, ceilings: ceilings.value } } : ceilings;
+  if (!ceilings.ok) return ceilings;
+  return telling.ok ? { ok: true, value: { settings: own.value, ceilings: ceilings.value, telling: telling.value } } : telling;
 }
 
 function parseFaults(answer: Table): Result<readonly Fault[]> {

@@ -31,12 +31,15 @@ file('what is shown is what holds', () => {
   const shown = sectionsOf(withoutExamples());
   assert.equal(settings.parseOwner(shown), settings.parseOwner([]));
   assert.equal(settings.parse(merged(shown)), settings.parse([node, broker, coordinator]));
+  assert.equal(settings.parseTelling(shown), settings.parseTelling([]));
 });
 file('every example is taken', () => {
   const all = sectionsOf(uncommented());
   const parsed = settings.parse(all);
   assert.equal(parsed.ok && parsed.value.brokers.map(({ host }) => host), ['broker.example', 'broker.example.net']);
   assert.equal(settings.parseOwner(all).ok, true);
+  const telling = settings.parseTelling(all);
+  assert.equal(telling.ok && telling.value.probes.map(({ host }) => host), ['server.example']);
 });
 file('shares nothing', () => {
   const owner = settings.parseOwner(sectionsOf(shipped));
@@ -48,7 +51,7 @@ file('a comment stands above every group of options', () => {
 for (const { name, options } of sectionsOf(uncommented()).filter((s) => s.name === s.type))
   file(`${name}: the options of the file are those of the code`, () => {
     const odd = [{ name, type: name, options: new Map([['odd', '1']]) }];
-    const both = [settings.parse(odd), settings.parseOwner(odd)];
+    const both = [settings.parse(odd), settings.parseTelling(odd), settings.parseOwner(odd)];
     const fault = both.flatMap((p) => (p.ok ? [] : p.faults)).find(({ path }) => path === `weir.${name}.odd`);
     assert.equal(`${fault?.reason}`.replace(/^no such option; there are /, '').split(', '), [...options.keys()]);
   });

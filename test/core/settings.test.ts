@@ -90,9 +90,9 @@ accepted('several coordinators, and what each may order', () => {
     another('third', { root: 'ff'.repeat(32), may: 'probe' }, 'coordinator'),
   ]);
   assert.equal(parsed.ok && parsed.value.coordinators, [
-    { root: new Uint8Array(32).fill(15), may: ['sessions', 'limit', 'probe', 'quarantine', 'restart'] },
-    { root: new Uint8Array(32).fill(255), may: ['reboot', 'move'] },
-    { root: new Uint8Array(32).fill(255), may: ['probe'] },
+    { root: new Uint8Array(32).fill(15), may: ['sessions', 'limit', 'probe', 'quarantine', 'restart'], claim: null },
+    { root: new Uint8Array(32).fill(255), may: ['reboot', 'move'], claim: null },
+    { root: new Uint8Array(32).fill(255), may: ['probe'], claim: null },
   ]);
 });
 accepted('a section that is ours is no broker', () => {
@@ -122,6 +122,18 @@ accepted('the ceilings of a session, of what the agent is shown', () => {
   });
   const parsed = settings.parseCeilings([section('limits', { session_quota: '0' })]);
   assert.equal(parsed.ok ? [] : parsed.faults.map((f) => f.path), ['weir.limits.session_quota']);
+});
+accepted('what is told, and whom it asks how good the line is', () => {
+  const far = another('far', { kind: 'udp_echo', host: 'echo.example', port: '7' }, 'probe');
+  assert.equal(settings.parseTelling([section('telemetry', { period: '300', leave_out: ['system', 'sharing'] }), far]), {
+    ok: true,
+    value: {
+      period: 300,
+      without: ['system', 'sharing'],
+      probes: [{ kind: 'udp_echo', host: 'echo.example', port: 7, period: 60 }],
+    },
+  });
+  assert.equal(settings.parseTelling([]), { ok: true, value: { period: 60, without: [], probes: [] } });
 });
 accepted.run();
 
@@ -173,6 +185,26 @@ refused('a coordinator without a key, or with a right that there is not', () => 
     ['malformed', 'weir.second.may.1'],
     ['malformed', 'weir.third.root'],
   ]);
+});
+refused('what cannot be told, or asked', () => {
+  const parsed = settings.parseTelling([
+    section('telemetry', { period: '9', leave_out: ['health', 'billing'] }),
+    another('far', { kind: 'icmp', host: 'a b', port: '0' }, 'probe'),
+    ...Array.from({ length: 8 }, (_, i) => another(`p${i}`, { kind: 'tcp_connect', host: 'h', port: '1' }, 'probe')),
+  ]);
+  assert.equal(parsed.ok ? [] : parsed.faults.map((f) => [f.code, f.path]), [
+    ['malformed', 'weir.telemetry.period'],
+    ['malformed', 'weir.telemetry.leave_out.1'],
+    ['limit', 'weir.probe'],
+    ['malformed', 'weir.far.kind'],
+    ['malformed', 'weir.far.host'],
+    ['malformed', 'weir.far.port'],
+  ]);
+});
+refused('a claim that is none, and does not repeat it', () => {
+  const parsed = settings.parse([another('first', { root: pin, claim: 'hunter2-hunter2' }, 'coordinator')]);
+  assert.equal(parsed.ok ? [] : parsed.faults.map((f) => [f.code, f.path]), [['malformed', 'weir.first.claim']]);
+  assert.not.match(JSON.stringify(parsed), 'hunter2');
 });
 refused('more brokers than it would ever try', () => {
   const many = Array.from({ length: 9 }, (_, i) => another(`b${i}`, broker));
