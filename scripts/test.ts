@@ -40,8 +40,8 @@ const suites: Readonly<Record<string, Suite>> = {
     needs: [...native, 'openssl:openssl', 'qemu-mips-static:qemu-user-static'],
   },
   link: {
-    what: 'MQTT against Mosquitto on three hosts, the demo',
-    needs: [...native, ...namespaces, 'mosquitto:mosquitto', 'openssl:openssl'],
+    what: 'MQTT against Mosquitto on three hosts, and NATS; the demo',
+    needs: [...native, ...namespaces, 'mosquitto:mosquitto', 'nats-server:nats-server', 'openssl:openssl'],
   },
   consumer: { what: 'the other end of the tunnel: what it is granted, countersigns and disputes', needs: [] },
   coordinator: {

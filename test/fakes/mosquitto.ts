@@ -44,7 +44,7 @@ const name = 'broker.test';
 /** Starts a program somewhere, in an environment that finds it. */
 export type Launch = (argv: readonly [string, ...string[]]) => ChildProcess;
 
-const here: Launch = ([command, ...args]) =>
+export const here: Launch = ([command, ...args]) =>
   spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: `${process.env['PATH']}:/usr/sbin` } });
 
 /** `address`: where its clients find it; its certificate is for that, too. */
@@ -73,7 +73,8 @@ certfile ${path('broker.crt')}
 keyfile ${path('broker.key')}
 `,
   );
-  let child = await run(path('conf'), launch);
+  const run = (): Promise<ChildProcess> => begin(launch, ['mosquitto', '-c', path('conf')], / running$/m);
+  let child = await run();
   return {
     port,
     tlsPort,
@@ -85,7 +86,7 @@ keyfile ${path('broker.key')}
     kill: () => ended(child, 'SIGKILL'),
     end: () => ended(child, 'SIGTERM'),
     async restart() {
-      child = await run(path('conf'), launch);
+      child = await run();
     },
     stall: () => void child.kill('SIGSTOP'),
     wake: () => void child.kill('SIGCONT'),
@@ -97,8 +98,9 @@ keyfile ${path('broker.key')}
   };
 }
 
-function run(conf: string, launch: Launch): Promise<ChildProcess> {
-  const child = launch(['mosquitto', '-c', conf]);
+/** Until it says that it is ready. */
+export function begin(launch: Launch, argv: Parameters<Launch>[0], ready: RegExp): Promise<ChildProcess> {
+  const child = launch(argv);
   const kill = (): unknown => child.kill('SIGKILL');
   process.once('exit', kill);
   child.on('exit', () => process.off('exit', kill));
@@ -106,14 +108,14 @@ function run(conf: string, launch: Launch): Promise<ChildProcess> {
     let said = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said += text;
-      if (/ running$/m.test(said)) resolve(child);
+      if (ready.test(said)) resolve(child);
     });
     child.on('error', reject);
-    child.on('exit', (code) => reject(new Error(`mosquitto ended with ${code}:\n${said}`)));
+    child.on('exit', (code) => reject(new Error(`${argv[0]} ended with ${code}:\n${said}`)));
   });
 }
 
-function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+export function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
     child.once('exit', () => resolve());
@@ -121,7 +123,7 @@ function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   });
 }
 
-async function freePorts(): Promise<[number, number]> {
+export async function freePorts(): Promise<[number, number]> {
   const servers = [createServer(), createServer()];
   const ports = await Promise.all(
     servers.map(

@@ -3,10 +3,13 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import * as odd from '../fakes/broker.ts';
 import * as mosquitto from '../fakes/mosquitto.ts';
-import type { Fixture, Order } from './conversation/fixture.ts';
+import type { Fixture, Order, Version } from './conversation/fixture.ts';
 
-export async function startFixture(): Promise<{ fixture: Fixture; close(): Promise<void> }> {
-  const broker = await mosquitto.start();
+export async function startFixture(
+  start = mosquitto.start,
+  versions: readonly Version[] = ['5', '3.1.1'],
+): Promise<{ fixture: Fixture; close(): Promise<void> }> {
+  const broker = await start();
   const strange = await odd.start();
   const sockets = new Set<Socket>();
   const servers: Server[] = [];
@@ -46,6 +49,7 @@ export async function startFixture(): Promise<{ fixture: Fixture; close(): Promi
   const { port, tlsPort, user, password, name, authority, stranger } = broker;
   return {
     fixture: {
+      versions,
       port,
       tlsPort,
       user,

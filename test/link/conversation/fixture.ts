@@ -2,6 +2,8 @@
 // conversation can run anywhere.
 
 export type Fixture = Readonly<{
+  /** What the broker speaks, what is preferred first. */
+  versions: readonly Version[];
   port: number;
   tlsPort: number;
   user: string;
@@ -21,4 +23,5 @@ export type Fixture = Readonly<{
   /** test/fakes/broker.ts. */
   odd: number;
 }>;
+export type Version = '5' | '3.1.1';
 export type Order = 'kill' | 'end' | 'restart' | 'stall' | 'wake';

@@ -13,7 +13,7 @@ const codeOf = (result: Result<unknown>): string => (result.ok ? 'ok' : result.f
 
 export function converse(host: Host, fixture: Fixture): void {
   const tls = { name: fixture.name, authorities: fixture.authority };
-  for (const version of ['5', '3.1.1'] as const) {
+  for (const version of fixture.versions) {
     basics(`${version} by TCP`, host, fixture, { version });
     if (!host.lacks.has('tls')) basics(`${version} by TLS`, host, fixture, { version, tls });
   }
@@ -160,7 +160,7 @@ function refusals(host: Host, fixture: Fixture): void {
     test('another name', async () => assert.is(await closed({ tls: { name: 'other.test', authorities: fixture.authority } }), 'tls-name'));
   }
   test('a broker that says why it ends it', async () => {
-    const t = talk(host, fixture, { to: { address: '127.0.0.1', port: fixture.expel } });
+    const t = talk(host, fixture, { version: '5', to: { address: '127.0.0.1', port: fixture.expel } });
     assert.equal(await t.closed(), { code: 'closed', path: 'link', reason: 'the broker ended it: Server busy (137)' });
   });
   test('asked before it is there', async () => {
@@ -181,7 +181,7 @@ function refusals(host: Host, fixture: Fixture): void {
 function oddities(host: Host, fixture: Fixture): void {
   const test = suite('link to an odd broker');
   const start = (clientId: string, more: Partial<LinkOptions> = {}): Talk =>
-    talk(host, fixture, { to: { address: '127.0.0.1', port: fixture.odd }, clientId, ...more });
+    talk(host, fixture, { version: '5', to: { address: '127.0.0.1', port: fixture.odd }, clientId, ...more });
 
   test('its quota is spent', async () => assert.is((await start('spent').closed())?.code, 'denied'));
   test('its quota is spent for messages', async () => {
@@ -259,7 +259,8 @@ function troubles(host: Host, fixture: Fixture): void {
   });
 
   test('a quiet link stays', async () => {
-    const t = talk(host, fixture, { keepAlive: seconds(1) });
+    // One second and a half are one for NATS, which then ends it.
+    const t = talk(host, fixture, { keepAlive: seconds(2) });
     await t.connected();
     // The welcome, and the answers to two pings.
     await t.heard(3);
@@ -268,20 +269,22 @@ function troubles(host: Host, fixture: Fixture): void {
     assert.is(await t.closed(), null);
   });
 
-  test('a message that nobody fetched in time is forgotten', async () => {
-    const t = talk(host, fixture);
-    await t.connected();
-    await t.publish('brief', 'not for long', { retain: true, expiry: seconds(1) });
-    await t.subscribe('mark');
-    for (let said = 'not for long'; said === 'not for long'; ) {
-      await t.subscribe('brief');
-      await t.publish('mark', 'nothing');
-      said = textOf(await t.next());
-      if (said !== 'nothing') await t.next();
-    }
-    t.link.end();
-    assert.is(await t.closed(), null);
-  });
+  const isFive = fixture.versions.includes('5');
+  if (isFive)
+    test('a message that nobody fetched in time is forgotten', async () => {
+      const t = talk(host, fixture);
+      await t.connected();
+      await t.publish('brief', 'not for long', { retain: true, expiry: seconds(1) });
+      await t.subscribe('mark');
+      for (let said = 'not for long'; said === 'not for long'; ) {
+        await t.subscribe('brief');
+        await t.publish('mark', 'nothing');
+        said = textOf(await t.next());
+        if (said !== 'nothing') await t.next();
+      }
+      t.link.end();
+      assert.is(await t.closed(), null);
+    });
 
   test('a broker restarted that has stored our session', async () => {
     const options = { clientId: 'stored', session: seconds(600) };

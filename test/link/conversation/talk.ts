@@ -34,7 +34,11 @@ export const message = (topic: string, payload: string, more: Partial<Message> =
 
 let talks = 0;
 
-export function talk(host: Host, fixture: Pick<Fixture, 'port' | 'tlsPort' | 'user' | 'password'>, more: Partial<LinkOptions> = {}): Talk {
+export function talk(
+  host: Host,
+  fixture: Pick<Fixture, 'port' | 'tlsPort' | 'user' | 'password'> & Partial<Pick<Fixture, 'versions'>>,
+  more: Partial<LinkOptions> = {},
+): Talk {
   const inbox: Message[] = [];
   const takers: ((message: Message) => void)[] = [];
   let sever = (): void => undefined;
@@ -67,7 +71,7 @@ export function talk(host: Host, fixture: Pick<Fixture, 'port' | 'tlsPort' | 'us
   talks += 1;
   const options: LinkOptions = {
     to: { address: '127.0.0.1', port: more.tls === undefined ? fixture.port : fixture.tlsPort },
-    version: '5',
+    version: fixture.versions?.[0] ?? '5',
     clientId: `talk-${talks}`,
     user: fixture.user,
     password: fixture.password,
