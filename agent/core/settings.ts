@@ -107,7 +107,7 @@ const claim: Read<Code> = (text) => {
   const parsed = parseCode(text);
   return parsed.ok ? parsed.value : null;
 };
-const options = {
+export const options = {
   node: {
     // It is a level of a topic: no separator, no wildcard.
     id: { read: matching(/^[A-Za-z0-9._-]{1,64}$/), want: '1 to 64 letters, digits, dots, dashes or underscores', standard: null },
