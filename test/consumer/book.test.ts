@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import * as books from '../../agent/consumer/book.ts';
 import type { Terms } from '../../agent/consumer/terms.ts';
 import type { ByteCount } from '../../agent/core/brand.ts';
-import type { Receipt } from '../../agent/core/receipt.ts';
+import type { Receipt, Voucher } from '../../agent/core/receipt.ts';
 import type { Pair } from '../../agent/core/seat.ts';
 import { portable as hashes } from '../../agent/crypto/sha.ts';
 import * as cose from '../../agent/wire/cose.ts';
@@ -46,6 +46,7 @@ const chain = [one, two, three, four].map(({ signed }) => bytesOf(signed));
 const [first = new Uint8Array(), second = new Uint8Array(), third = new Uint8Array(), fourth = new Uint8Array()] = chain;
 const agreed = 'agreed: witnessed';
 const otherSecond = forged(two.value, { up: (two.value.up + 1) as Receipt['up'] });
+const own = (millions: number): ByteCount => (BigInt(millions) * 1_000_000n) as ByteCount;
 const poor = { up: 0n as ByteCount, down: 0n as ByteCount };
 
 const cases: readonly Readonly<{ name: string; messages: readonly Uint8Array[]; from?: books.Book; want: readonly string[] }>[] = [
@@ -111,6 +112,20 @@ book('a late one is passed over when its number is forgotten', () => {
   const { book: after } = read(chain);
   assert.equal(read([first], { ...after, answers: after.answers.slice(1) }).said, ['stale receipt.sequence']);
 });
+
+const vouches: readonly Readonly<{ name: string; of: books.Book; tally: Voucher; isGiven: boolean }>[] = [
+  { name: 'for what it counted', of: fresh, tally: story.voucher, isGiven: true },
+  { name: 'for more, within the band', of: { ...fresh, own: { up: own(18), down: own(1905) } }, tally: story.voucher, isGiven: true },
+  { name: 'not for more than that', of: { ...fresh, own: { up: own(19), down: own(1900) } }, tally: story.voucher, isGiven: false },
+  { name: 'not for another session', of: fresh, tally: { ...story.voucher, session: story.topped }, isGiven: false },
+  { name: 'not for a router that lied', of: { ...fresh, isBroken: true }, tally: story.voucher, isGiven: false },
+];
+for (const { name, of, tally, isGiven } of vouches)
+  book(`vouches ${name}`, () => {
+    const message = books.vouch(of, tally, story.signers.consumer, hashes);
+    assert.is(message !== null, isGiven);
+    if (message !== null) assert.equal(message, cose.encode(story.sign('voucher', tally, 'consumer')));
+  });
 
 book('as it is kept: there and back, and cut anywhere', () => {
   for (const after of [fresh, read([first, third]).book, read(chain).book, read([first, second, otherSecond]).book]) {

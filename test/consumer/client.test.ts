@@ -85,6 +85,7 @@ async function talk(path: string, own: () => Result<Pair<ByteCount>>, asked: rea
   );
   adapter.admit({ session: story.session, key: story.keyOf('consumer'), addresses: [here] });
   for (const n of asked) adapter.ask(openOf(n));
+  if (asked.length === 0) adapter.tally(story.voucher);
   await done;
   timer.cancel();
   adapter.close();
@@ -110,6 +111,7 @@ const cases: readonly Readonly<{ name: string; own: typeof much; asked: readonly
 ];
 for (const { name, own, asked, count, want } of cases)
   test(name, async () => assert.equal(await talk(join(folder, 'book'), own, asked, count), want));
+test('vouches for what it counted', async () => assert.equal(await talk(join(folder, 'book'), much, [], 1), ['router vouched 1999000000']));
 test('disputes by its own counters', async () =>
   assert.equal(await talk(join(folder, 'poor'), little, [0], 1), ['consumer 1 disputed', 'router 1 disputed bytes 0']));
 test('without counters it says nothing', async () =>

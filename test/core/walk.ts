@@ -171,6 +171,10 @@ export function walk(seed: number, length: number): void {
       case 'seal':
         queue.push(seal(effect.receipts));
         return;
+      case 'tally':
+        assert.ok(sumOf(effect.tally.counted) <= kernel.carried(keys.get(effect.tally.session) ?? ('' as PeerKey)), 'no more than passed');
+        if (chance(80)) pending.push({ kind: 'vouched', voucher: effect.tally, message: new Uint8Array(1) });
+        return;
       case 'wait':
         waiting = true;
         return;
