@@ -11,7 +11,19 @@ import * as ed25519 from '../crypto/ed25519.ts';
 import * as cbor from './cbor.ts';
 import { type Form, hexOf } from './form.ts';
 
-export const kinds = ['certificate', 'grant', 'command', 'reply', 'birth', 'receipt', 'root', 'dispute', 'voucher'] as const;
+export const kinds = [
+  'certificate',
+  'grant',
+  'command',
+  'reply',
+  'birth',
+  'receipt',
+  'root',
+  'dispute',
+  'voucher',
+  'enrol',
+  'enrolled',
+] as const;
 export type Kind = (typeof kinds)[number];
 
 export type Signed = Readonly<{

@@ -220,9 +220,10 @@ ORDER = kinds({
     12: fields({1: many(1, 4, array(text(r"[A-Za-z0-9._:-]{1,253}"), PORT, either(bstr(32), null)))}),
     13: fields(),
 })
+REFUSED = fields({1: text(r"[A-Za-z0-9-]{1,32}"), 2: short(128), 3: short(256)})
 OUTCOME = kinds({
     0: fields(),
-    1: fields({1: text(r"[A-Za-z0-9-]{1,32}"), 2: short(128), 3: short(256)}),
+    1: REFUSED,
     2: fields({1: SESSION, 2: ADDRESS, 3: ADDRESS}),
     3: fields({1: many(0, 32, array(SESSION, GRANT_ID, uint(5), both(COUNT), uint(2**53 - 1))), 2: truth}),
     4: fields({1: uint(100), 2: uint(100)}, {3: array(UINT32, UINT32, UINT32)}),
@@ -243,6 +244,8 @@ BODIES = {
     "root": fields({1: SEQUENCE, 3: NONCE, 4: BOOT, 5: MILLIS, 6: WALL, 7: uint(65535), 8: DIGEST}, {2: DIGEST}),
     "dispute": fields({1: SESSION, 2: SEQUENCE, 3: DIGEST, 4: uint(3)}, {5: both(COUNT)}),
     "voucher": fields({1: SESSION, 2: both(COUNT)}),
+    "enrol": fields({1: KEY, 2: NONCE, 3: SEQUENCE, 4: KEY_ID, 5: text(r"[a-z2-7]{4}"), 6: DIGEST}),
+    "enrolled": fields({1: KEY_ID, 2: NONCE, 3: kinds({0: fields(), 1: REFUSED})}),
 }
 
 
@@ -470,6 +473,11 @@ def story(seed):
     tell("dispute", {1: session, 2: 3, 3: before, 4: 0, 5: [1, 2]}, "consumer")
     tell("dispute", {1: session, 2: 2**53 - 1, 3: before, 4: 3}, "consumer")
     tell("voucher", {1: session, 2: [0, 2**63 - 1]}, "consumer")
+    asked = [keys["node"], epoch, 2**53 - 1, key_id(keys["root"])]
+    proof = hashlib.sha256(encode(["weir enrol", "abcd" + "x" * 16, *asked])).digest()
+    tell("enrol", {**dict(enumerate(asked, 1)), 5: "abcd", 6: proof}, "node")
+    tell("enrolled", {1: node_id, 2: epoch, 3: [0, {}]}, "coordinator")
+    tell("enrolled", {1: node_id, 2: epoch, 3: [1, {1: "denied", 2: "code", 3: "is another's"}]}, "coordinator")
     proofs = [{"entry": encode(one).hex(), "proof": encode({1: i, 2: len(heads), 3: path(leaves, i)}).hex()} for i, one in enumerate(heads)]
     return {"keys": {name: key.hex() for name, key in keys.items()}, "messages": made, "proofs": proofs, "root": tree(leaves).hex()}
 

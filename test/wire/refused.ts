@@ -199,6 +199,8 @@ const optional: Readonly<Record<Kind, readonly number[]>> = {
   root: [2],
   dispute: [5],
   voucher: [],
+  enrol: [],
+  enrolled: [],
 };
 
 const signedBy = (kind: Kind, by: story.Who, body: Value): Uint8Array => cose.encode(cose.sign(kind, body, story.signers[by], hashes));

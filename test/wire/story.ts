@@ -5,6 +5,7 @@ import type { Birth } from '../../agent/core/birth.ts';
 import type { ByteCount, PublicKey, SecretKey } from '../../agent/core/brand.ts';
 import { millis, seconds } from '../../agent/core/brand.ts';
 import type { Command, Order, Outcome } from '../../agent/core/command.ts';
+import type { Answer, Code, Enrolment } from '../../agent/core/enrol.ts';
 import type { Grant, Micro } from '../../agent/core/grant.ts';
 import type { Certificate } from '../../agent/core/keyring.ts';
 import type { Dispute, Link, Reading, Receipt, Voucher } from '../../agent/core/receipt.ts';
@@ -20,6 +21,7 @@ import { portable as hashes } from '../../agent/crypto/sha.ts';
 import * as command from '../../agent/wire/command.ts';
 import type { Kind, Verified } from '../../agent/wire/cose.ts';
 import * as cose from '../../agent/wire/cose.ts';
+import * as enrol from '../../agent/wire/enrol.ts';
 import type { Form } from '../../agent/wire/form.ts';
 import * as form from '../../agent/wire/form.ts';
 import * as grant from '../../agent/wire/grant.ts';
@@ -50,6 +52,8 @@ export const forms = {
   root: receipt.root,
   dispute: receipt.dispute,
   voucher: receipt.voucher,
+  enrol: enrol.enrolment,
+  enrolled: enrol.answered,
 } satisfies Record<Kind, Form<unknown>>;
 
 export const sign = <T>(kind: Kind, body: T, who: Who): Verified =>
@@ -256,6 +260,14 @@ export const dispute: Dispute = {
   counted: both(20_000_000, 2_000_000_000),
 };
 
+export const code = 'abcdefgh2345wxyzmnop' as Code;
+const asked = { key: signers.node.key, epoch, starts: 12, root: idOf('root') };
+export const enrolment: Enrolment = { ...asked, name: 'abcd', proof: enrol.proofOf(code, asked, hashes) };
+export const answers: readonly Answer[] = [
+  { kind: 'enrolled' },
+  { kind: 'refused', code: 'expired', path: 'code', reason: 'was good until yesterday' },
+];
+
 export const voucher: Voucher = { session, counted: both(19_000_000, 1_999_000_000) };
 
 /** Everything that is signed, with its name. */
@@ -289,6 +301,13 @@ export const messages: readonly Readonly<{ name: string; kind: Kind; by: Who; si
   { name: 'root', kind: 'root', by: 'node', signed: sign('root', root, 'node') },
   { name: 'dispute', kind: 'dispute', by: 'consumer', signed: sign('dispute', dispute, 'consumer') },
   { name: 'voucher', kind: 'voucher', by: 'consumer', signed: sign('voucher', voucher, 'consumer') },
+  { name: 'enrol', kind: 'enrol', by: 'node', signed: sign('enrol', enrolment, 'node') },
+  ...answers.map((answer) => ({
+    name: `enrolled: ${answer.kind}`,
+    kind: 'enrolled' as const,
+    by: 'coordinator' as const,
+    signed: sign('enrolled', { node: idOf('node'), epoch, answer }, 'coordinator'),
+  })),
 ];
 
 export const keyOf = (who: Who): PublicKey => signers[who].key;
