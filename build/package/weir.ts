@@ -32,21 +32,26 @@ export const depends = [
 /** OpenWrt's own functions: they make the user, run the defaults, enable and start the service; before a removal they stop it. */
 const script = (...lines: readonly string[]): string =>
   ['#!/bin/sh', '[ -s "$IPKG_INSTROOT/lib/functions.sh" ] || exit 0', '. "$IPKG_INSTROOT/lib/functions.sh"', ...lines, ''].join('\n');
-const onRouter = (command: string, ...unless: readonly string[]): string =>
-  `${['[ -n "$IPKG_INSTROOT" ]', ...unless, command].join(' || ')} || true`;
+const onRouter = (...commands: readonly string[]): string => ['if [ -z "$IPKG_INSTROOT" ]; then', ...commands, 'fi'].join('\n');
 const named = 'export root="$IPKG_INSTROOT" pkgname=weir';
-const teardown = '/usr/sbin/weir teardown';
+// The enforcer gives the router back, so it has to be there: whoever removes may have stopped it before.
+const leave = [
+  '/etc/init.d/weir start',
+  'ubus -t 20 wait_for weir.enforcer',
+  '/usr/sbin/weir teardown || echo "weir: what is left of it: network.weir0, firewall.weir_*"',
+  'echo "weir: /etc/weir stays, with key, receipts and the month\'s ledger; rm -r /etc/weir for good"',
+];
 
 // An upgrade ends no session: the kernel holds them, and the new processes take them over.
 const scripts: Readonly<Record<'apk' | 'ipk', Readonly<Partial<Record<Script, string>>>>> = {
   ipk: {
     postinst: script('default_postinst "$0" "$@"'),
     // opkg runs it before an upgrade, too.
-    prerm: script(onRouter(teardown, '[ "$PKG_UPGRADE" = 1 ]'), 'default_prerm "$0" "$@"'),
+    prerm: script('if [ "$PKG_UPGRADE" != 1 ]; then', onRouter(...leave), 'fi', 'default_prerm "$0" "$@"'),
   },
   apk: {
     postinst: script(named, 'add_group_and_user', 'default_postinst'),
-    prerm: script(named, onRouter(teardown), 'default_prerm'),
+    prerm: script(named, onRouter(...leave), 'default_prerm'),
     // apk stops nobody before it.
     postupgrade: script(named, 'export PKG_UPGRADE=1', 'add_group_and_user', 'default_postinst', onRouter('/etc/init.d/weir restart')),
   },

@@ -2,7 +2,7 @@
 // package's ACL) and the owner (root). netifd's part, the addresses of weir0, is done here.
 
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bus } from '../../../agent/adapters/ubus-client.ts';
@@ -89,20 +89,28 @@ export async function startBus(weir: string) {
   const client = async (path: string): Promise<Bus> =>
     post.must(await ubus.open(node, { path, deadline: millis(5000), whenLost: 'end', lost: () => undefined }));
   const [root, agent] = [await client(socket), await client(weirs.path)];
-  const door = createServer({ noDelay: true }, (guest) => {
-    const inside = connect(socket);
-    for (const side of [guest, inside]) side.on('error', () => [guest, inside].forEach((s) => void s.destroy()));
-    guest.pipe(inside).pipe(guest);
-  });
-  await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
+  const doors: Server[] = [];
+  /** A port behind which `path` is. */
+  const doorTo = async (path: string): Promise<number> => {
+    const door = createServer({ noDelay: true }, (guest) => {
+      const inside = connect(path);
+      for (const side of [guest, inside]) side.on('error', () => [guest, inside].forEach((s) => void s.destroy()));
+      guest.pipe(inside).pipe(guest);
+    });
+    doors.push(door);
+    await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
+    return (door.address() as AddressInfo).port;
+  };
   return {
     root,
     agent,
-    port: (door.address() as AddressInfo).port,
+    port: await doorTo(socket),
+    /** Whoever comes in here is user weir. */
+    agentPort: await doorTo(weirs.path),
     async stop() {
       root.close();
       agent.close();
-      door.close();
+      for (const door of doors) door.close();
       fakes.stop();
       await ubusd.stop();
     },
