@@ -25,6 +25,7 @@ export function asleep({ why, wake, changed }: Readonly<{ why(): Fault; wake(): 
       canCountConnections: true,
       proof: null,
       rate: null,
+      writes: 0,
       faults: [],
     }),
     lacks: async () => (await wake()).lacks(),
@@ -34,6 +35,7 @@ export function asleep({ why, wake, changed }: Readonly<{ why(): Fault; wake(): 
     pause: async () => (await wake()).pause(),
     resume: async () => (await wake()).resume(),
     strain: () => ({ ok: false, fault: why() }),
+    dropped: async () => null,
     changed,
   };
 }

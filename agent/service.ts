@@ -72,7 +72,7 @@ export const strain: Method = async ({ warden }, args) => {
 
 export const facts: Method = async ({ host, bus, warden }) => {
   const state = warden.state();
-  return ok(report.encodeFacts({ ...state, ...(await survey.around(host, bus, state.uplinks)) }));
+  return ok(report.encodeFacts({ ...state, dropped: await warden.dropped(), ...(await survey.around(host, bus, state.uplinks)) }));
 };
 
 export const doctor: Method = async (here) => ok(report.encodeFindings(examination.examine(await symptoms(here))));

@@ -35,6 +35,7 @@ import type { Home } from './ports/home.ts';
 import type { Files, Host } from './ports/host.ts';
 import type {
   Canary,
+  Dropped,
   Estate,
   Hold,
   PeerFound,
@@ -85,6 +86,8 @@ export type State = Readonly<{
   /** Of all guests, where the household comes first. */
   rate: ByteRate | null;
   proof: Proof | null;
+  /** To flash, since it began. */
+  writes: number;
   faults: readonly Fault[];
 }>;
 export type Warden = Readonly<{
@@ -106,6 +109,8 @@ export type Warden = Readonly<{
   resume(): Promise<Result<void>>;
   /** How much slower than idle the line is, if somebody knows; answers whom to ask on, while guests use it. */
   strain(delay: Millis | null): Result<readonly Address[]>;
+  /** null: nothing is enforced, or nobody can say. */
+  dropped(): Promise<Dropped | null>;
   /** Settings may have changed. */
   changed(): void;
 }>;
@@ -157,6 +162,7 @@ export function start(world: World): Warden {
   /** By the owner's hours, when it was last settled. */
   let shut: Fault | null = null;
   let troubles: readonly Fault[] = [];
+  let writes = 0;
   let turn: Promise<unknown> = Promise.resolve();
 
   /** One after the other, in the order asked for. */
@@ -479,6 +485,7 @@ export function start(world: World): Warden {
     const file = book?.file ?? null;
     if (file === null || !ledger.isWritten(file, now)) {
       const written = host.files.replace(paths.ledger, new TextEncoder().encode(ledger.render(now)), 0o600);
+      writes += 1;
       if (!written.ok) return written;
       book = { file: now, now };
     } else book = { file, now };
@@ -812,6 +819,7 @@ export function start(world: World): Warden {
         canCountConnections: raised?.canCountConnections ?? true,
         rate: home?.rate() ?? null,
         proof: raised?.proof ?? null,
+        writes,
         faults: troubles,
       };
     },
@@ -825,6 +833,10 @@ export function start(world: World): Warden {
       if (home === null) return ok([]);
       const isBusy = home.strain(delay);
       return isBusy.ok ? ok(isBusy.value ? uplinks.flatMap(({ dns }) => dns) : []) : isBusy;
+    },
+    async dropped() {
+      const counted = raised === null ? null : await inTurn(rules.dropped);
+      return counted?.ok ? counted.value : null;
     },
     changed: settleSoon,
   };

@@ -7,7 +7,7 @@
 
 import type { ByteCount } from '../core/brand.ts';
 import { millis } from '../core/brand.ts';
-import { type Fault, fail, ok, type Result, under } from '../core/result.ts';
+import { all, type Fault, fail, ok, type Result, under } from '../core/result.ts';
 import type { Generation } from '../core/seat.ts';
 import type { Host } from '../ports/host.ts';
 import type { Hold, Meter, Rules, Statics } from '../ports/router.ts';
@@ -176,6 +176,18 @@ export function open(host: Ground, wiring: Wiring): Rules {
       if (!line.ok) return line;
       // The quota was charged for what passed inside, and for what crossed the uplinks.
       return node === null ? fail('missing', 'node_q', 'not there') : ok((node - line.value.up - line.value.down) as ByteCount);
+    },
+    async dropped() {
+      const of = async (table: Table, name: string): Promise<Result<bigint>> => {
+        const found = await query({ kind: 'object', table, of: 'counter', name }, nftables.decodeObject);
+        if (!found.ok) return at(name, found);
+        const content = found.value[0]?.content;
+        return content?.kind === 'counter' ? ok(content.packets) : fail('missing', name, 'not there');
+      };
+      const counted = all({ metered: await of(meter, 'refused'), judged: await of(policy, 'refused'), spent: await of(meter, 'spent') });
+      if (!counted.ok) return counted;
+      const { metered, judged, spent } = counted.value;
+      return ok({ refused: metered + judged, spent });
     },
     pace: async (level) => at('pace', await change(pace.changes(level))),
     async sweep() {

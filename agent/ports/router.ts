@@ -39,6 +39,9 @@ export type Reading = Kernel &
     debris: readonly string[];
   }>;
 
+/** Packets that were not let pass since the rules were made: to where nobody may go, and beyond quota or rate. */
+export type Dropped = Readonly<{ refused: bigint; spent: bigint }>;
+
 export type RuleStep = Exclude<Step, Readonly<{ kind: 'expel' | 'welcome' }>>;
 export type PeerStep = Exclude<Step, RuleStep>;
 
@@ -68,6 +71,7 @@ export type Rules = Readonly<{
   allow(bytes: ByteCount): Promise<Result<void>>;
   /** What has passed inside the tunnel, in both directions; it says nothing by itself, only by how much it grows. */
   passed(): Promise<Result<ByteCount>>;
+  dropped(): Promise<Result<Dropped>>;
   /** How many rungs of the ladder (core/home) all guests together have from now on, where the rules have one; before, nothing passes. */
   pace(level: number): Promise<Result<void>>;
   /** Clears away the debris that the last `read` found; expel strays first. */

@@ -33,6 +33,10 @@ export type Facts = Readonly<{
   rate: bigint | null;
   /** For which IP every counter is proven. */
   proof: Readonly<{ versions: readonly number[] }> | null;
+  /** To flash. */
+  writes: number;
+  /** Packets. */
+  dropped: Readonly<{ refused: bigint; spent: bigint }> | null;
   faults: readonly Fault[];
   uplinks: readonly Uplink[];
   links: ReadonlyMap<string, Link>;
@@ -65,6 +69,9 @@ export function encodeFacts(f: Facts): Table {
     counts_connections: blobmsg.boolean(f.canCountConnections),
     guests_rate: maybe(f.rate, (rate) => blobmsg.int64(8n * rate)),
     canary: maybe(f.proof, ({ versions }) => blobmsg.string(versions.map((v) => `IPv${v}`).join(' '))),
+    writes: blobmsg.int32(f.writes),
+    dropped_refused: maybe(f.dropped?.refused, blobmsg.int64),
+    dropped_spent: maybe(f.dropped?.spent, blobmsg.int64),
     troubles: texts(f.faults.map(text)),
     uplinks: blobmsg.array(f.uplinks.map((u) => encodeUplink(u, u.device === null ? undefined : f.links.get(u.device)))),
     board: maybe(f.board, (board) =>

@@ -124,6 +124,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
           return done;
         }),
       passed: async () => ok(0n as ByteCount),
+      dropped: async () => ok({ refused: 3n, spent: 4n }),
       pace: async () => done,
       sweep: () => asked('sweep', () => done),
       detour: async () => done,

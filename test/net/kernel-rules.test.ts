@@ -48,6 +48,7 @@ rules('are there, ours alone, and empty', async ({ ground, it }) => {
   assert.equal([...reading.held], []);
   assert.equal(reading.line, { up: 0n, down: 0n });
   assert.is(reading.node, null);
+  assert.equal(await it.ask('rules.dropped'), { refused: 0n, spent: 0n });
   const refused = await ground.in('router').attempt(['nft', 'add', 'counter', 'netdev', 'weir_m', 'mine']);
   assert.is(refused.code, 1);
   assert.match(refused.stderr, 'Operation not permitted');
