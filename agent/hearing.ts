@@ -71,6 +71,7 @@ export function open(host: Host, call: enforcer.Call, store: Store, happened: (e
   }
 
   const keptOf = (session: SessionId): readonly Kept[] => store.state().accounts.get(session)?.kept ?? [];
+  const termsOf = (session: SessionId): Uint8Array | null => store.state().accounts.get(session)?.terms ?? null;
 
   function ask(session: SessionId): void {
     const last = keptOf(session).at(-1);
@@ -83,7 +84,10 @@ export function open(host: Host, call: enforcer.Call, store: Store, happened: (e
   function send(session: SessionId, from: number | null): void {
     const kept = keptOf(session);
     const asked = from === null ? kept.slice(-1) : kept.filter(({ sequence }) => sequence >= from).slice(0, mostSent);
-    for (const { receipt } of asked) running?.send(session, receipt);
+    const grant = termsOf(session);
+    // A receipt may be wanted because of the terms that it names.
+    if (grant !== null) running?.send(session, { kind: 'granted', grant });
+    for (const { receipt } of asked) running?.send(session, { kind: 'sealed', receipt });
   }
 
   return {

@@ -134,6 +134,12 @@ async function run(options: Options): Promise<number> {
         if (next.ok && next.value.anchor.session === anchor.session) current = next.value;
         return current;
       },
+      learn(message) {
+        const lines = readText('grant', options.grant);
+        const more = lines.ok ? terms.parse(`${lines.value}\n${hexOf(message)}\n`, trusted, signer.key, host) : lines;
+        // One that is not of these terms stays unknown, and the receipt that names it is disputed.
+        if (more.ok) appendFileSync(options.grant, `\n${hexOf(message)}\n`);
+      },
       signer,
       addresses: parsed.value.addresses.map((address) => address.replace(/\/.*/, '')),
       path: options.book,

@@ -34,8 +34,8 @@ export type Countersign = Readonly<{
   dismiss(session: SessionId): void;
   /** A receipt that was written down. It takes the place of an older one. */
   ask(open: Open): void;
-  /** Once: an older receipt that was wanted. */
-  send(session: SessionId, receipt: Uint8Array): void;
+  /** Once: what was wanted. */
+  send(session: SessionId, datagram: wire.Datagram): void;
   /** Once: what the consumer is to vouch for. One answer to it is verified. */
   tally(tally: Voucher): void;
   close(): void;
@@ -146,6 +146,7 @@ export function start(ground: Ground, addresses: readonly string[], events: Even
       }
       case 'sealed':
       case 'tally':
+      case 'granted':
         return;
     }
   }
@@ -213,9 +214,9 @@ export function start(ground: Ground, addresses: readonly string[], events: Even
     admit,
     dismiss,
     ask,
-    send(session, receipt) {
+    send(session, datagram) {
       const seat = seats.get(session);
-      if (seat !== undefined) send(seat, { kind: 'sealed', receipt });
+      if (seat !== undefined) send(seat, datagram);
     },
     tally(tally) {
       const seat = seats.get(tally.session);

@@ -74,7 +74,7 @@ export function hear(terms: Terms, book: Book, message: Uint8Array, signer: Sign
     const reply = wire.encodeDatagram({ kind: 'wanted', from: judged.from });
     return ok({ book: { ...book, asked: asked + 1 }, receipt, opinion: judged, reply });
   }
-  const opinion = book.isBroken || judged.kind === 'wanting' ? ({ kind: 'disputed', reason: 'chain' } as const) : judged;
+  const opinion = book.isBroken ? broken : judged.kind === 'wanting' ? lacking(judged) : judged;
   const bytes =
     opinion.kind === 'agreed'
       ? wire.encodeDatagram({ kind: 'witnessed', session, sequence, signature: cose.witness(signed.value, signer) })
@@ -90,6 +90,10 @@ export function hear(terms: Terms, book: Book, message: Uint8Array, signer: Sign
     reply: bytes,
   });
 }
+
+const broken = { kind: 'disputed', reason: 'chain' } as const;
+const lacking = ({ terms }: Extract<witness.Opinion, { kind: 'wanting' }>): Extract<witness.Opinion, { kind: 'disputed' }> =>
+  terms === null ? broken : { kind: 'disputed', reason: 'terms' };
 
 function dispute({ own }: Book, link: Link, reason: Dispute['reason'], signer: Signer, hashes: Hashes): Uint8Array {
   const said: Dispute = { ...link, reason, counted: reason === 'bytes' ? own : null };

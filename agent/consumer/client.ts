@@ -6,8 +6,10 @@ import { millis } from '../core/brand.ts';
 import type { Receipt, Voucher } from '../core/receipt.ts';
 import { type Fault, fail, ok, type Result, under } from '../core/result.ts';
 import type { Pair } from '../core/seat.ts';
+import { type GrantId, grantId } from '../core/signed.ts';
 import type { Signer } from '../crypto/ed25519.ts';
 import type { Datagram, Endpoint, Host } from '../ports/host.ts';
+import * as cose from '../wire/cose.ts';
 import * as wire from '../wire/receipt.ts';
 import * as books from './book.ts';
 import type { Terms } from './terms.ts';
@@ -16,6 +18,8 @@ type Ground = Pick<Host, 'net' | 'files' | 'clock' | 'sha256' | 'sha512'>;
 
 export type Options = Readonly<{
   terms(): Terms;
+  /** A grant that a receipt names and the terms do not have: to be held against them, and kept. */
+  learn(grant: Uint8Array): void;
   signer: Signer;
   /** The consumer's own in the tunnel. */
   addresses: readonly string[];
@@ -57,6 +61,7 @@ export function start(ground: Ground, options: Options, events: Events, at = por
   if (opened.value.session !== session) return fail('denied', 'book', `${options.path} is of session ${opened.value.session}`);
   let book = opened.value;
   const before = book.own;
+  let unknown: GrantId | null = null;
   let mayVouch = clock.monotonic();
   let router: { socket: Datagram; from: Endpoint } | null = null;
 
@@ -82,6 +87,7 @@ export function start(ground: Ground, options: Options, events: Events, at = por
     const datagram = wire.decodeDatagram(bytes);
     if (!datagram.ok) return;
     if (datagram.value.kind === 'tally') vouch(socket, datagram.value, from);
+    if (datagram.value.kind === 'granted') learn(datagram.value.grant);
     if (datagram.value.kind !== 'sealed' || !count()) return;
     const message = datagram.value.receipt;
     const heard = books.hear(options.terms(), book, message, options.signer, ground);
@@ -89,9 +95,16 @@ export function start(ground: Ground, options: Options, events: Events, at = por
     const { opinion, receipt, reply } = heard.value;
     if (heard.value.book !== book && !keep(heard.value.book)) return;
     router = { socket, from };
+    unknown = opinion.kind === 'wanting' ? opinion.terms : null;
     // What cannot leave now is said again when the receipt comes again.
     socket.send(reply, from);
     events.heard(receipt, opinion, message);
+  }
+
+  /** A digest costs little: nobody but who made that grant, or has it, makes us look at a signature. */
+  function learn(grant: Uint8Array): void {
+    const signed = cose.decode(grant);
+    if (signed.ok && unknown !== null && grantId(cose.digestOf(signed.value, ground)) === unknown) options.learn(grant);
   }
 
   /** Says nothing about a receipt, so nothing has to be kept of it. */

@@ -59,8 +59,8 @@ export type Before = Readonly<{ receipt: Receipt; digest: Digest }> | null;
 export type Opinion =
   | Readonly<{ kind: 'agreed' }>
   | Readonly<{ kind: 'disputed'; reason: Dispute['reason'] }>
-  /** Nothing can be said before this receipt is there. */
-  | Readonly<{ kind: 'wanting'; from: number }>;
+  /** Nothing can be said before this receipt is there, or the grant that it names. */
+  | Readonly<{ kind: 'wanting'; from: number; terms: GrantId | null }>;
 
 /** What was granted: the first grant, its anchor, and the names of those that came after it. */
 export type Agreement = Readonly<{ anchor: Link; grant: Grant; later: ReadonlySet<GrantId> }>;
@@ -71,8 +71,8 @@ export function judge({ anchor, grant, later }: Agreement, before: Before, recei
     before === null ? receipts.faultsOfFirst(anchor, grant, receipt) : receipts.faultsBetween(before.receipt, before.digest, receipt);
   // The price is the grant's in every receipt: a chain that was taken up again behind a gap has no other witness of it.
   const [wrong] = [...faults, ...receipts.faultsOfPrice(grant, receipt)];
-  if (wrong?.code === 'missing') return { kind: 'wanting', from: (before?.receipt.sequence ?? 0) + 1 };
+  if (wrong?.code === 'missing') return { kind: 'wanting', from: (before?.receipt.sequence ?? 0) + 1, terms: null };
   if (wrong !== undefined) return { kind: 'disputed', reason: wrong.path.startsWith('due') ? 'price' : 'chain' };
-  if (receipt.terms !== null && !later.has(receipt.terms)) return { kind: 'disputed', reason: 'terms' };
+  if (receipt.terms !== null && !later.has(receipt.terms)) return { kind: 'wanting', from: receipt.sequence, terms: receipt.terms };
   return isWithin(receipt.counted, own) ? { kind: 'agreed' } : { kind: 'disputed', reason: 'bytes' };
 }

@@ -80,7 +80,9 @@ export type Datagram =
   /** Router to consumer: what has passed by now, to be vouched for. */
   | Readonly<{ kind: 'tally'; session: SessionId; counted: Pair<ByteCount> }>
   /** Consumer to router: the voucher of the last tally. */
-  | Readonly<{ kind: 'vouched'; voucher: Uint8Array }>;
+  | Readonly<{ kind: 'vouched'; voucher: Uint8Array }>
+  /** Router to consumer, before receipts that were wanted: the grant in force, where it is not the first. */
+  | Readonly<{ kind: 'granted'; grant: Uint8Array }>;
 
 /** The smallest packet that every IPv6 link takes whole, without the headers of IPv6 and UDP. */
 const mostDatagram = 1280 - 48;
@@ -93,6 +95,7 @@ const datagram: form.Form<Datagram> = form.oneOf({
   wanted: [4, form.record({ from: [1, form.maybe(sequence)] })],
   tally: [5, voucher],
   vouched: [6, form.record({ voucher: [1, message] })],
+  granted: [7, form.record({ grant: [1, message] })],
 });
 
 export const encodeDatagram = (d: Datagram): Uint8Array => cbor.encode(datagram.write(d));

@@ -24,10 +24,10 @@ const bytesOf = (signed: cose.Signed): Uint8Array => cose.encode(signed);
 const forged = (value: Receipt, more: Partial<Receipt>): Uint8Array => bytesOf(story.sign('receipt', { ...value, ...more }, 'node'));
 
 /** What was said to each, and the book after it. */
-function read(messages: readonly Uint8Array[], from = fresh): Readonly<{ said: readonly string[]; book: books.Book }> {
+function read(messages: readonly Uint8Array[], from = fresh, of = terms): Readonly<{ said: readonly string[]; book: books.Book }> {
   let book = from;
   const said = messages.map((message) => {
-    const heard = books.hear(terms, book, message, story.signers.consumer, hashes);
+    const heard = books.hear(of, book, message, story.signers.consumer, hashes);
     if (!heard.ok) return `${heard.fault.code} ${heard.fault.path}`;
     book = heard.value.book;
     const { opinion, reply } = heard.value;
@@ -49,7 +49,13 @@ const otherSecond = forged(two.value, { up: (two.value.up + 1) as Receipt['up'] 
 const own = (millions: number): ByteCount => (BigInt(millions) * 1_000_000n) as ByteCount;
 const poor = { up: 0n as ByteCount, down: 0n as ByteCount };
 
-const cases: readonly Readonly<{ name: string; messages: readonly Uint8Array[]; from?: books.Book; want: readonly string[] }>[] = [
+const cases: readonly Readonly<{
+  name: string;
+  messages: readonly Uint8Array[];
+  from?: books.Book;
+  of?: Terms;
+  want: readonly string[];
+}>[] = [
   { name: 'a chain', messages: chain, want: [agreed, agreed, agreed, agreed] },
   {
     name: 'a receipt that comes again',
@@ -84,6 +90,12 @@ const cases: readonly Readonly<{ name: string; messages: readonly Uint8Array[]; 
     messages: [forged(one.value, { due: null }), bytesOf(story.sign('receipt', two.value, 'node'))],
     want: ['disputed price', 'disputed chain'],
   },
+  {
+    name: 'terms that never come, and the chain goes on',
+    messages: [first, ...Array<Uint8Array>(9).fill(second), second, third],
+    of: { ...terms, later: new Set() },
+    want: [agreed, ...Array<string>(8).fill('wanting 2'), 'disputed terms', 'known: disputed', 'wanting 3'],
+  },
   { name: 'a stranger’s', messages: [bytesOf(story.sign('receipt', one.value, 'stranger'))], want: ['stranger protected.4'] },
   { name: 'of another session', messages: [forged(one.value, { session: story.topped })], want: ['denied receipt.session'] },
   { name: 'no receipt', messages: [bytesOf(story.sign('root', story.root, 'node'))], want: ['unsupported protected.3'] },
@@ -91,7 +103,7 @@ const cases: readonly Readonly<{ name: string; messages: readonly Uint8Array[]; 
 ];
 
 const book = suite('consumer: the book');
-for (const { name, messages, from, want } of cases) book(name, () => assert.equal(read(messages, from).said, want));
+for (const { name, messages, from, of, want } of cases) book(name, () => assert.equal(read(messages, from, of).said, want));
 
 book('a countersignature holds, and a dispute has the consumer’s own figures', () => {
   const witnessed = books.hear(terms, fresh, first, story.signers.consumer, hashes);

@@ -12,12 +12,20 @@ import type { ByteCount } from '../../agent/core/brand.ts';
 import { millis } from '../../agent/core/brand.ts';
 import { fail, ok, type Result } from '../../agent/core/result.ts';
 import type { Pair } from '../../agent/core/seat.ts';
+import { grantId } from '../../agent/core/signed.ts';
 import { portable as hashes } from '../../agent/crypto/sha.ts';
 import { host } from '../../agent/host/node.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import { must } from '../host/kept/journal.ts';
 import * as story from '../wire/story.ts';
 
+/** Grants after the first that it knows. */
+const known = new Set([story.topped]);
+const learned: string[] = [];
+function learn(grant: Uint8Array): void {
+  learned.push(grantId(cose.digestOf(must(cose.decode(grant)), hashes)));
+  known.add(story.topped);
+}
 const terms: Terms = {
   node: story.keyOf('node'),
   anchor: { session: story.session, sequence: 0, digest: story.anchor },
@@ -53,7 +61,7 @@ async function talk(path: string, own: () => Result<Pair<ByteCount>>, asked: rea
   };
   const mine = client.start(
     host,
-    { terms: () => terms, signer: story.signers.consumer, addresses: [here], path, count: own },
+    { terms: () => ({ ...terms, later: new Set(known) }), learn, signer: story.signers.consumer, addresses: [here], path, count: own },
     {
       heard: ({ sequence }, { kind }) => said.push(`consumer ${sequence} ${kind}`),
       failed: (why) => heard(`router silent: ${why.code} ${why.path}`),
@@ -74,7 +82,9 @@ async function talk(path: string, own: () => Result<Pair<ByteCount>>, asked: rea
         vouched: ({ counted }) => heard(`router vouched ${counted.down}`),
         wanted: (session, from) => {
           heard(`router wanted ${from}`);
-          adapter.send(session, cose.encode(openOf(Number(from) - 1).signed));
+          for (const grant of [story.signedFirst, story.signedSecond])
+            adapter.send(session, { kind: 'granted', grant: cose.encode(grant) });
+          adapter.send(session, { kind: 'sealed', receipt: cose.encode(openOf(Number(from) - 1).signed) });
           // Within the second in which the adapter sends its open receipt again.
           for (const n of asked.slice(-1)) adapter.ask(openOf(n));
         },
@@ -112,6 +122,15 @@ const cases: readonly Readonly<{ name: string; own: typeof much; asked: readonly
 for (const { name, own, asked, count, want } of cases)
   test(name, async () => assert.equal(await talk(join(folder, 'book'), own, asked, count), want));
 test('vouches for what it counted', async () => assert.equal(await talk(join(folder, 'book'), much, [], 1), ['router vouched 1999000000']));
+test('learns the terms that a receipt names, and no others', async () => {
+  known.clear();
+  const path = join(folder, 'learner');
+  assert.equal(await talk(path, much, [0], 1), ['consumer 1 agreed', 'router 1 witnessed']);
+  // The receipt is sent twice then: as it was wanted, and as the open one.
+  const said = (await talk(path, much, [1], 2)).filter((word) => word !== 'consumer 2 known');
+  assert.equal(said, ['consumer 2 wanting', 'router wanted 2', 'consumer 2 agreed', 'router 2 witnessed']);
+  assert.equal(learned, [story.topped]);
+});
 test('disputes by its own counters', async () =>
   assert.equal(await talk(join(folder, 'poor'), little, [0], 1), ['consumer 1 disputed', 'router 1 disputed bytes 0']));
 test('without counters it says nothing', async () =>

@@ -1,4 +1,4 @@
-// The router's end of a session for tests, without kernel and flash: seals a receipt for each line `UP DOWN [ENDING | TERMS]` on its
+// The router's end of a session for tests, without kernel and flash: seals a receipt for each line `UP DOWN [ENDING | GRANT]` on its
 // stdin, shows it to the consumer, and prints what came of it. Arguments: the grant in hex, the consumer's addresses, and its own, joined by commas.
 
 import { createInterface } from 'node:readline';
@@ -27,8 +27,10 @@ const [address = '', ...others] = consumer.split(',');
 let link: Link = { session, sequence: 0, digest };
 let witnessed: number | null = null;
 let terms: GrantId | null = null;
+let later: Uint8Array | null = null;
+let last: cose.Signed | null = null;
 
-const adapter = must(
+const adapter: countersign.Countersign = must(
   countersign.start(host, router.split(','), {
     witnessed({ sequence }) {
       witnessed = sequence;
@@ -36,7 +38,11 @@ const adapter = must(
     },
     disputed: ({ sequence, reason, counted }) => say('disputed', sequence, reason, counted?.up ?? '-', counted?.down ?? '-'),
     vouched: ({ counted }) => say('vouched', counted.up, counted.down),
-    wanted: (_, from) => say('wanted', from ?? 'last'),
+    wanted(_, from) {
+      say('wanted', from ?? 'last');
+      if (later !== null) adapter.send(session, { kind: 'granted', grant: later });
+      if (last !== null) adapter.send(session, { kind: 'sealed', receipt: cose.encode(last) });
+    },
     closed: ({ code }) => say('closed', code),
   }),
 );
@@ -57,6 +63,7 @@ function seal(counted: Pair<ByteCount>, final: receipts.Ending | null): void {
   const receipt = receipts.next(link, reading, grant.price, { terms, witnessed, final });
   const sealed = story.sign('receipt', receipt, 'node');
   link = { session, sequence: receipt.sequence, digest: cose.digestOf(sealed, host) };
+  last = sealed;
   adapter.ask({ link, signed: sealed });
 }
 
@@ -64,7 +71,10 @@ const isEnding = (word: string): word is receipts.Ending => (receipts.endings as
 createInterface({ input: process.stdin })
   .on('line', (line) => {
     const [up = '', down = '', word = ''] = line.split(' ');
-    if (/^[0-9a-f]{32}$/.test(word)) terms = word as GrantId;
+    if (/^[0-9a-f]+$/.test(word)) {
+      later = bytesOf(word);
+      terms = grantId(cose.digestOf(must(cose.decode(later)), host));
+    }
     seal({ up: BigInt(up) as ByteCount, down: BigInt(down) as ByteCount }, isEnding(word) ? word : null);
   })
   .on('close', () => process.exit(0));

@@ -132,7 +132,7 @@ export function live(script: Script): Told {
       wanted(_, from) {
         told = { ...told, wanted: told.wanted + 1 };
         for (const { receipt, signed } of chain.slice((from ?? link.sequence) - 1))
-          if (script.shows?.(receipt.sequence) ?? true) adapter.send(session, cose.encode(signed));
+          if (script.shows?.(receipt.sequence) ?? true) adapter.send(session, { kind: 'sealed', receipt: cose.encode(signed) });
       },
       closed: ({ reason }) => {
         throw new Error(reason);
@@ -153,6 +153,7 @@ export function live(script: Script): Told {
       { ...ground, net: { ...ground.net, bindUdp: sockets } },
       {
         terms: () => terms,
+        learn: () => undefined,
         signer: story.signers.consumer,
         addresses: [consumer],
         path: '/book',

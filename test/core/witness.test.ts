@@ -69,17 +69,17 @@ const cases: readonly Readonly<{ name: string; got: witness.Opinion; want: strin
     got: witness.judge({ ...agreement, grant: free }, null, claims(0n, band(1n << 30n) + 1n), both(5000n, 1n << 30n)),
     want: 'disputed bytes',
   },
-  { name: 'one that is missing', got: witness.judge(agreement, before, three.value, exact(three.value)), want: 'wanting 2' },
-  { name: 'the first that is missing', got: witness.judge(agreement, null, two.value, exact(two.value)), want: 'wanting 1' },
+  { name: 'one that is missing', got: witness.judge(agreement, before, three.value, exact(three.value)), want: 'wanting 2 null' },
+  { name: 'the first that is missing', got: witness.judge(agreement, null, two.value, exact(two.value)), want: 'wanting 1 null' },
   {
     name: 'another chain',
     got: witness.judge(agreement, { ...before, digest: story.anchor }, two.value, exact(two.value)),
     want: 'disputed chain',
   },
   {
-    name: 'terms that nobody agreed to',
+    name: 'terms that it has not seen',
     got: witness.judge({ ...agreement, later: new Set() }, before, two.value, exact(two.value)),
-    want: 'disputed terms',
+    want: `wanting 2 ${story.topped}`,
   },
   {
     name: 'a price that the receipt before had, too',
@@ -91,6 +91,9 @@ const cases: readonly Readonly<{ name: string; got: witness.Opinion; want: strin
 ];
 for (const { name, got, want } of cases)
   judging(name, () =>
-    assert.is(got.kind === 'agreed' ? 'agreed' : got.kind === 'disputed' ? `disputed ${got.reason}` : `wanting ${got.from}`, want),
+    assert.is(
+      got.kind === 'agreed' ? 'agreed' : got.kind === 'disputed' ? `disputed ${got.reason}` : `wanting ${got.from} ${got.terms}`,
+      want,
+    ),
   );
 judging.run();

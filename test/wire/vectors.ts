@@ -74,6 +74,7 @@ export const datagrams: readonly receipt.Datagram[] = [
   { kind: 'wanted', from: null },
   { kind: 'tally', ...story.voucher },
   { kind: 'vouched', voucher: cose.encode(story.sign('voucher', story.voucher, 'consumer')) },
+  { kind: 'granted', grant: cose.encode(story.signedSecond) },
 ];
 
 export const vectors = () => ({
