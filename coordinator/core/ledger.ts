@@ -44,6 +44,10 @@ export const billed = (who: string, before: Receipt | null, after: Receipt): rea
 export const agreed = (to: KeyId, before: Receipt | null, after: Receipt): readonly Transfer[] =>
   between(before, after, 'agreed', held(after.session), node(to));
 
+/** What was held is given to whom somebody has decided it is. */
+export const decided = (to: Account, before: Receipt | null, after: Receipt): readonly Transfer[] =>
+  between(before, after, 'decided', held(after.session), to);
+
 export type Balances = ReadonlyMap<string, ReadonlyMap<Account, bigint>>;
 
 /** By unit, then by account. */

@@ -11,7 +11,11 @@ import * as story from '../wire/story.ts';
 
 const arrived = (receipt: Receipt): Arrived => ({ receipt, digest: cose.digestOf(story.sign('receipt', receipt, 'node'), hashes) });
 const told = story.chain.map(({ value }) => arrived(value));
-const at = (i: number): Arrived => told[i] ?? assert.unreachable();
+function at(i: number): Arrived {
+  const one = told[i];
+  if (one === undefined) throw new Error(`the story has no receipt ${i}`);
+  return one;
+}
 const changed = (i: number, more: Partial<Receipt>): Arrived => arrived({ ...at(i).receipt, ...more });
 
 const agreement = {

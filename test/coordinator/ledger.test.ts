@@ -5,7 +5,11 @@ import * as ledger from '../../coordinator/core/ledger.ts';
 import * as story from '../wire/story.ts';
 
 const told = story.chain.map(({ value }) => value);
-const at = (i: number): Receipt => told[i] ?? assert.unreachable();
+function at(i: number): Receipt {
+  const one = told[i];
+  if (one === undefined) throw new Error(`the story has no receipt ${i}`);
+  return one;
+}
 const node = story.idOf('node');
 const show = (transfers: readonly ledger.Transfer[]): string[] => transfers.map((t) => `${t.debit} → ${t.credit}: ${t.amount} ${t.unit}`);
 
