@@ -53,6 +53,10 @@ const suites: Readonly<Record<string, Suite>> = {
     what: 'package files; the real procd, ujail and fw4 when on PATH',
     needs: [...native, 'mosquitto:mosquitto', 'openssl:openssl'],
   },
+  luci: {
+    what: "the owner's pages in a browser, over the fakes and a real agent",
+    needs: ['chromium:chromium', '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core'],
+  },
   package: { what: '.apk and .ipk; the real apk, opkg and usign when on PATH', needs: [] },
   net: {
     what: 'sessions on a real kernel, in network namespaces',
