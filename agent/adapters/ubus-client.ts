@@ -469,7 +469,9 @@ async function serve(c: Connection, object: number, methods: Methods, m: Message
   if (method === undefined) return reply(c, object, m, methodNotFound);
   const args = decodeData(m);
   if (!args.ok || user === undefined || group === undefined) return reply(c, object, m, invalidArgument);
-  const result = await method.run({ args: args.value, user, group, client: m.peer });
+  // uhttpd adds the session of its caller (a browser's, by LuCI) to every message; it is no field of anybody's.
+  const own = args.value.filter(({ name: field }) => field !== 'ubus_rpc_session');
+  const result = await method.run({ args: own, user, group, client: m.peer });
   const body = result.ok ? blobmsg.encode(result.value) : result;
   const sent = body.ok ? c.send({ type: 'data', seq: m.seq, peer: m.peer, attrs: { object, data: body.value } }) : body;
   reply(c, object, m, sent.ok ? 0 : (statusOf[sent.fault.code] ?? unknownError));
