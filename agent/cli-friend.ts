@@ -28,6 +28,7 @@ import * as blobmsg from './wire/blobmsg.ts';
 import * as console from './wire/console.ts';
 import * as door from './wire/door.ts';
 import * as evidence from './wire/evidence.ts';
+import { hexOf } from './wire/form.ts';
 import * as told from './wire/told.ts';
 import * as wgquick from './wire/wgquick.ts';
 
@@ -223,10 +224,13 @@ async function topUp(
 ): Promise<Result<number>> {
   const asked = blobmsg.table({
     name: blobmsg.string(name),
+    nonce: blobmsg.string(hexOf(host.random(16))),
     ...(quota !== undefined && { quota: blobmsg.int64(quota) }),
     ...(days !== undefined && { seconds: blobmsg.int64(BigInt(days)) }),
   });
-  const answer = await ask('weir', 'friend_top_up', asked);
+  const first = await ask('weir', 'friend_top_up', asked);
+  // Under the same nonce it is given once.
+  const answer = !first.ok && first.fault.code === 'timeout' ? await ask('weir', 'friend_top_up', asked) : first;
   if (answer.ok) host.print('done\n');
   return answer.ok ? ok(0) : answer;
 }

@@ -86,7 +86,7 @@ export function methods({ host, loop, book, clock, ceilings }: Desk): Methods {
       settled(owner.decodeInvitation(t), (ticket, { name, draft }) => ({ kind: 'invited', ticket, nonce: nonce(), name, draft })),
     ),
     friend_top_up: method('friend_top_up', root, (t) =>
-      settled(owner.decodeTopUp(t), (ticket, more) => ({ kind: 'topped', ticket, nonce: nonce(), ...more })),
+      settled(owner.decodeTopUp(t), (ticket, more) => ({ kind: 'topped', ticket, ...more, nonce: more.nonce ?? nonce() })),
     ),
     friend_remove: method('friend_remove', root, (t) =>
       settled(owner.decodeName(t), (ticket, name) => ({ kind: 'dismissed', ticket, name })),

@@ -1,7 +1,7 @@
 // The demo's stage without power over this machine: agent and command line in WebAssembly, on a bus that is a stand-in, over a kernel and
 // a tunnel that are numbers.
 
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ubus from '../agent/adapters/ubus-client.ts';
@@ -14,6 +14,7 @@ import { ok, text } from '../agent/core/result.ts';
 import type { Pair } from '../agent/core/seat.ts';
 import { host } from '../agent/host/node.ts';
 import type { Host, Net } from '../agent/ports/host.ts';
+import * as evidence from '../agent/wire/evidence.ts';
 import { bundle } from '../build/bundle.ts';
 import { lying } from '../test/consumer/liar.ts';
 import * as enforcer from '../test/fakes/enforcer.ts';
@@ -117,6 +118,7 @@ export async function open(): Promise<Stage> {
         client.start(
           { ...ground, net: mine.net },
           {
+            learn: (grant) => appendFileSync(ticket.grant, evidence.render([grant])),
             terms: () => must(terms.parse(readFileSync(ticket.grant, 'utf8'), [], signer.key, host)),
             signer,
             addresses: must(configuration.parse(readFileSync(ticket.config, 'utf8'))).addresses.map((address) =>

@@ -43,7 +43,7 @@ export const args = {
     until: 'int64',
     idle: 'int64',
   },
-  friend_top_up: { name: 'string', quota: 'int64', seconds: 'int64' },
+  friend_top_up: { name: 'string', quota: 'int64', seconds: 'int64', nonce: 'string' },
   friend_remove: { name: 'string' },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Kind>>>>;
 export type Method = keyof typeof args;
@@ -80,6 +80,10 @@ const consumer: Read<PublicKey> = (t, name) => {
   return /^[0-9a-f]{64}$/.test(hex.value)
     ? ok(bytesOf(hex.value) as PublicKey)
     : fail('malformed', name, 'expected 32 bytes in hexadecimal, in small letters');
+};
+const nonce: Read<string> = (t, name) => {
+  const hex = fields.string(t, name);
+  return !hex.ok || /^[0-9a-f]{32}$/.test(hex.value) ? hex : fail('malformed', name, 'expected 16 bytes in hexadecimal, in small letters');
 };
 const witness: Read<Draft['witness']> = (t, name) => {
   const word = fields.string(t, name);
@@ -130,13 +134,20 @@ export function decodeInvitation(t: Table): Result<Readonly<{ name: string; draf
   return ok({ name: name.value, draft });
 }
 
-export function decodeTopUp(t: Table): Result<Readonly<{ name: string; quota: bigint; seconds: number }>> {
-  const [name, quota, more] = [fields.string(t, 'name'), maybe(bytes)(t, 'quota'), maybe(term(0))(t, 'seconds')];
+/** `nonce`: whoever asks again with the same one asks for the same. */
+export function decodeTopUp(t: Table): Result<Readonly<{ name: string; quota: bigint; seconds: number; nonce: string | null }>> {
+  const [name, quota, more, once] = [
+    fields.string(t, 'name'),
+    maybe(bytes)(t, 'quota'),
+    maybe(term(0))(t, 'seconds'),
+    maybe(nonce)(t, 'nonce'),
+  ];
   if (!name.ok) return name;
   if (!quota.ok) return quota;
   if (!more.ok) return more;
+  if (!once.ok) return once;
   if (quota.value === null && more.value === null) return fail('missing', 'quota', 'more of what: quota, seconds?');
-  return ok({ name: name.value, quota: quota.value ?? 0n, seconds: more.value ?? 0 });
+  return ok({ name: name.value, quota: quota.value ?? 0n, seconds: more.value ?? 0, nonce: once.value });
 }
 
 export const decodeName = (t: Table): Result<string> => fields.string(t, 'name');
@@ -244,7 +255,7 @@ export function chainOf({ grant, terms, kept, voucher }: Account, from: number):
 }
 
 /** Outside of the signature, so that the message is the same to everybody who has it without. */
-export function witnessed({ receipt, witness }: Kept): Uint8Array {
+export function witnessed({ receipt, witness }: Pick<Kept, 'receipt' | 'witness'>): Uint8Array {
   const signed = cose.decode(receipt);
   if (!signed.ok) throw new Error(`a receipt of ours is none: ${signed.fault.reason}`);
   return witness === null ? receipt : cose.encode({ ...signed.value, witness });
