@@ -32,7 +32,7 @@ import type { Uplink } from './core/uplink.ts';
 import type { Zone } from './core/zone.ts';
 import * as zones from './core/zone.ts';
 import type { Home } from './ports/home.ts';
-import type { Files, Host } from './ports/host.ts';
+import type { Files, Host, Timer } from './ports/host.ts';
 import type {
   Canary,
   Dropped,
@@ -124,8 +124,8 @@ type Raised = Readonly<{ shape: string; index: number; hold: Hold; ready: Tunnel
 
 /** How often is counted, and tried again what did not work. */
 const period = millis(10_000);
-/** When what may pass until the next time is little. */
-const hurry = millis(1000);
+/** Between two looks at the month's quota. */
+const leastAhead = 50;
 const minute = 60_000;
 /** Every so many times everything is read. */
 const thorough = 30;
@@ -157,7 +157,7 @@ export function start(world: World): Warden {
   /** Nobody is in, as far as we know. */
   let isEmpty = false;
   let isSettling = false;
-  let isHurried = false;
+  let ahead: Timer | null = null;
   let isChecking = false;
   /** By the owner's hours, when it was last settled. */
   let shut: Fault | null = null;
@@ -501,7 +501,6 @@ export function start(world: World): Warden {
     // A ledger that is in no file yet begins where the counters are.
     const charged = book.file === null ? ledger.begin(now) : ledger.charge(book.now, now, month.household);
     const turned = ledger.turn(charged, standings.today(clock.wall()), month.resetDay);
-    isHurried = ledger.allowance(turned, month.cap) < 4n * (charged.used - book.now.used);
     const written = keepBook(ledger.reserve(turned, month.cap));
     // What cannot be written down is not given out, with new rules neither: the kernel's quota stays, and ends the month for now.
     if (!written.ok) {
@@ -509,9 +508,28 @@ export function start(world: World): Warden {
       return written;
     }
     const quota = quotaOf(book.now, owner);
+    lookAhead(ledger.isLast(book.now, month.cap) ? null : quota - node);
     if (quota === allowed) return done;
     return node >= before && quota > before ? unveil(quota, owner) : allow(quota);
   }
+
+  /** The kernel tells when the quota is spent, but up to 6.12 only with the next change of any rules; and TCP would stand still for each part
+   *  of the month. So it is looked at in time, and more is given out when half of a part is left. */
+  function lookAhead(left: bigint | null): void {
+    ahead?.cancel();
+    // Two gigabits in a second is as fast as it goes.
+    ahead = left === null || sight.size === 0 ? null : clock.after(millis(Math.max(leastAhead, Number(left >> 19n))), ration);
+  }
+  const ration = (): void =>
+    void inTurn(async () => {
+      if (standing.kind === 'closed' || book === null || allowed === null) return;
+      const node = await rules.charged();
+      // What fails here fails when all is looked at, and is told then.
+      if (!node.ok || node.value === null) return;
+      const left = allowed - node.value;
+      if (2n * left < allowed - book.now.last.node) await check(standing);
+      else lookAhead(left);
+    });
 
   async function allow(quota: ByteCount): Promise<Result<void>> {
     const told = await rules.allow(quota);
@@ -768,9 +786,8 @@ export function start(world: World): Warden {
 
   /** Hours begin and end with a minute. */
   function untilNext(): Millis {
-    const wait = isHurried ? hurry : period;
     const isTimed = standing.kind === 'open' && standing.owner.limits.schedule.spans.length > 0;
-    return isTimed ? millis(Math.min(wait, minute - (clock.wall() % minute))) : wait;
+    return isTimed ? millis(Math.min(period, minute - (clock.wall() % minute))) : period;
   }
 
   let ticks = 0;

@@ -101,6 +101,12 @@ export function open(host: Ground, wiring: Wiring): Rules {
     return verified.ok ? ok(owned.ok ? 'owned' : 'watched') : verified;
   }
 
+  async function charged(): Promise<Result<ByteCount | null>> {
+    const found = await query({ kind: 'object', table: meter, of: 'quota', name: 'node_q' }, nftables.decodeObject);
+    if (found.ok) return ok(nodeOf(found.value[0]?.content));
+    return found.fault.code === 'ENOENT' ? ok(null) : at('node_q', found);
+  }
+
   /** Keeps nothing of a dump but what `begin` makes of it. */
   const take = async <T>(q: Query, decode: (m: Message) => Result<T>, begin: () => (value: T) => void): Promise<Result<unknown>> => {
     const fold = (): Fold => {
@@ -145,9 +151,8 @@ export function open(host: Ground, wiring: Wiring): Rules {
       if (!read.ok) return at('counter', read);
       const line = lineOf((name) => read.value.others.get(name));
       if (!line.ok) return line;
-      const node = await query({ kind: 'object', table: meter, of: 'quota', name: 'node_q' }, nftables.decodeObject);
-      if (!node.ok && node.fault.code !== 'ENOENT') return at('node_q', node);
-      return ok({ sessions: read.value.sessions(), line: line.value, node: node.ok ? nodeOf(node.value[0]?.content) : null });
+      const node = await charged();
+      return node.ok ? ok({ sessions: read.value.sessions(), line: line.value, node: node.value }) : node;
     },
     async apply(step) {
       if (pool === null) return fail('missing', 'rules', 'nothing is prepared yet');
@@ -159,6 +164,7 @@ export function open(host: Ground, wiring: Wiring): Rules {
       const content = { kind: 'quota', bytes, used: 0n, over: false } as const;
       return at('allow', await change([{ kind: 'add-object', table: meter, name: 'node_q', content }]));
     },
+    charged,
     async passed() {
       // In this order: what passes meanwhile is counted, and never taken away.
       const objects: ObjectFound[] = [];

@@ -60,8 +60,15 @@ export const reset = (l: Ledger): Ledger => ({ ...l, used: none, reserved: none 
 
 const uncapped = 1n << 39n;
 
+/** Lasts until it is looked again: an eighth of a second at a gigabit, both crossings. */
+const little = 16n << 20n;
+
 /** A month of writing takes at most 128 of them, a day without a cap at a gigabit in both directions 80. */
-export const stepOf = (cap: ByteCount | null): bigint => (cap === null ? uncapped : cap / 64n);
+export function stepOf(cap: ByteCount | null): bigint {
+  if (cap === null) return uncapped;
+  const least = cap / 8n < little ? cap / 8n : little;
+  return cap / 64n > least ? cap / 64n : least;
+}
 
 /** Reserves anew when half a step is used. More: the file is written before the kernel hears of it. Less (the cap was lowered): after. */
 export function reserve(l: Ledger, cap: ByteCount | null): Ledger {
@@ -83,6 +90,9 @@ export function allowance({ used, reserved }: Ledger, cap: ByteCount | null): By
   const end = cap !== null && cap < reserved ? cap : reserved;
   return (end > used ? end - used : 0n) as ByteCount;
 }
+
+/** Nothing will be given out behind it. */
+export const isLast = ({ reserved }: Ledger, cap: ByteCount | null): boolean => cap !== null && reserved >= cap;
 
 const head = 'weir ledger 1\n';
 

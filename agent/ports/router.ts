@@ -50,7 +50,8 @@ export type RuleEvents = Readonly<{
   gone(): void;
   /** Somebody else changed our tables, or told us more than we could hear: read again. */
   stale(): void;
-  /** A quota has let its last byte pass: a guest's, or what was given out of the month. */
+  /** A quota has let its last byte pass: a guest's, or what was given out of the month. Kernels up to 6.12 tell only with the next change of
+   *  any rules. */
   spent(): void;
   /** We hear nothing any more. */
   deaf(why: Fault): void;
@@ -69,6 +70,8 @@ export type Rules = Readonly<{
   check(text: string): Promise<Result<void>>;
   /** What the node's quota lets pass in all, from now on; what it has counted it keeps. */
   allow(bytes: ByteCount): Promise<Result<void>>;
+  /** What the node's quota has been charged, and never more than it allows; null: there is none. */
+  charged(): Promise<Result<ByteCount | null>>;
   /** What has passed inside the tunnel, in both directions; it says nothing by itself, only by how much it grows. */
   passed(): Promise<Result<ByteCount>>;
   dropped(): Promise<Result<Dropped>>;

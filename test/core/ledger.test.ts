@@ -88,8 +88,10 @@ const GiB = 1n << 30n;
 const reserve = suite('reserve');
 const steps: readonly (readonly [cap: bigint | null, step: bigint])[] = [
   [null, 512n * GiB],
-  // A power cut takes a small month's 64th, too, and not all of it.
-  [MiB, MiB / 64n],
+  // A power cut does not take all of a small month.
+  [MiB, MiB / 8n],
+  [128n * MiB - 8n, 16n * MiB - 1n],
+  [128n * MiB + 8n, 16n * MiB],
   [GiB, 16n * MiB],
   [GiB + 64n, 16n * MiB + 1n],
   [50n * GiB, 800n * MiB],

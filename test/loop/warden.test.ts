@@ -58,6 +58,8 @@ type Model = Readonly<{
   use(bytes: bigint): void;
   /** The month's quota that the rules were loaded with. */
   given(): bigint;
+  /** What may still pass. */
+  room(): bigint;
 }>;
 
 async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok('owned')): Promise<Model> {
@@ -72,6 +74,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
   let events: RuleEvents | null = null;
   let generation = 0;
   let node = 0n as ByteCount;
+  let most = 0n as ByteCount;
   let given = 0n;
   const done = ok(undefined);
 
@@ -116,11 +119,12 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
     rules: {
       prepare: (statics) => asked('prepare', () => prepared(statics)),
       read: () => asked('read', () => ok(reading())),
-      meter: () => asked('meter', () => ok({ sessions: new Map(held), line: none, node })),
+      meter: () => asked('meter', () => ok({ sessions: new Map(held), line: none, node: node < most ? node : most })),
+      charged: () => asked('charged', () => ok(node < most ? node : most)),
       check: (text) => asked('check', () => (text === 'cannot' ? fail('foreign', 'nft', 'no') : done)),
       allow: (bytes) =>
         asked(`allow ${bytes}`, () => {
-          node = 0n as ByteCount;
+          most = bytes;
           return done;
         }),
       passed: async () => ok(0n as ByteCount),
@@ -242,10 +246,11 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
       node = (node + bytes) as ByteCount;
     },
     given: () => given,
+    room: () => most - node,
   };
 }
 
-const actions = (m: Model): readonly string[] => m.calls.filter((c) => !/^(read|peers|around|check|meter|allow)/.test(c));
+const actions = (m: Model): readonly string[] => m.calls.filter((c) => !/^(read|peers|around|check|meter|charged|allow)/.test(c));
 const anew = (m: Model): void => void m.calls.splice(0);
 const why = (m: Model): string => m.it.state().why?.path ?? 'shares';
 const faultOf = (items: readonly Result<unknown>[]): string | undefined => items.flatMap((i) => (i.ok ? [] : [i.fault.code]))[0];
@@ -386,6 +391,25 @@ order('what is spent is looked at once, and at once', async () => {
   m.spent();
   await m.calm();
   assert.is(m.calls.filter((c) => c === 'meter').length, 1);
+});
+order('a part of the month ends while nobody tells: more is given out before', async () => {
+  const m = await begin();
+  m.settings.sections = shared({ monthly_cap: '40' });
+  m.it.changed();
+  await m.calm();
+  await m.it.admit([request(0)]);
+  const step = 5n << 20n;
+  assert.is(m.room(), step);
+  for (let n = 1; n <= 80; n++) {
+    m.use(step / 10n);
+    await m.passing(50);
+    assert.ok(n > 70 || m.room() >= step / 2n - step / 10n, `${m.room()} bytes are left after ${n}`);
+  }
+  assert.is(m.room(), 0n);
+  // Nothing is left to give out.
+  anew(m);
+  await m.passing(1000);
+  assert.equal(m.calls, []);
 });
 order('the same settings again change nothing', async () => {
   const m = await begin();

@@ -40,9 +40,13 @@ for (const machine of ['x86_64-6.1', 'x86_64-6.12'] satisfies Machine[]) {
     closeSync(file);
     const cap = 40n * mebibyte;
     const bus = await startBus(config({ 'limits.monthly_cap': String(cap / mebibyte) }));
+    const booted: Post[] = [];
     try {
-      const boot = (prepare: string): Promise<Post> =>
-        open(machine, bus, { disk }, `mkdir -p /etc/weir; ${prepare} mount /dev/vda /etc/weir`);
+      const boot = async (prepare: string): Promise<Post> => {
+        const post = await open(machine, bus, { disk }, `mkdir -p /etc/weir; ${prepare} mount /dev/vda /etc/weir`);
+        booted.push(post);
+        return post;
+      };
       const quota = 6_000_000n;
 
       const first = await boot('mke2fs /dev/vda >/dev/null;');
@@ -80,8 +84,8 @@ for (const machine of ['x86_64-6.1', 'x86_64-6.12'] satisfies Machine[]) {
       assert.is((await acts.transfer(second.ground, 'pull', at.internet.v4, 20_000_000)).end, 'idle');
       const both = line + (await lineOf(second));
       assert.ok(both <= cap && both > cap / 2n, `${both} of ${cap} bytes crossed the line`);
-      await second.close();
     } finally {
+      for (const post of booted) await post.close();
       await bus.stop();
       rmSync(folder, { recursive: true });
     }
