@@ -7,8 +7,9 @@ import * as resolver from './adapters/resolver.ts';
 import * as ubus from './adapters/ubus-client.ts';
 import * as books from './book.ts';
 import { millis, seconds } from './core/brand.ts';
+import type { Tunnel } from './core/effect.ts';
 import * as ip from './core/ip.ts';
-import { type Fault, ok, type Result, text } from './core/result.ts';
+import { type Fault, fail, ok, type Result, text } from './core/result.ts';
 import type { Clock } from './core/serving.ts';
 import type { Ceilings } from './core/settings.ts';
 import { version } from './core/version.ts';
@@ -18,7 +19,7 @@ import { host } from './host/quickjs.ts';
 import { type Loop, start } from './loop.ts';
 import { busOf, die, isClockTold } from './role.ts';
 import * as soundings from './sounding.ts';
-import * as cbor from './wire/cbor.ts';
+import * as cose from './wire/cose.ts';
 import * as owner from './wire/owner.ts';
 import * as sections from './wire/sections.ts';
 import * as strains from './wire/strain.ts';
@@ -57,7 +58,13 @@ loop = start({
     const known = await book.value.identify(bus);
     if (!known.ok) return { ok: false, faults: [known.fault] };
     ceilings = told.value.ceilings;
-    return { ok: true, value: { ...told.value, id: known.value.id } };
+    const { least } = book.value.store.state();
+    const pinned = told.value.settings.coordinators.map(({ root, ...rest }) => {
+      const id = cose.keyIdOf(root, host);
+      return { ...rest, root, id, least: least.get(id) ?? 1 };
+    });
+    const tunnel = pinned.length === 0 ? null : await survey();
+    return { ok: true, value: { ...told.value, id: known.value.id, pinned, tunnel } };
   },
   resolve,
   connect: (options, events) => connect(host, options, events),
@@ -65,7 +72,18 @@ loop = start({
     const told = object?.notify(event, owner.encodeText(body));
     if (told?.ok === false) host.log(text(told.fault));
   },
-  encode: cbor.encode,
+  async hear(message, whose) {
+    const office = await import('./office.ts');
+    return office.hear(message, whose(), host);
+  },
+  survey,
+  async probe() {
+    return fail('unsupported', 'order', 'nothing is probed here');
+  },
+  async reboot() {
+    const answer = await enforcer.ask(bus.call, 'reboot', []);
+    return answer.ok ? ok({ kind: 'done' }) : answer;
+  },
   read: () => enforcer.read(bus.call),
   order: (asked) => enforcer.order(bus.call, asked),
   attend: hearing.attend,
@@ -88,6 +106,11 @@ soundings.start({
   },
   trip: (address) => resolver.trip(host, millis(1000), { address, port: 53 }),
 });
+
+async function survey(): Promise<Tunnel | null> {
+  const office = await import('./office.ts');
+  return office.survey(bus.call);
+}
 
 /** The router's own servers, read anew: they change with the uplink. */
 async function resolve(name: string): Promise<Result<readonly string[]>> {

@@ -5,23 +5,26 @@ import * as enforcer from './adapters/enforcer-client.ts';
 import * as identities from './adapters/identity.ts';
 import * as journals from './adapters/journal.ts';
 import type { Bus } from './adapters/ubus-client.ts';
+import type { Birth } from './core/birth.ts';
 import { seconds } from './core/brand.ts';
 import * as journal from './core/journal.ts';
 import { bondsOf, type Nameplate } from './core/nameplate.ts';
-import { type Fault, ok, type Result, text } from './core/result.ts';
+import { absurd, type Fault, ok, type Result, text } from './core/result.ts';
 import type { Clock } from './core/serving.ts';
 import { bootOf, type Nonce } from './core/signed.ts';
 import { version } from './core/version.ts';
 import type { World } from './loop.ts';
 import type { Host } from './ports/host.ts';
 import type { Store } from './ports/store.ts';
+import * as commands from './wire/command.ts';
 import { hexOf } from './wire/form.ts';
 import type { Identity } from './wire/identity.ts';
 import * as plates from './wire/nameplate.ts';
+import * as owner from './wire/owner.ts';
 import { recall } from './wire/recall.ts';
 import * as seals from './wire/seal.ts';
 
-export type Book = Pick<World, 'store' | 'recalled' | 'sign' | 'seal'> &
+export type Book = Pick<World, 'store' | 'recalled' | 'sign' | 'seal' | 'compose' | 'epoch'> &
   Readonly<{
     /** Who we are, once it is known on which router. */
     identify(bus: Bus): Promise<Result<Identity>>;
@@ -31,7 +34,6 @@ export type Book = Pick<World, 'store' | 'recalled' | 'sign' | 'seal'> &
     plate(): Nameplate | null;
     /** Somebody has a backup of the key. */
     isSaved(): boolean;
-    epoch: Nonce;
   }>;
 
 export function open(host: Host, folder: string, clock: () => Clock): Result<Book> {
@@ -55,19 +57,38 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
     if (identity === null) throw new Error('signs before it knows who it is');
     return identity.signer;
   };
+  function birth({ sequence, tunnel }: Pick<Birth, 'sequence' | 'tunnel'>): Uint8Array {
+    const { at, wall } = clock();
+    const { starts } = store.state();
+    const up = seconds(Math.floor(at / 1000));
+    const said = { key: signer().key, version, host: host.kind, epoch, starts, sequence, boot, up, wall, tunnel };
+    return seals.birth(said, signer(), host);
+  }
   return ok({
     store,
     recalled,
     epoch,
     birth() {
       if (identity === null) return null;
-      const { key } = identity.signer;
-      const { at, wall } = clock();
-      const { starts } = store.state();
-      const up = seconds(Math.floor(at / 1000));
-      const said = { key, version, host: host.kind, epoch, starts, sequence: 1, boot, up, wall, tunnel: null };
-      born ??= seals.birth(said, identity.signer, host);
+      born ??= birth({ sequence: 1, tunnel: null });
       return born;
+    },
+    compose(word) {
+      switch (word.kind) {
+        case 'birth':
+          born = birth(word);
+          return born;
+        case 'state':
+          return commands.encodeState({ ...word, epoch });
+        case 'reply':
+          return seals.reply(word.reply, signer(), host);
+        case 'receipt':
+          return owner.witnessed(word);
+        case 'root':
+          return word.root;
+        default:
+          return absurd(word);
+      }
     },
     plate: () => plate,
     isSaved: () => identities.isSaved(host, folder),

@@ -2,21 +2,23 @@
 // wired, and is the only place that logs.
 
 import * as agent from './core/agent.ts';
-import { millis, seconds } from './core/brand.ts';
+import { millis, type Seconds, seconds } from './core/brand.ts';
 import * as contact from './core/contact.ts';
-import type { Effect, Publication, Settled } from './core/effect.ts';
-import type { Answer, Event, Ticket } from './core/event.ts';
+import type { Effect, Publication, Settled, Tunnel, Word } from './core/effect.ts';
+import type { Answer, Configured, Event, Ticket } from './core/event.ts';
 import type { Granted } from './core/friend.ts';
 import type { Grant } from './core/grant.ts';
 import type { Mark } from './core/journal.ts';
+import type { Keyring } from './core/keyring.ts';
 import * as way from './core/link.ts';
+import * as orders from './core/orders.ts';
 import type { Link as Head, Receipt, Voucher } from './core/receipt.ts';
-import { absurd, type Fault, fault, ok, type Result, text } from './core/result.ts';
+import { absurd, type Fault, fault, ok, type Result, text, under } from './core/result.ts';
 import type { Asked, Consumer, Recalled } from './core/serving.ts';
 import type { Departed, Row } from './core/session.ts';
 import type { Table } from './core/sessions.ts';
-import type { Broker, Ceilings, Parsed, Settings } from './core/settings.ts';
-import type { KeyId, SessionId, Wall } from './core/signed.ts';
+import type { Broker, Parsed } from './core/settings.ts';
+import type { Nonce, SessionId, Wall } from './core/signed.ts';
 import * as standing from './core/standing.ts';
 import type { Host, Timer, TlsOptions } from './ports/host.ts';
 import type { Connect, Link, Message } from './ports/link.ts';
@@ -27,12 +29,20 @@ export type World = Readonly<{
   host: Host;
   version: string;
   /** Of the enforcer; and who we are, which is known once it has said on which board. */
-  ask(): Promise<Parsed<Readonly<{ id: KeyId; settings: Settings; ceilings: Ceilings }>>>;
+  ask(): Promise<Parsed<Omit<Configured, 'kind' | 'node'>>>;
   resolve(name: string): Promise<Result<readonly string[]>>;
   connect: Connect;
   /** Subscribers of our object on the bus. */
   tell(event: string, body: Readonly<Record<string, string>>): void;
-  encode(fields: Publication['fields']): Uint8Array;
+  /** What is said, in bytes, and signed where it has to be. */
+  compose(word: Word): Uint8Array;
+  /** Who has signed what came in, by those whose word counts at that moment. */
+  hear(message: Heard, whose: () => Whose): Promise<Event>;
+  /** What a birth says of the tunnel. */
+  survey(): Promise<Tunnel | null>;
+  probe(probe: Probe): Promise<Result<Settled>>;
+  reboot(): Promise<Result<Settled>>;
+  epoch: Nonce;
   wall(): Wall;
   store: Store;
   recalled: readonly Recalled[];
@@ -46,6 +56,10 @@ export type World = Readonly<{
   show(session: SessionId): void;
   tally(tally: Voucher): void;
 }>;
+
+export type Heard = Readonly<{ topic: string; payload: Uint8Array; ticket: Ticket }>;
+export type Whose = Readonly<{ ring: Keyring; earliest: Seconds }>;
+type Probe = Extract<Effect, { kind: 'probe' }>['probe'];
 
 /** `request`: an event that is answered. */
 export type Loop = Readonly<{
@@ -61,15 +75,18 @@ const mostPem = 65_536;
 export function start(world: World): Loop {
   const { host, store } = world;
   const { clock } = host;
-  const self = { version: world.version, host: host.kind, boot: clock.bootId() };
-  const timers: { rest: Timer | null; wait: Timer | null } = { rest: null, wait: null };
+  const self = { boot: clock.bootId(), epoch: world.epoch };
+  const timers: Record<'rest' | 'wait' | 'pace' | 'survey', Timer | null> = { rest: null, wait: null, pace: null, survey: null };
   const asking = new Map<Ticket, (outcome: Result<Settled>) => void>();
   let link: Link | null = null;
+  let base = '';
   let tickets = 0;
-  const { state: first, effects } = agent.begin(self, world.recalled, clock.monotonic());
+  const { state: first, effects } = agent.begin(self, world.recalled, store.state(), clock.monotonic());
   let state = first;
   /** What an effect causes at once comes after the effects that were decided with it. */
   let queue: Event[] | null = null;
+  /** One message after the other: a certificate counts for what comes behind it. */
+  let hearing: Promise<void> = Promise.resolve();
 
   function happened(event: Event): void {
     if (queue !== null) {
@@ -78,23 +95,29 @@ export function start(world: World): Loop {
     }
     queue = [event];
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const step = agent.update(self, state, next, { at: clock.monotonic(), luck: luck(), wall: world.wall() });
+      const step = agent.update(self, state, next, moment());
       state = step.state;
       for (const effect of step.effects) act(effect);
     }
     queue = null;
   }
 
+  const moment = (): agent.Moment => ({ at: clock.monotonic(), luck: luck(), wall: world.wall(), journal: store.state() });
   /** From the kernel's generator, so that two nodes of one image do not draw the same. */
   const luck = (): number => new DataView(host.random(4).buffer).getUint32(0) / 2 ** 32;
   const disconnected = (why: Fault | null): void => {
     link = null;
     happened({ kind: 'disconnected', fault: why });
   };
-  const message = ({ topic, fields }: Publication): Message => ({ topic, payload: world.encode(fields), qos: 1, retain: true });
-  function later(name: keyof typeof timers, pause: number, event: Event): void {
+  const message = ({ topic, word }: Publication): Message => ({
+    topic: `${base}${topic}`,
+    payload: world.compose(word),
+    qos: 1,
+    retain: word.kind === 'birth' || word.kind === 'state',
+  });
+  function later(name: keyof typeof timers, pause: number, act: () => void): void {
     timers[name]?.cancel();
-    timers[name] = clock.after(millis(pause), () => happened(event));
+    timers[name] = clock.after(millis(pause), act);
   }
 
   function act(effect: Effect): void {
@@ -117,26 +140,51 @@ export function start(world: World): Loop {
         open(effect);
         return;
       case 'publish': {
-        const { topic } = effect.publication;
-        link?.publish(message(effect.publication), (sent) =>
-          happened(sent.ok ? { kind: 'published', topic } : { kind: 'unpublished', topic, fault: sent.fault }),
+        const { publication } = effect;
+        link?.publish(message(publication), (sent) =>
+          happened(sent.ok ? { kind: 'published', publication } : { kind: 'unpublished', publication, fault: sent.fault }),
         );
         return;
       }
+      case 'subscribe':
+        for (const topic of effect.topics)
+          link?.subscribe(`${base}${topic}`, 1, (granted) => {
+            if (!granted.ok) host.log(text(under(`link: ${topic}`, granted.fault)));
+          });
+        return;
+      case 'hear': {
+        tickets += 1;
+        const heard = { topic: effect.topic, payload: effect.payload, ticket: tickets };
+        const whose = (): Whose => ({ ring: state.orders.ring, earliest: orders.earliest(state.orders, moment()) });
+        hearing = hearing.then(() => world.hear(heard, whose)).then(happened);
+        return;
+      }
+      case 'pace':
+        later('pace', effect.pause, () => happened({ kind: 'paced' }));
+        return;
+      case 'survey':
+        later('survey', effect.pause, () => world.survey().then((tunnel) => happened({ kind: 'surveyed', tunnel })));
+        return;
+      case 'probe':
+        world.probe(effect.probe).then((outcome) => happened({ kind: 'settled', ticket: effect.ticket, outcome }));
+        return;
+      case 'reboot':
+        world.reboot().then((outcome) => happened({ kind: 'settled', ticket: effect.ticket, outcome }));
+        return;
       case 'disconnect':
         link?.end();
         return;
       case 'rest':
-        later('rest', effect.pause, { kind: 'rested' });
+        later('rest', effect.pause, () => happened({ kind: 'rested' }));
         return;
       case 'wait':
-        later('wait', effect.pause, { kind: 'ticked' });
+        later('wait', effect.pause, () => happened({ kind: 'ticked' }));
         return;
       case 'sign': {
         const { grant, name, ticket } = effect;
         happened({
           kind: 'granted',
-          granted: { ...world.sign(grant), grant, name, ticket, kind: grant.session === null ? 'open' : 'topUp' },
+          granted: { ...world.sign(grant), grant, name, root: null, ticket, kind: grant.session === null ? 'open' : 'topUp' },
         });
         return;
       }
@@ -204,12 +252,13 @@ export function start(world: World): Loop {
     happened(written.ok ? { kind: 'sealed', links, took } : { kind: 'unsealed', fault: written.fault });
   }
 
-  function open({ address, broker, clientId, will }: Extract<Effect, { kind: 'connect' }>): void {
+  function open({ address, broker, clientId, will, ...to }: Extract<Effect, { kind: 'connect' }>): void {
     const tls = tlsOf(host, broker);
     if (!tls.ok) {
       disconnected(tls.fault);
       return;
     }
+    base = to.base;
     link = world.connect(
       {
         to: { address, port: broker.port },
@@ -224,7 +273,7 @@ export function start(world: World): Loop {
       },
       {
         connected: () => happened({ kind: 'connected' }),
-        received: () => undefined,
+        received: ({ topic, payload }) => happened({ kind: 'received', topic: topic.slice(base.length), payload }),
         closed: disconnected,
       },
     );
@@ -239,7 +288,7 @@ export function start(world: World): Loop {
         asking.set(tickets, resolve);
         happened(of(tickets));
       }),
-    status: () => contact.status(state.contact, clock.monotonic()),
+    status: () => ({ ...contact.status(state.contact, clock.monotonic()), ...orders.status(state.orders) }),
     table: () => state.sessions.table,
   };
 }

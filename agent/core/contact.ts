@@ -1,16 +1,22 @@
 // How the agent finds its broker and keeps it: (state, event) → state and effects. It asks for its settings, connects, says who it is, and
-// begins anew when something fails. Without a broker in the settings it stays alone. Knows no session, no clock, no socket and no bytes.
+// begins anew when something fails. Without a broker in the settings it stays alone. Knows no session, no clock, no socket, no key and no bytes.
 
 import { type Millis, millis } from './brand.ts';
-import type { Effect, Publication } from './effect.ts';
+import type { Effect, Publication, Tunnel } from './effect.ts';
 import type { Contacting } from './event.ts';
-import type { Moment, Trail } from './link.ts';
+import { isSame } from './grant.ts';
+import type { Moment as Lucky, Trail } from './link.ts';
 import * as link from './link.ts';
 import { absurd, type Fault, text } from './result.ts';
 import type { Broker } from './settings.ts';
+import type { Nonce } from './signed.ts';
 
 /** What stays true of this process. */
-export type Self = Readonly<{ version: string; host: string; boot: string }>;
+export type Self = Readonly<{ boot: string; epoch: Nonce }>;
+/** Of the births of this epoch: the number of the last, and of the one that this connection begins with. */
+export type Births = Readonly<{ last: number; first: number; tunnel: Tunnel | null }>;
+/** `isOrdered`: there are coordinators. */
+export type Moment = Lucky & Readonly<{ births: Births; isOrdered: boolean }>;
 
 /** Where to, and what is remembered of the brokers. `node`: the name it goes by. */
 type Way = Readonly<{ node: string; prefix: string; brokers: Brokers; broker: Broker; trail: Trail }>;
@@ -61,7 +67,7 @@ export function update(self: Self, state: State, event: Contacting, moment: Mome
       const { addresses } = event;
       // Who does not answer as a broker at one address may do so at another, next time.
       const start = (way.trail.get(link.nameOf(way.broker))?.failures ?? 0) % addresses.length;
-      return connect(way, trial, [...addresses.slice(start), ...addresses.slice(0, start)]);
+      return connect(way, trial, [...addresses.slice(start), ...addresses.slice(0, start)], moment);
     }
     case 'connected': {
       if (state.kind !== 'connecting') return unchanged(state);
@@ -73,16 +79,34 @@ export function update(self: Self, state: State, event: Contacting, moment: Mome
         effects: [
           log(`link: connected to ${name}`),
           told('up', state.broker),
-          { kind: 'publish', publication: birth(self, state, at) },
-          { kind: 'publish', publication: presence(state, 'here') },
+          ...(moment.isOrdered ? [{ kind: 'subscribe', topics: inbound } as const, survey] : []),
+          { kind: 'publish', publication: birth(moment.births.first, moment.births.tunnel) },
+          { kind: 'publish', publication: presence(true, moment) },
           ...(better === null ? [] : [{ kind: 'rest', pause: better.pause } as const]),
         ],
       };
     }
-    case 'published':
-      return { state, effects: [log(`link: published ${event.topic}`)] };
+    case 'published': {
+      const { topic, word } = event.publication;
+      return { state, effects: word.kind === 'birth' || word.kind === 'state' ? [log(`link: published ${topic}`)] : [] };
+    }
     case 'unpublished':
-      return { state, effects: [log(`link: could not publish ${event.topic}: ${text(event.fault)}`)] };
+      return { state, effects: [log(`link: could not publish ${event.publication.topic}: ${text(event.fault)}`)] };
+    case 'surveyed': {
+      if (state.kind !== 'connected') return unchanged(state);
+      const { last, tunnel } = moment.births;
+      if (isSame(tunnel, event.tunnel)) return { state, effects: [survey] };
+      return { state, effects: [{ kind: 'publish', publication: birth(last + 1, event.tunnel) }, survey] };
+    }
+    case 'moved': {
+      const [to] = event.brokers;
+      if (state.kind !== 'connected') return unchanged(state);
+      const brokers: Brokers = [...event.brokers, ...state.brokers];
+      return {
+        state: { ...way(state), brokers, kind: 'moving', to },
+        effects: [log(`link: goes to ${link.nameOf(to)}, as it was told`), ...farewell(moment)],
+      };
+    }
     case 'disconnected':
       return disconnected(state, event.fault, moment);
     case 'rested':
@@ -91,12 +115,12 @@ export function update(self: Self, state: State, event: Contacting, moment: Mome
       if (state.kind !== 'connected' || state.back === null) return unchanged(state);
       return {
         state: { ...way(state), kind: 'moving', to: state.back.to },
-        effects: [log(`link: tries ${link.nameOf(state.back.to)}, which is better`), ...farewell(state)],
+        effects: [log(`link: tries ${link.nameOf(state.back.to)}, which is better`), ...farewell(moment)],
       };
     case 'stopped': {
       const why = log(`agent: ends on ${event.signal}`);
       if (state.kind === 'leaving') return unchanged(state);
-      if (state.kind === 'connected') return { state: { kind: 'leaving' }, effects: [why, ...farewell(state)] };
+      if (state.kind === 'connected') return { state: { kind: 'leaving' }, effects: [why, ...farewell(moment)] };
       // The good-bye is being said.
       if (state.kind === 'moving') return { state: { kind: 'leaving' }, effects: [why] };
       // A connection that has not come to be has nothing to say good-bye to.
@@ -121,7 +145,7 @@ function disconnected(state: State, why: Fault | null, moment: Moment): Step {
     case 'connected': {
       const { broker, brokers } = state;
       if (state.kind === 'connecting' && why !== null && link.isUnheard(why.code) && state.others.length > 0) {
-        const next = connect(way(state), state.trial, state.others);
+        const next = connect(way(state), state.trial, state.others, moment);
         return { ...next, effects: [log(said), ...next.effects] };
       }
       const lived = state.kind === 'connected' ? millis(moment.at - state.since) : null;
@@ -174,17 +198,19 @@ const resolve = (to: Way, trial: boolean): Step => ({
   effects: [{ kind: 'resolve', name: to.broker.host }],
 });
 
-function connect(to: Way, trial: boolean, addresses: readonly string[]): Step {
+function connect(to: Way, trial: boolean, addresses: readonly string[], { births }: Moment): Step {
   const [address, ...others] = addresses;
   if (address === undefined) throw new Error('connect: no address');
+  // The broker says it later, when this connection is lost: which birth it belongs to has to be known by now.
+  const will: Publication = { topic: 'state', word: { kind: 'state', isHere: false, birth: births.last + 1 } };
   return {
     state: { ...to, kind: 'connecting', trial, others },
-    effects: [{ kind: 'connect', address, broker: to.broker, clientId: to.node, will: presence(to, 'gone') }],
+    effects: [{ kind: 'connect', address, broker: to.broker, clientId: to.node, base: `${to.prefix}/${to.node}/`, will }],
   };
 }
 
 /** An orderly end publishes no will, so the same words are said before it. */
-const farewell = (way: Way): readonly Effect[] => [{ kind: 'publish', publication: presence(way, 'gone') }, { kind: 'disconnect' }];
+const farewell = (moment: Moment): readonly Effect[] => [{ kind: 'publish', publication: presence(false, moment) }, { kind: 'disconnect' }];
 
 /** For a wait that is nobody else's: the settings are not known yet. */
 export const pause = (failures: number, luck: number): Millis =>
@@ -197,21 +223,12 @@ function rest(then: Readonly<{ failures: number; trail: Trail | null }>, wait: M
   };
 }
 
-const topic = ({ prefix, node }: Way, last: string): string => `${prefix}/${node}/${last}`;
+const inbound = ['certificates', 'commands'];
+const survey: Effect = { kind: 'survey', pause: millis(60_000) };
 
-const birth = (self: Self, way: Way, up: Millis): Publication => ({
-  topic: topic(way, 'birth'),
-  fields: new Map<number, number | string>([
-    [1, 1],
-    [2, way.node],
-    [3, self.version],
-    [4, self.host],
-    [5, self.boot],
-    [6, Math.floor(up / 1000)],
-  ]),
-});
+const birth = (sequence: number, tunnel: Tunnel | null): Publication => ({ topic: 'birth', word: { kind: 'birth', sequence, tunnel } });
 
-const presence = (way: Way, is: 'here' | 'gone'): Publication => ({
-  topic: topic(way, 'state'),
-  fields: new Map([[1, is === 'here' ? 1 : 0]]),
+const presence = (isHere: boolean, { births }: Moment): Publication => ({
+  topic: 'state',
+  word: { kind: 'state', isHere, birth: births.first },
 });

@@ -11,13 +11,14 @@ import type { Pair, PeerKey } from './seat.ts';
 import type { Ceilings } from './settings.ts';
 import type { Digest, GrantId, KeyId, SessionId } from './signed.ts';
 
-/** A grant whose signature holds, with its bytes. `name`: the owner's for a friend; null: a coordinator's session. */
+/** A grant whose signature holds, with its bytes. `name`: the owner's for a friend. `root`: whose session it is; null: the owner's. */
 export type Granted = Readonly<{
   grant: Grant;
   id: GrantId;
   digest: Digest;
   bytes: Uint8Array;
   name: string | null;
+  root: KeyId | null;
   kind: 'open' | 'change' | 'topUp';
   ticket: Ticket | null;
 }>;

@@ -2,14 +2,16 @@
 // is found again is a state that was true, and no chain is told twice from it. Taking a mark again changes nothing; a mark that would fork a
 // chain is a Fault. Knows no file and no signature; receipts and grants are bytes to it.
 
-import type { Millis, Seconds } from './brand.ts';
+import type { ByteCount, Millis, Seconds } from './brand.ts';
 import { millis } from './brand.ts';
-import type { Link } from './receipt.ts';
+import type { Dispute, Link } from './receipt.ts';
 import { fail, ok, type Result } from './result.ts';
-import type { Slot } from './seat.ts';
+import type { Pair, Slot } from './seat.ts';
 import type { BootId, Digest, KeyId, SessionId } from './signed.ts';
 
 type Head = Pick<Link, 'sequence' | 'digest'>;
+/** What the consumer says against a receipt: its own figures, where they are the reason, and those that the receipt bills. */
+export type Disputed = Pick<Dispute, 'sequence' | 'reason' | 'counted'> & Readonly<{ billed: Pair<ByteCount> }>;
 /** `witness`: the consumer's countersignature, once it came. */
 export type Kept = Head & Readonly<{ receipt: Uint8Array; witness: Uint8Array | null }>;
 
@@ -22,6 +24,8 @@ export type Account = Readonly<{
   grant: Uint8Array;
   /** The owner's, for a friend. */
   name: string | null;
+  /** Whose session it is; null: the owner's. */
+  root: KeyId | null;
   /** The grant in force; null: still the first. */
   terms: Uint8Array | null;
   /** Its place in the pool, so that the consumer finds the same addresses after a reboot; null: never seated. */
@@ -36,6 +40,8 @@ export type Account = Readonly<{
   kept: readonly Kept[];
   /** The consumer's word for what no countersigned receipt says, as it was signed. */
   voucher: Uint8Array | null;
+  /** The newest. */
+  dispute: Disputed | null;
   isClosed: boolean;
 }>;
 /** A session that is over: enough to refuse its grant a second time. */
@@ -59,7 +65,7 @@ export type Mark =
   | Readonly<{ kind: 'timed'; time: Seconds }>
   | Readonly<{ kind: 'voided'; root: KeyId; least: number }>
   | Readonly<{ kind: 'rooted'; number: number; digest: Digest; bytes: Uint8Array }>
-  | Of<'opened', { anchor: Digest; grant: Uint8Array; name: string | null }>
+  | Of<'opened', { anchor: Digest; grant: Uint8Array; name: string | null; root: KeyId | null }>
   | Of<'changed', { grant: Uint8Array }>
   | Of<'seated', { slot: Slot }>
   | Of<'lived', Lived>
@@ -68,6 +74,7 @@ export type Mark =
   | Of<'sealed', Head & { receipt: Uint8Array; isLast: boolean }>
   | Of<'witnessed', { sequence: number; signature: Uint8Array }>
   | Of<'vouched', { voucher: Uint8Array }>
+  | Of<'disputed', { dispute: Disputed }>
   | Of<'acknowledged', Head>
   /** Its chain is never gone on with. */
   | Of<'ended', Head & { acknowledged: number }>;
@@ -75,7 +82,7 @@ export type Mark =
 export const empty: Journal = { starts: 0, time: 0 as Seconds, least: new Map(), root: null, accounts: new Map(), past: [] };
 
 /** Of grants and receipts in all, so that a coordinator who is away for weeks does not fill the flash: the oldest go first. */
-export const mostKept = 96 << 10;
+export const mostKept = 80 << 10;
 export const mostPast = 256;
 
 export const headOf = ({ base, kept }: Account): Head => kept.at(-1) ?? base;
@@ -99,9 +106,18 @@ export function take(j: Journal, m: Mark): Result<Journal> {
     case 'opened': {
       if (j.past.some(({ session }) => session === m.session)) return fail('closed', m.session, 'is over');
       if (j.accounts.has(m.session)) return ok(j);
-      const { anchor, grant, name } = m;
-      const account = { terms: null, slot: null, lived: null, acknowledged: 0, kept: [], voucher: null, isClosed: false } as const;
-      return ok(put(j, m.session, { ...account, anchor, grant, name, base: { sequence: 0, digest: anchor } }));
+      const { anchor, grant, name, root } = m;
+      const account = {
+        terms: null,
+        slot: null,
+        lived: null,
+        acknowledged: 0,
+        kept: [],
+        voucher: null,
+        dispute: null,
+        isClosed: false,
+      } as const;
+      return ok(put(j, m.session, { ...account, anchor, grant, name, root, base: { sequence: 0, digest: anchor } }));
     }
     case 'ended':
       return ok(end(j, m));
@@ -146,6 +162,8 @@ function takeOf(a: Account, m: Exclude<Extract<Mark, { session: SessionId }>, { 
       return ok({ ...a, kept: a.kept.map((k) => (k.sequence === m.sequence ? { ...k, witness: m.signature } : k)), voucher: null });
     case 'vouched':
       return ok({ ...a, voucher: m.voucher });
+    case 'disputed':
+      return ok({ ...a, dispute: m.dispute });
     case 'acknowledged': {
       // Whoever acknowledges more than is here, or something else, has heard a later journal of this node.
       if (m.sequence > head.sequence) return fail('missing', '', `knows nothing after receipt ${head.sequence}`);
@@ -218,9 +236,9 @@ export function marksOf(j: Journal): readonly Mark[] {
 }
 
 function marksOfAccount(session: SessionId, a: Account): readonly Mark[] {
-  const { anchor, grant, name, terms, slot, lived, base, acknowledged, kept, voucher, isClosed } = a;
+  const { anchor, grant, name, root, terms, slot, lived, base, acknowledged, kept, voucher, dispute, isClosed } = a;
   return [
-    { kind: 'opened', session, anchor, grant, name },
+    { kind: 'opened', session, anchor, grant, name, root },
     ...(terms === null ? [] : [{ kind: 'changed', session, grant: terms } as const]),
     ...(slot === null ? [] : [{ kind: 'seated', session, slot } as const]),
     ...(lived === null ? [] : [{ kind: 'lived', session, ...lived } as const]),
@@ -230,6 +248,7 @@ function marksOfAccount(session: SessionId, a: Account): readonly Mark[] {
       ...(witness === null ? [] : [{ kind: 'witnessed', session, sequence, signature: witness } as const]),
     ]),
     ...(voucher === null ? [] : [{ kind: 'vouched', session, voucher } as const]),
+    ...(dispute === null ? [] : [{ kind: 'disputed', session, dispute } as const]),
   ];
 }
 

@@ -3,6 +3,8 @@
 // session, no key of ours and no bytes.
 
 import type { Alteration, Eviction, Renewal, Request } from './admission.ts';
+import type { Bound } from './bound.ts';
+import * as bounds from './bound.ts';
 import { type ByteCount, type Millis, millis, type PublicKey, type Seconds, seconds } from './brand.ts';
 import type { Grant } from './grant.ts';
 import { isSame } from './grant.ts';
@@ -10,12 +12,12 @@ import type { Lived, Mark } from './journal.ts';
 import type { Wish } from './limits.ts';
 import type { Ending, Link, Pace, Reading, Receipt } from './receipt.ts';
 import * as receipts from './receipt.ts';
-import { absurd, type Fault } from './result.ts';
+import { absurd, type Fault, fault } from './result.ts';
 import type { Pair, PeerKey, Quota, Slot } from './seat.ts';
 import { isSpent, sumOf } from './seat.ts';
 import type { Figures, Row, Seated } from './session.ts';
 import type { Ceilings } from './settings.ts';
-import type { BootId, GrantId, SessionId, Wall } from './signed.ts';
+import type { BootId, GrantId, KeyId, SessionId, Wall } from './signed.ts';
 
 export type Seen = Pick<Reading, 'counted' | 'packets' | 'generation' | 'tunnel' | 'gap'>;
 
@@ -34,6 +36,8 @@ export type Place = Readonly<{
 type Common = Readonly<{
   session: SessionId;
   name: string | null;
+  /** Of whom it is; null: of the owner. */
+  root: KeyId | null;
   grant: Grant;
   /** The grant in force; null: still the first. */
   terms: GrantId | null;
@@ -42,8 +46,8 @@ type Common = Readonly<{
   slot: Slot | null;
   /** The newest that is known. */
   seen: Seen;
-  /** At the head of the chain: bytes billed, and when that was. */
-  sealed: Readonly<{ bytes: bigint; at: Millis }>;
+  /** At the head of the chain: what is billed, and when that was. */
+  sealed: Readonly<{ counted: Pair<ByteCount>; at: Millis }>;
   /** The last receipt that was countersigned. */
   witnessed: Readonly<{ sequence: number; bytes: bigint }> | null;
   /** What its consumer vouched for last, and the message; of use where no countersignature says as much. */
@@ -83,7 +87,9 @@ type Stage =
   | Readonly<{ until: Millis }>;
 
 export type Clock = Readonly<{ at: Millis; wall: Wall }>;
-export type Now = Clock & Readonly<{ boot: BootId; ceilings: Ceilings }>;
+export type Now = Clock & Readonly<{ boot: BootId; ceilings: Ceilings; bounds: Bounds }>;
+/** Of coordinators, for the sessions of each. */
+export type Bounds = ReadonlyMap<KeyId, Bound>;
 
 export type Happening =
   | Readonly<{ kind: 'metered'; row: Row }>
@@ -111,16 +117,18 @@ const each = (of: (way: 'up' | 'down') => bigint): Pair<ByteCount> => ({ up: of(
 
 // ── Beginning ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export const begin = (session: SessionId, name: string | null, grant: Grant, anchor: Link, at: Millis): Session => ({
+type Whose = Pick<Common, 'name' | 'root'>;
+export const begin = (session: SessionId, { name, root }: Whose, grant: Grant, anchor: Link, at: Millis): Session => ({
   kind: 'waiting',
   session,
   name,
+  root,
   grant,
   terms: null,
   head: anchor,
   slot: null,
   seen: nothing,
-  sealed: { bytes: 0n, at },
+  sealed: { counted: none, at },
   witnessed: null,
   vouched: null,
   tallied: at,
@@ -135,6 +143,7 @@ export const begin = (session: SessionId, name: string | null, grant: Grant, anc
 export type Recalled = Readonly<{
   session: SessionId;
   name: string | null;
+  root: KeyId | null;
   grant: Grant;
   terms: GrantId | null;
   head: Link;
@@ -146,14 +155,14 @@ export type Recalled = Readonly<{
 
 /** The router was powered on while we were not there; after a reboot, since its boot. */
 export function recall({ lived, last, ...kept }: Recalled, boot: BootId, at: Millis): Session {
-  const { session, name, grant, head } = kept;
+  const { session, grant, head } = kept;
   const since = lived !== null && lived.boot === boot ? lived.up : 0;
   const seen = last === null ? nothing : { ...last, tunnel: none };
   return {
-    ...begin(session, name, grant, head, at),
+    ...begin(session, kept, grant, head, at),
     ...kept,
     seen,
-    sealed: { bytes: sumOf(seen.counted), at },
+    sealed: { counted: seen.counted, at },
     // Whatever it may have said meanwhile, it is asked anew.
     asked: last === null || last.sequence === kept.witnessed?.sequence ? null : at,
     lived: seconds((lived?.time ?? 0) + Math.max(0, Math.floor(at / 1000) - since)),
@@ -184,7 +193,7 @@ function take(s: Session, h: Happening, now: Now): Session {
     case 'sealed':
       return sealed(s, h.link, now.at);
     case 'witnessed':
-      return answered({ ...s, asked: null, witnessed: { sequence: h.sequence, bytes: s.sealed.bytes } }, h.sequence);
+      return answered({ ...s, asked: null, witnessed: { sequence: h.sequence, bytes: sumOf(s.sealed.counted) } }, h.sequence);
     case 'tallied':
       return { ...s, tallied: now.at };
     case 'vouched':
@@ -272,7 +281,7 @@ function drain(s: Session, why: Ending): Session {
 const close = (s: Common, why: Ending): Session => ({ ...common(s), kind: 'closed', why });
 
 function sealed(s: Session, head: Link, at: Millis): Session {
-  const next = { ...s, head, sealed: { bytes: sumOf(s.seen.counted), at }, asked: s.asked ?? at, isTurn: false };
+  const next = { ...s, head, sealed: { counted: s.seen.counted, at }, asked: s.asked ?? at, isTurn: false };
   if (next.kind !== 'draining' || next.stage !== 'measured') return next;
   const isAsked = next.place !== null && next.grant.consumer !== null;
   return isAsked ? { ...next, stage: { until: millis(at + lastWord) } } : close(next, next.why);
@@ -300,6 +309,7 @@ function judge(s: Session, now: Now): Session {
       const isOver = isUsedUp(s, now.at);
       if (isOver && grant.throttle === null)
         return s.name === null ? drain(s, 'spent') : { ...common(s), kind: 'paused', why: 'spent', place };
+      if (boundOf(s, now).isPaused) return { ...common(s), kind: 'paused', why: halted, place };
       const service = serviceOf(s);
       if (service === 'cut' && s.asked !== null && now.at - s.asked >= lastWord) return drain(s, 'unwitnessed');
       return { ...common(s), kind: isOver || service !== 'full' ? 'throttled' : 'open', place };
@@ -316,6 +326,7 @@ const nowhere: Place = { told: null, addresses: null, endpoint: null, left: null
 const common = ({
   session,
   name,
+  root,
   grant,
   terms,
   head,
@@ -333,6 +344,7 @@ const common = ({
 }: Common): Common => ({
   session,
   name,
+  root,
   grant,
   terms,
   head,
@@ -348,6 +360,9 @@ const common = ({
   moved,
   isTurn,
 });
+
+const boundOf = ({ root }: Common, now: Pick<Now, 'bounds'>): Bound => (root === null ? undefined : now.bounds.get(root)) ?? bounds.free;
+const halted = fault('denied', 'limit', 'its coordinator has paused it');
 
 export const placeOf = (s: Session): Place | null => ('place' in s ? s.place : null);
 
@@ -423,9 +438,12 @@ export function wantOf(s: Session, now: Now): Asked | null {
       ? { method: 'evict', item: { key } }
       : { method: 'change', item: { key, ...wishOf(s) } };
   }
-  const wish = wishOf(s);
+  const bound = boundOf(s, now);
+  // It keeps its place, and nothing passes.
+  const wish = bound.isPaused ? { ...wishOf(s), quota: usedUp(s), throttle: null } : bounds.slowed(wishOf(s), bound);
   const wanted = Math.max(1, Math.min(leftOf(s, now), now.ceilings.lifetime));
   const place = placeOf(s);
+  if (place === null && bound.isPaused) return null;
   if (place === null) {
     const { counted: used, packets } = s.seen;
     return { method: 'admit', item: { key, ...wish, seconds: BigInt(wanted), used, packets, ...(s.slot !== null && { slot: s.slot }) } };
@@ -481,7 +499,7 @@ export function consumerOf(s: Session): Consumer | null {
 
 export const isLast = (s: Session): boolean => s.kind === 'draining' && s.stage === 'measured';
 
-export const billedSince = (s: Common): bigint => sumOf(s.seen.counted) - s.sealed.bytes;
+export const billedSince = (s: Common): bigint => sumOf(s.seen.counted) - sumOf(s.sealed.counted);
 
 export function isDue(s: Session, pace: Pace, at: Millis): boolean {
   // Whoever drains has one more to come.

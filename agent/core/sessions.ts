@@ -26,6 +26,8 @@ export type State = Readonly<{
   isStale: boolean;
   /** Who waits for what becomes of a session. */
   askers: ReadonlyMap<SessionId, readonly Ticket[]>;
+  /** What coordinators keep their sessions to. */
+  bounds: serving.Bounds;
   budget: Budget;
   /** Of sealing a receipt and checking its countersignature, here. */
   cost: Millis;
@@ -49,6 +51,7 @@ export const begin = (recalled: readonly Recalled[], boot: BootId, at: Millis): 
   phase: 'idle',
   isStale: false,
   askers: new Map(),
+  bounds: new Map(),
   budget: { round: false, step: false },
   cost: millis(0),
   noted: at,
@@ -67,7 +70,7 @@ export function update(boot: BootId, state: State, event: Serving, moment: servi
     const ticket = event.kind === 'granted' ? event.granted.ticket : 'ticket' in event ? event.ticket : null;
     return ticket === null ? { state, effects: [] } : refused(state, ticket, notYet);
   }
-  return settle(boot, moment, state, next({ ...moment, boot, ceilings: own.ceilings }, own.id, state, event));
+  return settle(boot, moment, state, next({ ...moment, boot, ceilings: own.ceilings, bounds: state.bounds }, own.id, state, event));
 }
 
 const notYet = fault('missing', 'agent', 'has only begun: the enforcer has not answered yet');
@@ -77,15 +80,17 @@ function next(now: Now, id: KeyId, state: State, event: Exclude<Serving, { kind:
     case 'invited': {
       const { ticket, nonce, name, draft } = event;
       const grant = friend.invite(id, nonce, draft);
-      const no = friend.misnamed(name) ?? objection(state, id, now.ceilings, { grant, name, kind: 'open' });
+      const no = friend.misnamed(name) ?? objection(state, id, now.ceilings, { grant, name, root: null, kind: 'open' });
       return no === null ? { state, effects: [{ kind: 'sign', grant, name, ticket }] } : refused(state, ticket, no);
     }
     case 'topped': {
       const { ticket, nonce, name, quota, seconds } = event;
       const had = byName(state.table, name);
       if (had === undefined) return refused(state, ticket, nobody);
+      // Asked for again, by who did not hear the answer.
+      if (had.terms !== null && had.grant.nonce === nonce && had.kind !== 'draining') return round(asking(state, had.session, ticket));
       const grant = friend.topUp(had.session, had.grant, nonce, quota, seconds);
-      const no = objection(state, id, now.ceilings, { grant, name, kind: 'topUp' });
+      const no = objection(state, id, now.ceilings, { grant, name, root: null, kind: 'topUp' });
       return no === null ? { state, effects: [{ kind: 'sign', grant, name, ticket }] } : refused(state, ticket, no);
     }
     case 'dismissed': {
@@ -94,11 +99,25 @@ function next(now: Now, id: KeyId, state: State, event: Exclude<Serving, { kind:
     }
     case 'revoked': {
       const had = state.table.get(event.session);
-      if (had !== undefined) return end(state, now, had, event.ticket);
-      return event.ticket === null ? { state, effects: [] } : refused(state, event.ticket, fault('missing', 'session', 'is not open here'));
+      if (had?.root === event.root) return end(state, now, had, event.ticket);
+      return refused(state, event.ticket, had === undefined ? fault('missing', 'session', 'is not open here') : foreign('session'));
     }
+    case 'listed':
+      return { state, effects: [{ kind: 'answer', ticket: event.ticket, outcome: ok(listOf(state.table, event.root, event.after)) }] };
+    case 'bounded': {
+      const { root, bound } = event;
+      const bounded = { ...state, bounds: new Map(state.bounds).set(root, bound) };
+      const ended = bound.isQuarantined ? stepAll(bounded, (s) => whoseEnd(s, root), now) : bounded;
+      return round(ended);
+    }
+    case 'outrun':
+      return round(stepOne(state, event.session, { kind: 'ended', why: 'lost' }, now));
     case 'granted': {
       const { granted } = event;
+      // Asked for again, by who did not hear the answer.
+      const had = state.table.get(sessionOf(granted));
+      const isAgain = granted.id === (granted.grant.session === null ? had?.session : had?.terms) && had?.root === granted.root;
+      if (had !== undefined && isAgain && had.kind !== 'draining') return round(asking(state, had.session, granted.ticket));
       const no = objection(state, id, now.ceilings, granted);
       if (no === null) return { state, effects: [{ kind: 'agree', granted, marks: marksOf(granted, now) }] };
       return granted.ticket === null ? { state, effects: [] } : refused(state, granted.ticket, no);
@@ -148,9 +167,13 @@ function next(now: Now, id: KeyId, state: State, event: Exclude<Serving, { kind:
       return { state: stepOne(state, voucher.session, { kind: 'vouched', counted: voucher.counted, message }, now), effects: [] };
     }
     case 'disputed': {
-      const { session, sequence, reason } = event.dispute;
+      const { session, sequence, reason, counted } = event.dispute;
       const why = log(`session ${session}: its consumer disputes receipt ${sequence}: ${reason}`);
-      return { state: stepOne(state, session, { kind: 'disputed', sequence }, now), effects: [why] };
+      const told = stepOne(state, session, { kind: 'disputed', sequence }, now);
+      const had = state.table.get(session);
+      if (had === undefined) return { state: told, effects: [why] };
+      const mark = { kind: 'disputed', session, dispute: { sequence, reason, counted, billed: had.sealed.counted } } as const;
+      return { state: told, effects: [why, { kind: 'note', marks: [mark], urgent: false }] };
     }
     case 'stopped':
     case 'orphaned': {
@@ -170,6 +193,7 @@ const linked = (link: Link | undefined): Happening => (link === undefined ? { ki
 
 // ── Who is granted one ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+const foreign = (path: string): Fault => fault('denied', path, 'is not its own');
 const nobody = fault('missing', 'name', 'no friend of that name has a session');
 const sessionOf = ({ grant, id }: Granted): SessionId => grant.session ?? id;
 const byName = (table: Table, name: string): Session | undefined => [...table.values()].find((s) => s.name === name);
@@ -177,40 +201,61 @@ const byKey = (table: Table, key: PeerKey): Session | undefined => [...table.val
 
 /** What speaks against it, before it is signed or written down. */
 function objection(
-  { table }: State,
+  { table, bounds }: State,
   id: KeyId,
   ceilings: Ceilings,
-  { grant, name, kind }: Pick<Granted, 'grant' | 'name' | 'kind'>,
+  { grant, name, root, kind }: Pick<Granted, 'grant' | 'name' | 'root' | 'kind'>,
 ): Fault | null {
   if (grant.node !== id) return fault('denied', 'grant.node', 'meant for another node');
   const [inItself] = grants.faultsOf(grant);
   const over = inItself === undefined ? friend.beyond(grant, ceilings) : under('grant', inItself);
   if (over !== null) return over;
   if (kind === 'open') {
+    const bound = root === null ? undefined : bounds.get(root);
+    if (bound?.isPaused || bound?.isQuarantined) return fault('denied', 'limit', 'its coordinator lets nobody in for now');
+    const others = [...table.values()].filter((s) => s.root === root).length;
+    if (bound !== undefined && bound.sessions !== null && others >= bound.sessions)
+      return fault('limit', 'limit.sessions', `its coordinator allows ${bound.sessions} of them`);
     if (grant.session !== null) return fault('malformed', 'grant.session', 'it is a change of another session');
     if (byKey(table, grant.peer) !== undefined) return fault('exists', 'grant.peer', 'has a session already');
     return name !== null && byName(table, name) !== undefined ? fault('exists', 'name', 'a friend of that name has a session') : null;
   }
   const had = grant.session === null ? undefined : table.get(grant.session);
   if (had === undefined || had.kind === 'draining') return fault('missing', 'grant.session', 'is not open here');
+  if (had.root !== root) return foreign('grant.session');
   const [wrong] = (kind === 'topUp' ? grants.faultsOfTopUp : grants.faultsBetween)(had.session, had.grant, grant);
   return wrong === undefined ? null : under('grant', wrong);
 }
 
 const marksOf = (granted: Granted, { at, boot }: Now): Extract<Effect, { kind: 'agree' }>['marks'] => {
-  const { grant, id, digest, bytes, name } = granted;
+  const { grant, id, digest, bytes, name, root } = granted;
   if (grant.session !== null) return [{ kind: 'changed', session: grant.session, grant: bytes }];
-  return [{ kind: 'opened', session: id, anchor: digest, grant: bytes, name }, serving.lifeOf(id, 0, at, boot)];
+  return [{ kind: 'opened', session: id, anchor: digest, grant: bytes, name, root }, serving.lifeOf(id, 0, at, boot)];
 };
 
-function agreed(state: State, { grant, id, digest, name }: Granted, now: Now): State {
+function agreed(state: State, { grant, id, digest, name, root }: Granted, now: Now): State {
   if (grant.session !== null) return stepOne(state, grant.session, { kind: 'changed', grant, terms: id }, now);
   const anchor = { session: id, sequence: 0, digest };
-  return { ...state, table: new Map(state.table).set(id, serving.begin(id, name, grant, anchor, now.at)) };
+  return { ...state, table: new Map(state.table).set(id, serving.begin(id, { name, root }, grant, anchor, now.at)) };
 }
 
 const end = (state: State, now: Now, { session }: Session, ticket: Ticket | null): Step =>
   round(asking(stepOne(state, session, { kind: 'ended', why: 'revoked' }, now), session, ticket));
+
+const whoseEnd = (s: Session, root: KeyId): Happening => (s.root === root ? { kind: 'ended', why: 'quarantined' } : { kind: 'passed' });
+
+const mostListed = 32;
+
+function listOf(table: Table, root: KeyId, after: SessionId | null): Settled {
+  const all = [...table.values()].filter((s) => s.root === root && (after === null || s.session > after));
+  const sessions = all
+    .toSorted((a, b) => (a.session < b.session ? -1 : 1))
+    .slice(0, mostListed)
+    .map(({ session, terms, kind, seen, head }) => {
+      return { session, terms: terms ?? session, condition: kind, counted: seen.counted, sequence: head.sequence };
+    });
+  return { kind: 'listed', sessions, more: all.length > sessions.length };
+}
 
 // ── Who asked ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -243,9 +288,11 @@ function dropAskers(state: State, why: Fault): Step {
 
 function disappoint(state: State, session: SessionId, why: Fault): Step {
   if (!state.askers.has(session)) return { state, effects: [] };
-  const told = answersOf(state, session, { ok: false, fault: why });
   const askers = without(state.askers, session);
   const s = state.table.get(session);
+  // What was asked of a session that goes on is written down, and the enforcer is asked again each round: a Fault would have it asked twice.
+  const isInForce = s !== undefined && serving.hasBeenIn(s) && s.kind !== 'draining';
+  const told = answersOf(state, session, isInForce ? ok(agreedOf(s)) : { ok: false, fault: why });
   if (s === undefined || serving.hasBeenIn(s)) return { state: { ...state, askers }, effects: told };
   // It was written down, and is nobody's: so it has to be written that it is over.
   const { sequence, digest } = s.head;
@@ -411,7 +458,7 @@ function settle(boot: BootId, moment: serving.Clock, before: State, { state, eff
 }
 
 /** What there is to say to who asked for it; null: not yet. */
-function settledOf(s: Session, { own, askers }: State, now: Omit<Now, 'ceilings'>): Result<Settled> | null {
+function settledOf(s: Session, { own, askers, bounds }: State, now: Omit<Now, 'ceilings' | 'bounds'>): Result<Settled> | null {
   if (own === null || !askers.has(s.session)) return null;
   switch (s.kind) {
     case 'closed':
@@ -423,12 +470,14 @@ function settledOf(s: Session, { own, askers }: State, now: Omit<Now, 'ceilings'
     default: {
       const place = serving.placeOf(s);
       if (place === null) return ok({ kind: 'done' });
-      const want = serving.wantOf(s, { ...now, ceilings: own.ceilings });
-      if (place.addresses === null || (want !== null && want.method !== 'renew')) return null;
-      const [address4, address6] = place.addresses;
-      return ok({ kind: 'opened', session: s.session, address4, address6 });
+      const want = serving.wantOf(s, { ...now, ceilings: own.ceilings, bounds });
+      return place.addresses === null || (want !== null && want.method !== 'renew') ? null : ok(agreedOf(s));
     }
   }
+}
+function agreedOf(s: Session): Settled {
+  const addresses = serving.placeOf(s)?.addresses ?? null;
+  return addresses === null ? { kind: 'done' } : { kind: 'opened', session: s.session, address4: addresses[0], address6: addresses[1] };
 }
 
 const consumersOf = (table: Table): readonly serving.Consumer[] => [...table.values()].flatMap((s) => serving.consumerOf(s) ?? []);

@@ -4,6 +4,8 @@ import type { Birth } from '../core/birth.ts';
 import { type Command, conditions, type Order, type Outcome, type Reply } from '../core/command.ts';
 import type { Hashes } from '../core/hash.ts';
 import { type Code, type Result, under } from '../core/result.ts';
+import type { Nonce } from '../core/signed.ts';
+import * as cbor from './cbor.ts';
 import type { Signed } from './cose.ts';
 import * as cose from './cose.ts';
 import * as form from './form.ts';
@@ -135,3 +137,8 @@ export function readBirth(signed: Signed, hashes: Hashes): Result<Birth> {
   const verified = cose.verify(signed, said.value.key, hashes);
   return verified.ok ? cose.read(verified.value, 'birth', birth) : verified;
 }
+
+/** Of a connection: its broker says that it is over, so nobody can sign it. */
+export const state = form.record({ isHere: [1, form.choice(['gone', 'here'])], epoch: [2, names.nonce], birth: [3, sequence] });
+export const encodeState = ({ isHere, ...rest }: Readonly<{ isHere: boolean; epoch: Nonce; birth: number }>): Uint8Array =>
+  cbor.encode(state.write({ ...rest, isHere: isHere ? 'here' : 'gone' }));

@@ -5,6 +5,7 @@
 
 import type { Hash } from '../core/hash.ts';
 import type { Mark } from '../core/journal.ts';
+import { reasons } from '../core/receipt.ts';
 import { type Fault, fault, type Result, under } from '../core/result.ts';
 import type { Slot } from '../core/seat.ts';
 import type { KeyId } from '../core/signed.ts';
@@ -18,6 +19,9 @@ const session = names.grantId;
 const message = form.bytes(1, 4096);
 const head = { session: [1, session], sequence: [2, least], digest: [3, names.digest] } as const;
 
+const pair = form.pair(form.byteCount);
+const dispute = form.record({ sequence: [1, least], reason: [2, form.choice(reasons)], counted: [3, form.maybe(pair)], billed: [4, pair] });
+
 const mark: form.Form<Mark> = form.oneOf({
   started: [0, form.record({ starts: [1, least] })],
   timed: [1, form.record({ time: [1, form.seconds] })],
@@ -30,6 +34,7 @@ const mark: form.Form<Mark> = form.oneOf({
       anchor: [2, names.digest],
       grant: [3, message],
       name: [4, form.maybe(form.text(/^[A-Za-z0-9_.-]{1,32}$/, 'a name'))],
+      root: [5, form.maybe(names.keyId)],
     }),
   ],
   changed: [5, form.record({ session: [1, session], grant: [2, message] })],
@@ -41,6 +46,7 @@ const mark: form.Form<Mark> = form.oneOf({
   acknowledged: [11, form.record(head)],
   ended: [12, form.record({ ...head, acknowledged: [4, least] })],
   vouched: [13, form.record({ session: [1, session], voucher: [2, message] })],
+  disputed: [14, form.record({ session: [1, session], dispute: [2, dispute] })],
 });
 const marks = form.list(mark, 0, 1024);
 

@@ -6,7 +6,7 @@ import { type ByteCount, type PublicKey, type Seconds, seconds } from '../core/b
 import type { Settled } from '../core/effect.ts';
 import type { Draft } from '../core/friend.ts';
 import { witnessings } from '../core/grant.ts';
-import type { Account, Kept } from '../core/journal.ts';
+import type { Account, Disputed, Journal, Kept } from '../core/journal.ts';
 import * as receipts from '../core/receipt.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import type { Quota } from '../core/seat.ts';
@@ -181,10 +181,27 @@ export const encodeSettled = (settled: Settled, messages: Readonly<Record<string
     ...Object.fromEntries(Object.entries(messages).map(([name, m]) => [name, m === null ? null : blobmsg.string(base64.encode(m))])),
   });
 
-export const encodeSessions = (sessions: Iterable<Session>, ended: readonly Over[], now: serving.Clock): Table => {
-  const tables = [...[...sessions].map((s) => encodeSession(s, now)), ...ended.map(encodeOver)];
+export const encodeSessions = (sessions: Iterable<Session>, ended: readonly Over[], now: serving.Clock, { accounts }: Journal): Table => {
+  const disputed = (session: SessionId): Table => {
+    const dispute = accounts.get(session)?.dispute ?? null;
+    return dispute === null ? [] : blobmsg.table({ disputed: blobmsg.nested(encodeDispute(dispute)) });
+  };
+  const tables = [
+    ...[...sessions].map((s) => [...encodeSession(s, now), ...disputed(s.session)]),
+    ...ended.map((one) => [...encodeOver(one), ...disputed(one.session)]),
+  ];
   return blobmsg.table({ sessions: blobmsg.array(tables.map(blobmsg.nested)) });
 };
+
+const encodeDispute = ({ sequence, reason, billed, counted }: Disputed): Table =>
+  some({
+    receipt: whole(sequence),
+    reason: blobmsg.string(reason),
+    up: blobmsg.int64(billed.up),
+    down: blobmsg.int64(billed.down),
+    own_up: counted === null ? null : blobmsg.int64(counted.up),
+    own_down: counted === null ? null : blobmsg.int64(counted.down),
+  });
 
 function encodeOver({ session, name, grant, last }: Over): Table {
   const { counted, left, sequence, witnessed, due, final } = last;

@@ -38,7 +38,7 @@ function read<T>(bytes: Uint8Array, form: Form<T>): Result<T> {
 }
 
 function one(session: SessionId, account: Account, hashes: Hashes): Result<Recalled> {
-  const { name, terms, slot, kept, lived } = account;
+  const { name, root, terms, slot, kept, lived } = account;
   const inForce = cose.decode(terms ?? account.grant);
   const agreed = inForce.ok ? grant.read(inForce.value.body) : inForce;
   if (!inForce.ok) return inForce;
@@ -52,6 +52,7 @@ function one(session: SessionId, account: Account, hashes: Hashes): Result<Recal
   return ok({
     session,
     name,
+    root,
     grant: agreed.value,
     terms: terms === null ? null : grantId(cose.digestOf(inForce.value, hashes)),
     head: { session, ...journal.headOf(account) },

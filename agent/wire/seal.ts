@@ -3,6 +3,7 @@
 
 import type { Birth } from '../core/birth.ts';
 import type { Millis } from '../core/brand.ts';
+import type { Reply } from '../core/command.ts';
 import type { Grant } from '../core/grant.ts';
 import type { Hashes } from '../core/hash.ts';
 import type { Journal, Mark } from '../core/journal.ts';
@@ -11,7 +12,7 @@ import * as roots from '../core/root.ts';
 import type { BootId, Digest, GrantId, Nonce, Wall } from '../core/signed.ts';
 import { grantId } from '../core/signed.ts';
 import type { Signer } from '../crypto/ed25519.ts';
-import { birth as births } from './command.ts';
+import { birth as births, reply as replies } from './command.ts';
 import * as cose from './cose.ts';
 import { hexOf } from './form.ts';
 import * as grants from './grant.ts';
@@ -31,6 +32,10 @@ export function grant(value: Grant, signer: Signer, hashes: Hashes): Message & R
 
 export function birth(value: Birth, signer: Signer, hashes: Hashes): Uint8Array {
   return cose.encode(cose.sign('birth', births.write(value), signer, hashes));
+}
+
+export function reply(value: Reply, signer: Signer, hashes: Hashes): Uint8Array {
+  return cose.encode(cose.sign('reply', replies.write(value), signer, hashes));
 }
 
 export type Moment = Readonly<{ epoch: Nonce; boot: BootId; up: Millis; wall: Wall }>;

@@ -8,14 +8,17 @@ import type { Contacting as Event } from '../../agent/core/event.ts';
 import type { Trail } from '../../agent/core/link.ts';
 import * as link from '../../agent/core/link.ts';
 import { fault } from '../../agent/core/result.ts';
+import type { PeerKey } from '../../agent/core/seat.ts';
 import type { Ceilings, Settings } from '../../agent/core/settings.ts';
-import type { KeyId } from '../../agent/core/signed.ts';
+import type { KeyId, Nonce } from '../../agent/core/signed.ts';
 import { brokerAt } from './broker.ts';
 
-const self = { version: '1.2.3', host: 'quickjs', boot: 'b00t' };
-const at = (ms: number, luck = 0.5) => ({ at: millis(ms), luck });
+const self = { boot: 'b00t', epoch: 'e'.repeat(32) as Nonce };
+/** Of a node that has been born twice before, now for the connection that it has. */
+const births = { last: 3, first: 2, tunnel: null };
+const at = (ms: number, luck = 0.5) => ({ at: millis(ms), luck, births, isOrdered: false });
 const now = at(1_000_000);
-const [b, c] = [brokerAt('b.example'), brokerAt('c.example')];
+const [b, c, d] = [brokerAt('b.example'), brokerAt('c.example'), brokerAt('d.example')];
 const settings: Settings = { node: { id: null, prefix: 'p' }, brokers: [b, c], coordinators: [] };
 const why = fault('ECONNREFUSED', 'b.example', 'refused');
 
@@ -38,18 +41,37 @@ const own = {
   node: 'roof',
   id: 'a'.repeat(16) as KeyId,
   ceilings: { rate: { up: 1n, down: 1n }, quota: 1n, lifetime: seconds(1) } as Ceilings,
+  pinned: [],
+  tunnel: null,
 };
-const configured: Event = { kind: 'configured', ...own, settings };
+const configured: Extract<Event, { kind: 'configured' }> = { kind: 'configured', ...own, settings };
 const unconfigured: Event = { kind: 'unconfigured', faults: [fault('missing', 'weir.node.id', 'set it')] };
 const resolved: Event = { kind: 'resolved', addresses: ['10.0.0.1', '10.0.0.2', '10.0.0.3'] };
 const joined: Event = { kind: 'connected' };
-const published: Event = { kind: 'published', topic: 'p/roof/birth' };
-const unpublished: Event = { kind: 'unpublished', topic: 'p/roof/birth', fault: why };
+const publication = { topic: 'birth', word: { kind: 'birth', sequence: 3, tunnel: null } } as const;
+const published: Event = { kind: 'published', publication };
+const unpublished: Event = { kind: 'unpublished', publication, fault: why };
+const tunnel = { key: 'k' as PeerKey, port: 51_820, addresses: ['192.0.2.1'] };
+const surveyed: Event = { kind: 'surveyed', tunnel };
+const moved: Event = { kind: 'moved', brokers: [d] };
 const disconnected: Event = { kind: 'disconnected', fault: why };
 const rested: Event = { kind: 'rested' };
 const stopped: Event = { kind: 'stopped', signal: 'SIGTERM' };
 const orphaned: Event = { kind: 'orphaned', fault: why };
-const events = [configured, unconfigured, resolved, joined, published, unpublished, disconnected, rested, stopped, orphaned];
+const events = [
+  configured,
+  unconfigured,
+  resolved,
+  joined,
+  published,
+  unpublished,
+  disconnected,
+  rested,
+  stopped,
+  orphaned,
+  surveyed,
+  moved,
+];
 
 /** Effects without log lines, in short. */
 const acts = ({ effects }: Step): readonly string[] =>
@@ -60,9 +82,11 @@ const acts = ({ effects }: Step): readonly string[] =>
       case 'resolve':
         return [`resolve ${e.name}`];
       case 'connect':
-        return [`connect ${e.address}, will ${e.will.topic} ${JSON.stringify([...e.will.fields])}`];
+        return [`connect ${e.address}, ${e.base}, will ${e.will.topic} ${JSON.stringify(e.will.word)}`];
       case 'publish':
-        return [`publish ${e.publication.topic} ${JSON.stringify([...e.publication.fields])}`];
+        return [`publish ${e.publication.topic} ${JSON.stringify(e.publication.word)}`];
+      case 'subscribe':
+        return [`subscribe ${e.topics.join()}`];
       case 'rest':
         return [`rest ${e.pause}`];
       case 'tell':
@@ -73,9 +97,10 @@ const acts = ({ effects }: Step): readonly string[] =>
         return [e.kind];
     }
   });
-const gone = 'p/roof/state [[1,0]]';
+const state = (isHere: boolean, birth: number) => `state ${JSON.stringify({ kind: 'state', isHere, birth })}`;
+const gone = `p/roof/, will ${state(false, 4)}`;
 
-const birth = 'publish p/roof/birth [[1,1],[2,"roof"],[3,"1.2.3"],[4,"quickjs"],[5,"b00t"],[6,1000]]';
+const birth = 'publish birth {"kind":"birth","sequence":2,"tunnel":null}';
 const failed = (failures: number): Trail => new Map([['b.example:8883', { failures, until: millis(0) }]]);
 const text = 'b.example: refused (ECONNREFUSED)';
 const rest = (ms: number, trail: Trail | null, why = text, failures = 0): State => ({
@@ -85,15 +110,15 @@ const rest = (ms: number, trail: Trail | null, why = text, failures = 0): State 
   until: millis(now.at + ms),
   why,
 });
-const goodbye = [`publish ${gone}`, 'disconnect'];
+const goodbye = [`publish ${state(false, 2)}`, 'disconnect'];
 
 const table: readonly (readonly [from: Name, event: Event, to: State, acts: readonly string[]])[] = [
   ['asking', configured, resolving, ['resolve b.example']],
   ['asking', unconfigured, rest(2000, trail, 'weir.node.id: set it (missing)', 3), ['rest 2000']],
-  ['resolving', resolved, { ...connecting, others: ['10.0.0.3', '10.0.0.1'] }, [`connect 10.0.0.2, will ${gone}`]],
+  ['resolving', resolved, { ...connecting, others: ['10.0.0.3', '10.0.0.1'] }, [`connect 10.0.0.2, ${gone}`]],
   // The second failure: now it is the other one's turn.
   ['resolving', disconnected, rest(50_000, failed(2)), ['rest 50000']],
-  ['connecting', joined, { ...connected, since: now.at }, ['tell up b.example:8883', birth, 'publish p/roof/state [[1,1]]']],
+  ['connecting', joined, { ...connected, since: now.at }, ['tell up b.example:8883', birth, `publish ${state(true, 2)}`]],
   ['connecting', disconnected, rest(50_000, failed(2)), ['rest 50000']],
   ['connected', disconnected, rest(50_000, failed(0)), ['tell down b.example:8883', 'rest 50000']],
   [
@@ -104,6 +129,15 @@ const table: readonly (readonly [from: Name, event: Event, to: State, acts: read
   ],
   ['backup', rested, moving, goodbye],
   ['moving', disconnected, { ...resolving, trial: true }, ['resolve b.example']],
+  [
+    'connected',
+    surveyed,
+    connected,
+    ['publish birth {"kind":"birth","sequence":4,"tunnel":{"key":"k","port":51820,"addresses":["192.0.2.1"]}}', 'survey'],
+  ],
+  ['backup', { kind: 'surveyed', tunnel: null }, backup, ['survey']],
+  ['connected', moved, { ...way, brokers: [d, b, c], kind: 'moving', to: d }, goodbye],
+  ['backup', moved, { ...way, broker: c, brokers: [d, b, c], kind: 'moving', to: d }, goodbye],
   ['moving', stopped, leaving, []],
   ['resting', rested, { kind: 'asking', failures: 3, trail }, ['ask']],
   ['connected', stopped, leaving, goodbye],
@@ -153,7 +187,7 @@ update('where nobody answers, tries the other addresses at once', () => {
   const silent: Event = { kind: 'disconnected', fault: fault('ENETUNREACH', '', 'no way') };
   const step = contact.update(self, connecting, silent, now);
   assert.equal(step.state, { ...connecting, others: [] });
-  assert.equal(acts(step), [`connect 10.0.0.9, will ${gone}`]);
+  assert.equal(acts(step), [`connect 10.0.0.9, ${gone}`]);
   assert.equal(acts(contact.update(self, step.state, silent, now)), ['rest 50000']);
 });
 update('a better broker that is not there costs nothing but a moment', () => {

@@ -1,16 +1,16 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { millis, seconds } from '../../agent/core/brand.ts';
+import { type ByteCount, millis, seconds } from '../../agent/core/brand.ts';
 import type { Account, Journal, Mark } from '../../agent/core/journal.ts';
 import * as journal from '../../agent/core/journal.ts';
-import type { Slot } from '../../agent/core/seat.ts';
+import type { Pair, Slot } from '../../agent/core/seat.ts';
 import type { BootId, Digest, KeyId, SessionId } from '../../agent/core/signed.ts';
 
 const [one, two] = ['1'.repeat(32), '2'.repeat(32)] as [SessionId, SessionId];
 const digest = (n: number): Digest => n.toString(16).padStart(64, '0') as Digest;
 const bytes = (size: number, of = 7): Uint8Array => new Uint8Array(size).fill(of);
 
-const opened = (session = one): Mark => ({ kind: 'opened', session, anchor: digest(0), grant: bytes(9), name: 'ann' });
+const opened = (session = one): Mark => ({ kind: 'opened', session, anchor: digest(0), grant: bytes(9), name: 'ann', root: null });
 const boot = '0123456789abcdef' as BootId;
 const lived = (time: number, up = time): Mark => ({ kind: 'lived', session: one, time: seconds(time), boot, up: seconds(up) });
 const sealed = (sequence: number, more: Partial<Extract<Mark, { kind: 'sealed' }>> = {}): Mark => ({
@@ -162,6 +162,11 @@ compact('make the same state', () => {
     lived(9),
     { kind: 'witnessed', session: one, sequence: 3, signature: bytes(64) },
     { kind: 'vouched', session: one, voucher: bytes(150) },
+    {
+      kind: 'disputed',
+      session: one,
+      dispute: { sequence: 2, reason: 'chain', counted: null, billed: { up: 0n, down: 0n } as Pair<ByteCount> },
+    },
     acknowledged(1),
     opened(two),
     sealed(1, { session: two, isLast: true }),

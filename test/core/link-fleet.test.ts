@@ -10,7 +10,7 @@ import type { Contacting as Event } from '../../agent/core/event.ts';
 import type { Code } from '../../agent/core/result.ts';
 import { fault } from '../../agent/core/result.ts';
 import type { Broker, Ceilings } from '../../agent/core/settings.ts';
-import type { KeyId } from '../../agent/core/signed.ts';
+import type { KeyId, Nonce } from '../../agent/core/signed.ts';
 import { brokerAt } from './broker.ts';
 
 const spread = 120;
@@ -45,7 +45,8 @@ function live(
   broken: Broken,
   came: (host: string, ms: number) => void,
 ): State {
-  const self = { version: '1', host: 'quickjs', boot: `boot of ${node.id}` };
+  const self = { boot: `boot of ${node.id}`, epoch: '' as Nonce };
+  const births = { last: 0, first: 0, tunnel: null };
   let { state } = contact.begin();
   let ms = 0;
   let due: { at: number; event: Event } | null = null;
@@ -57,6 +58,8 @@ function live(
     id: id as KeyId,
     settings: { node: { id, prefix: 'weir' }, coordinators: [], brokers },
     ceilings,
+    pinned: [],
+    tunnel: null,
   };
   const events: Event[] = [configured];
   if (isUp) {
@@ -81,7 +84,7 @@ function live(
       due = null;
       continue;
     }
-    const step = contact.update(self, state, event, { at: millis(ms), luck: luck() });
+    const step = contact.update(self, state, event, { at: millis(ms), luck: luck(), births, isOrdered: false });
     state = step.state;
     for (const effect of step.effects) {
       if (effect.kind === 'ask') events.push(configured);

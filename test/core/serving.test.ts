@@ -39,6 +39,7 @@ const now: Now = {
   wall: { at: seconds(1000), trust: 'unknown' },
   boot: 'b'.repeat(16) as BootId,
   ceilings: { rate: grant.rate, quota: 1n << 40n, lifetime: seconds(7200) } as Now['ceilings'],
+  bounds: new Map(),
 };
 const link = (sequence: number): Link => ({ session: 's' as SessionId, sequence, digest: 'd' as Digest });
 const seated: Seated = { key, slot: 2 as Slot, address4: '10.213.0.2', address6: 'fd00::2', generation: 7 as Generation };
@@ -75,7 +76,8 @@ const happenings = {
 } as const satisfies Readonly<Record<string, Happening>>;
 
 const run = (s: Session, ...names: readonly Name[]): Session => names.reduce((was, name) => serving.step(was, happenings[name], now), s);
-const fresh = (more: Partial<Grant> = {}): Session => serving.begin('s' as SessionId, null, { ...grant, ...more }, link(0), now.at);
+const fresh = (more: Partial<Grant> = {}): Session =>
+  serving.begin('s' as SessionId, { name: null, root: null }, { ...grant, ...more }, link(0), now.at);
 const open = run(fresh(), 'placed', 'metered');
 const waiting = run(open, 'left');
 const stopping = run(open, 'sealed', 'ended');
@@ -295,7 +297,7 @@ wanting.run();
 // ── Found again ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const last: Receipt = { ...serving.receiptOf(open, now), witnessed: null };
-const kept = { session: open.session, name: null, grant, terms: null, head: link(1), slot: seated.slot, last, witnessed: null };
+const kept = { session: open.session, name: null, root: null, grant, terms: null, head: link(1), slot: seated.slot, last, witnessed: null };
 const lives: readonly Readonly<{ name: string; lived: Parameters<typeof serving.recall>[0]['lived']; want: number }>[] = [
   { name: 'never noted', lived: null, want: 1000 },
   { name: 'noted in this boot', lived: { time: seconds(50), boot: now.boot, up: seconds(900) }, want: 150 },

@@ -23,7 +23,7 @@ const boot = 'b'.repeat(16) as BootId;
 const moment: Clock = { at: millis(1000), wall: { at: seconds(1), trust: 'unknown' } };
 const ceilings = { rate: { up: 1000n, down: 1000n }, quota: 1n << 30n, lifetime: seconds(7200) } as Ceilings;
 const settings = { node: { id: null, prefix: 'weir' }, brokers: [], coordinators: [] } as const;
-const configured: Serving = { kind: 'configured', node: id, id, settings, ceilings };
+const configured: Serving = { kind: 'configured', node: id, id, settings, ceilings, pinned: [], tunnel: null };
 const key = (letter: string): PeerKey => `${letter.repeat(42)}A=` as PeerKey;
 const draft = (letter: string): Draft => ({
   peer: key(letter),
@@ -37,11 +37,12 @@ const draft = (letter: string): Draft => ({
   idle: null,
 });
 const grant = (letter: string): Grant => friend.invite(id, '0'.repeat(32), draft(letter));
+const root = 'r'.repeat(16) as KeyId;
 const digest = (letter: string): Digest => letter.repeat(64) as Digest;
 const session = (letter: string): SessionId => grantId(digest(letter));
 const granted = (letter: string, more: Partial<Grant> = {}, kind: Granted['kind'] = 'open'): Granted => ({
   ...{ grant: { ...grant(letter), ...more }, id: session(letter), digest: digest(letter), bytes: new Uint8Array(1) },
-  ...{ name: letter, kind, ticket: 7 },
+  ...{ name: letter, root, kind, ticket: 7 },
 });
 const none = { up: 0n as ByteCount, down: 0n as ByteCount };
 const place = { slot: 2 as Slot, generation: 1 as Generation, counted: { ...none, up: 50n as ByteCount }, packets: none, gap: none };
@@ -91,7 +92,7 @@ const asking: readonly Serving[] = [
   { kind: 'topped', ticket: 1, nonce: '', name: 'a', quota: 1n, seconds: 1 },
   { kind: 'dismissed', ticket: 1, name: 'a' },
   { kind: 'granted', granted: granted('a') },
-  { kind: 'revoked', ticket: 1, session: session('a') },
+  { kind: 'revoked', ticket: 1, session: session('a'), root },
 ];
 for (const event of asking) early(`${event.kind} is refused`, () => assert.equal(answers(happen(begin(), event)), ['missing agent']));
 for (const event of [read([row('a')]), { kind: 'ticked' }, { kind: 'stopped', signal: '' }] as const)

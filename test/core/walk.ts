@@ -19,7 +19,7 @@ import type { PeerKey } from '../../agent/core/seat.ts';
 import { sumOf } from '../../agent/core/seat.ts';
 import type { Recalled, Session } from '../../agent/core/serving.ts';
 import type { Ceilings } from '../../agent/core/settings.ts';
-import type { Digest, KeyId, SessionId, Wall } from '../../agent/core/signed.ts';
+import type { Digest, KeyId, Nonce, SessionId, Wall } from '../../agent/core/signed.ts';
 import { grantId } from '../../agent/core/signed.ts';
 import * as seats from '../fakes/seats.ts';
 
@@ -47,6 +47,8 @@ function digestOf(value: unknown): Digest {
 }
 
 const id = 'a'.repeat(16) as KeyId;
+const root = 'r'.repeat(16) as KeyId;
+const epoch = 'e'.repeat(32) as Nonce;
 const mib = (n: number): ByteCount => (BigInt(n) << 20n) as ByteCount;
 const ceilings = { rate: { up: 10_000_000n, down: 10_000_000n }, quota: mib(64), lifetime: seconds(3600) } as Ceilings;
 const settings = { node: { id: null, prefix: 'weir' }, brokers: [], coordinators: [] } as const;
@@ -72,13 +74,13 @@ export function walk(seed: number, length: number): void {
   let tickets = 0;
   let invited = 0;
   let nonces = 0;
-  let { state } = agent.begin({ version: '0', host: 'node', boot: '' }, [], millis(0));
+  let { state } = agent.begin({ boot: '', epoch: epoch }, [], journal.empty, millis(0));
   /** Noted, and not written yet. */
   let unwritten: readonly Mark[] = [];
   /** What an effect caused at once. */
   const queue: Event[] = [];
 
-  const self = () => ({ version: '0', host: 'node', boot: `${boot}`.padStart(32, '0').split('').reverse().join('') });
+  const self = () => ({ epoch, boot: `${boot}`.padStart(32, '0').split('').reverse().join('') });
 
   function keep(fresh: readonly Mark[]): boolean {
     if (isFull) return false;
@@ -101,13 +103,13 @@ export function walk(seed: number, length: number): void {
 
   function happen(event: Event): void {
     for (let next: Event | undefined = event; next !== undefined; next = queue.shift()) {
-      const step = agent.update(self(), state, next, { at: millis(uptime), luck: 0, wall });
+      const step = agent.update(self(), state, next, { at: millis(uptime), luck: 0, wall, journal: book });
       state = step.state;
       for (const effect of step.effects) act(effect);
     }
   }
 
-  function sign(grant: Grant, rest: Pick<Granted, 'name' | 'ticket' | 'kind'>): Granted {
+  function sign(grant: Grant, rest: Pick<Granted, 'name' | 'root' | 'ticket' | 'kind'>): Granted {
     const digest = digestOf(grant);
     const number = grants.size + 1;
     const granted = { grant, id: grantId(digest), digest, bytes: Uint8Array.of(number >> 8, number & 255), ...rest };
@@ -123,12 +125,15 @@ export function walk(seed: number, length: number): void {
   function act(effect: Effect): void {
     switch (effect.kind) {
       case 'ask':
-        pending.push({ kind: 'configured', node: id, id, settings, ceilings });
+        pending.push({ kind: 'configured', node: id, id, settings, ceilings, pinned: [], tunnel: null });
         return;
       case 'sign': {
         const { grant, name, ticket } = effect;
         assert.is(friend.beyond(grant, ceilings), null, 'nothing is signed beyond the ceilings');
-        queue.push({ kind: 'granted', granted: sign(grant, { name, ticket, kind: grant.session === null ? 'open' : 'topUp' }) });
+        queue.push({
+          kind: 'granted',
+          granted: sign(grant, { name, root: null, ticket, kind: grant.session === null ? 'open' : 'topUp' }),
+        });
         return;
       }
       case 'agree': {
@@ -216,13 +221,24 @@ export function walk(seed: number, length: number): void {
   function recalled(): readonly Recalled[] {
     return [...book.accounts].flatMap(([session, account]): Recalled[] => {
       if (account.isClosed) return [];
-      const { name, slot, lived } = account;
+      const { name, root, slot, lived } = account;
       const inForce = grantIn(account.terms ?? account.grant);
       const head = { session, ...journal.headOf(account) };
       const last = sealed.get(head.digest) ?? null;
       const witnessed = last === null || last.witnessed === null ? null : { sequence: last.witnessed, bytes: sumOf(last.counted) };
       return [
-        { session, name, grant: inForce.grant, terms: account.terms === null ? null : inForce.id, head, slot, last, witnessed, lived },
+        {
+          session,
+          name,
+          root,
+          grant: inForce.grant,
+          terms: account.terms === null ? null : inForce.id,
+          head,
+          slot,
+          last,
+          witnessed,
+          lived,
+        },
       ];
     });
   }
@@ -232,7 +248,7 @@ export function walk(seed: number, length: number): void {
     unwritten = [];
     waiting = false;
     open = new Set();
-    const begun = agent.begin(self(), recalled(), millis(uptime));
+    const begun = agent.begin(self(), recalled(), book, millis(uptime));
     state = begun.state;
     for (const effect of begun.effects) act(effect);
   }
@@ -284,7 +300,7 @@ export function walk(seed: number, length: number): void {
       5,
       () => {
         const grant = friend.invite(chance(90) ? id : ('b'.repeat(16) as KeyId), nonce(), draft());
-        happen({ kind: 'granted', granted: sign(grant, { name: null, ticket: chance(50) ? ticket() : null, kind: 'open' }) });
+        happen({ kind: 'granted', granted: sign(grant, { name: null, root, ticket: chance(50) ? ticket() : null, kind: 'open' }) });
       },
     ],
     [
@@ -294,10 +310,13 @@ export function walk(seed: number, length: number): void {
         if (s === undefined) return;
         const quota = { kind: 'shared', bytes: mib(1 + pick(70)) } as const;
         const grant = { ...s.grant, nonce: nonce(), quota, session: s.session, revision: s.grant.revision + pick(2) };
-        happen({ kind: 'granted', granted: sign(grant, { name: null, ticket: ticket(), kind: 'change' }) });
+        happen({
+          kind: 'granted',
+          granted: sign(grant, { name: null, root: chance(90) ? s.root : root, ticket: ticket(), kind: 'change' }),
+        });
       },
     ],
-    [2, () => happen({ kind: 'revoked', ticket: ticket(), session: some(sessions())?.session ?? ('0'.repeat(32) as SessionId) })],
+    [2, () => happen({ kind: 'revoked', ticket: ticket(), session: some(sessions())?.session ?? ('0'.repeat(32) as SessionId), root })],
     [
       8,
       () => {

@@ -1,21 +1,36 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as ubus from '../../agent/adapters/ubus-client.ts';
+import type { Birth } from '../../agent/core/birth.ts';
 import { millis } from '../../agent/core/brand.ts';
+import { bootOf } from '../../agent/core/signed.ts';
 import { host } from '../../agent/host/node.ts';
 import type { Message } from '../../agent/ports/link.ts';
 import * as cbor from '../../agent/wire/cbor.ts';
+import * as messages from '../../agent/wire/command.ts';
+import * as cose from '../../agent/wire/cose.ts';
 import type { Guest } from '../fakes/guest.ts';
 import * as house from '../fakes/house.ts';
 import { fields } from '../fakes/plain.ts';
 import { type Talk, talk } from './conversation/talk.ts';
 
+/** A state without the nonce of its epoch. */
 const read = ({ topic, payload, retain }: Message): unknown => {
   const value = cbor.decode(payload);
   assert.ok(value.ok, `${topic}: deterministic CBOR`);
-  return [topic, retain, value.ok && value.value];
+  const told = value.ok ? messages.state.read(value.value) : value;
+  assert.ok(told.ok, `${topic}: a state`);
+  return [topic, retain, told.ok && told.value.isHere, told.ok && told.value.birth];
 };
-const state = (retain: boolean, here: 0 | 1): unknown => ['weir/roof-1/state', retain, new Map([[1, here]])];
+const state = (retain: boolean, is: 'here' | 'gone', birth = 1): unknown => ['weir/roof-1/state', retain, is, birth];
+/** A birth whose signature holds. */
+function born({ topic, payload, retain }: Message): Birth & Readonly<{ isRetained: boolean }> {
+  assert.is(topic, 'weir/roof-1/birth');
+  const signed = cose.decode(payload);
+  const birth = signed.ok ? messages.readBirth(signed.value, host) : signed;
+  if (!birth.ok) throw new Error(birth.fault.reason);
+  return { ...birth.value, isRetained: retain };
+}
 
 async function watch(h: house.House): Promise<Talk> {
   const t = talk(host, h.broker);
@@ -46,16 +61,12 @@ life('is born, and says good-bye on SIGTERM', () =>
   within(async (h) => {
     const watcher = await watch(h);
     const { agent } = await both(h);
-    const [, retained, birth] = read(await watcher.next()) as [string, boolean, Map<number, unknown>];
-    assert.is(retained, false);
-    assert.equal([...birth.keys()], [1, 2, 3, 4, 5, 6]);
-    assert.equal([birth.get(1), birth.get(2), birth.get(4), birth.get(5)], [1, 'roof-1', 'wasm', host.clock.bootId()]);
-    assert.equal(read(await watcher.next()), state(false, 1));
+    const { isRetained, starts, sequence, boot, ...birth } = born(await watcher.next());
+    assert.equal([isRetained, starts, sequence, boot, birth.host], [false, 1, 1, bootOf(host.clock.bootId()), 'wasm']);
+    assert.equal(read(await watcher.next()), state(false, 'here'));
     const late = await watch(h);
-    assert.equal(
-      [read(await late.next()), read(await late.next())].map((m) => (m as unknown[])[1]),
-      [true, true],
-    );
+    assert.equal(born(await late.next()).isRetained, true);
+    assert.equal(read(await late.next()), state(true, 'here'));
     const status = await h.run('cli', 'status');
     assert.equal(await status.ended, { ok: true, value: 0 });
     assert.match(
@@ -64,7 +75,7 @@ life('is born, and says good-bye on SIGTERM', () =>
     );
     agent.signal('SIGTERM');
     assert.equal(await agent.ended, { ok: true, value: 0 });
-    assert.equal(read(await watcher.next()), state(false, 0));
+    assert.equal(read(await watcher.next()), state(false, 'gone'));
     assert.not.match(agent.lines.join('\n'), h.broker.password);
   }),
 );
@@ -75,9 +86,9 @@ life('leaves a will when it is killed', () =>
     await agent.says(/published .*state/);
     const watcher = await watch(h);
     await watcher.next();
-    assert.equal(read(await watcher.next()), state(true, 1));
+    assert.equal(read(await watcher.next()), state(true, 'here'));
     agent.stop();
-    assert.equal(read(await watcher.next()), state(false, 0));
+    assert.equal(read(await watcher.next()), state(false, 'gone'));
   }),
 );
 
@@ -89,8 +100,8 @@ life('comes back to a broker that was killed', () =>
     await agent.says(/goes on in/);
     await h.broker.restart();
     const watcher = await watch(h);
-    assert.is((read(await watcher.next()) as unknown[])[0], 'weir/roof-1/birth');
-    assert.equal(read(await watcher.next()), state(false, 1));
+    assert.is(born(await watcher.next()).sequence, 2);
+    assert.equal(read(await watcher.next()), state(false, 'here', 2));
   }),
 );
 

@@ -151,14 +151,25 @@ export function ground(): Ground {
       recalled: recall(store.state(), portable).map(must),
       ask: async () => ({
         ok: true,
-        value: { id: identity.id, settings: { node: { id: null, prefix: 'weir' }, brokers: [], coordinators: [] }, ceilings },
+        value: {
+          id: identity.id,
+          settings: { node: { id: null, prefix: 'weir' }, brokers: [], coordinators: [] },
+          ceilings,
+          pinned: [],
+          tunnel: null,
+        },
       }),
       resolve: async () => ok([]),
       connect: () => {
         throw new Error('there is no broker');
       },
       tell: (event, body) => void said.push([event, body['name'], body['condition'], body['reason']].filter((w) => w !== '').join(' ')),
-      encode: () => new Uint8Array(),
+      compose: () => new Uint8Array(),
+      hear: async () => ({ kind: 'paced' }),
+      survey: async () => null,
+      probe: async () => ok({ kind: 'done' }),
+      reboot: async () => ok({ kind: 'done' }),
+      epoch: '0'.repeat(32) as Nonce,
       wall: wallNow,
       sign: (grant) => seals.grant(grant, signer, portable),
       seal: (receipts, others) => {

@@ -17,7 +17,7 @@ const marks: readonly Mark[] = [
   { kind: 'timed', time: seconds(2 ** 40) },
   { kind: 'voided', root: 'abcdefghijklmnop' as KeyId, least: 2 ** 32 - 1 },
   { kind: 'rooted', number: 9, digest: anchor, bytes },
-  { kind: 'opened', session, anchor, grant: bytes, name: 'ann' },
+  { kind: 'opened', session, anchor, grant: bytes, name: 'ann', root: null },
   { kind: 'changed', session, grant: bytes },
   { kind: 'seated', session, slot: 5 as Slot },
   { kind: 'lived', session, time: seconds(0), boot, up: seconds(7) },
