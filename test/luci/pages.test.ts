@@ -95,4 +95,122 @@ pages('the overview shows who is in, and the switch stops all of it with the age
   await router.startAgent();
 });
 
+pages('a friend gets more, and goes', async () => {
+  await page.go(router.url('friends'), phone);
+  await page.click('#weir-more-anna');
+  await page.fill('#weir-quota', 'a lot');
+  await page.until(says('quota', 'expected a size such as 500M'));
+  await page.fill('#weir-quota', '64M');
+  await page.click('#weir-give');
+  await page.until(shows('of 128.0 MiB'));
+  await see('friends-phone-dark');
+  await page.click('#weir-add');
+  await page.fill('#weir-name', 'two words');
+  await page.click('#weir-invite');
+  await page.until(says('name', '1 to 32 letters'));
+  await page.fill('#weir-name', 'bert');
+  await page.fill('#weir-quota', '20G');
+  await page.click('#weir-invite');
+  await page.until(shows('The limit is your own'));
+  await page.fill('#weir-quota', '2G');
+  await see('friends-add-phone-dark');
+  await page.click('#weir-invite');
+  await page.until(shows('PrivateKey = '));
+  await see('friends-code-phone-dark');
+  await page.click('#weir-close');
+  await page.click('#weir-remove-anna');
+  await page.click('#weir-end');
+  await page.until("document.querySelector('#weir-remove-bert') && !document.querySelector('#weir-remove-anna')");
+});
+
+pages('the secret that is made in the browser is nowhere in what it sends', async () => {
+  await page.go(router.url('friends'), desktop);
+  await page.value(`(() => {
+    window.sent = [];
+    const [send, get] = [XMLHttpRequest.prototype.send, window.fetch];
+    XMLHttpRequest.prototype.send = function (body) { window.sent.push(String(body)); return send.call(this, body); };
+    window.fetch = (url, options) => { window.sent.push(String(options?.body)); return get(url, options); };
+  })()`);
+  await page.click('#weir-add');
+  await page.fill('#weir-name', 'carla');
+  await page.click('#weir-invite');
+  await page.until(shows('PrivateKey = '));
+  const [secret, sent] = await page.value<[string, string[]]>('[/PrivateKey = (\\S+)/.exec(document.body.innerText)[1], window.sent]');
+  assert.is(secret.length, 44);
+  assert.ok(sent.some((body) => body.includes('friend_add')));
+  assert.not.ok(sent.some((body) => body.includes(secret.slice(0, 40))));
+});
+
+pages('settings: what the agent would refuse is said at the field, or of the whole; the rest is committed', async () => {
+  await page.go(router.url('settings'), desktop);
+  await page.until("document.querySelector('#weir-save')");
+  await see('settings');
+  await page.fill('#weir-tunnel-port', '4720');
+  await page.click('#weir-save');
+  await page.until(says('tunnel-port', 'other than 4720'));
+  await page.fill('#weir-tunnel-port', '');
+  await page.fill('#weir-broker-host', 'broker.example');
+  await page.click('#weir-save');
+  await page.until(shows('weir.broker.authority'));
+  await page.fill('#weir-broker-pin', 'ab'.repeat(32));
+  await page.fill('#weir-limits-deny', '203.0.113.0/24');
+  // Friday from 18:00 on by the mouse, an hour more by keys.
+  for (const hour of [18, 19, 20]) await page.click(`td[data-hour="${4 * 24 + hour}"]`);
+  await page.press('ArrowRight');
+  await page.press(' ');
+  await page.click('#weir-save');
+  await page.until(shows('Saved.'));
+  const written = `${router.files.get('weir')}`;
+  assert.match(written, /list schedule 'fri 18:00-22:00'/);
+  assert.match(written, /list deny '203.0.113.0\/24'/);
+  assert.match(written, /option host 'broker.example'/);
+  // What holds anyway is not written.
+  assert.not.match(written, /option (tls|port|session_quota|block_smtp)/);
+  await see('settings-saved');
+  await page.fill('#weir-broker-host', '');
+  await page.fill('#weir-broker-pin', '');
+  await page.click('button[id=weir-save]');
+  await page.until("!document.querySelector('#weir-broker-host').value");
+  await page.go(router.url('settings'), phone);
+  await page.until("document.querySelector('td[aria-selected=true]')");
+  await see('settings-phone-dark');
+  assert.not.match(`${router.files.get('weir')}`, /broker.example/);
+});
+
+pages('who may only read is refused by the session, and told', async () => {
+  const before = router.files.get('weir');
+  await page.go(router.url('overview', 'read'), desktop);
+  await page.until(shows('This router shares'));
+  await page.click('#weir-stop');
+  await page.until(shows('Access denied'));
+  assert.is(router.files.get('weir'), before);
+  assert.ok(router.refused.has('weir.enforcer.pause'));
+});
+
+pages('every method that the ACL grants is asked for by a page, and none beside', async () => {
+  await page.go(router.url('overview'), desktop);
+  await page.click('#weir-doctor');
+  await page.until(shows('packets pass by the rules'));
+  await see('examination');
+  const granted = Object.values(routers.acl).flatMap((group) =>
+    Object.values(group).flatMap(({ ubus = {} }) =>
+      Object.entries(ubus).flatMap(([object, methods]: [string, readonly string[]]) => methods.map((method) => `${object}.${method}`)),
+    ),
+  );
+  // Of a session that has receipts, of sections that go, and of a write that fails half-way.
+  const rare = ['weir.receipts', 'uci.revert', 'uci.add'];
+  assert.equal(
+    [...router.asked].filter((name) => !granted.includes(name)),
+    [],
+  );
+  assert.equal(
+    granted.filter((name) => !router.asked.has(name) && !rare.includes(name)),
+    [],
+  );
+  assert.equal(
+    granted.filter((name) => name.includes('*')),
+    [],
+  );
+});
+
 pages.run();

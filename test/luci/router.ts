@@ -37,7 +37,9 @@ export type Router = Readonly<{
 }>;
 
 const patience = millis(20_000);
-const acl = JSON.parse(readFileSync('openwrt/luci-app-weir/root/usr/share/rpcd/acl.d/luci-app-weir.json', 'utf8')) as Acl;
+/** A folder with LuCI's own `luci-static`: then its scripts and its theme are used. */
+const theirs = process.env['LUCI'] ?? null;
+export const acl = JSON.parse(readFileSync('openwrt/luci-app-weir/root/usr/share/rpcd/acl.d/luci-app-weir.json', 'utf8')) as Acl;
 type Scope = readonly string[] | Readonly<Record<string, readonly string[]>>;
 export type Acl = Readonly<Record<string, Readonly<Record<Rights, Readonly<Record<string, Scope>>>>>>;
 
@@ -102,7 +104,9 @@ export async function open(weir: string): Promise<Router> {
     // What LuCI's own scripts ask at their start.
     if (method === 'list') return says({ result: {} });
     const [sid, object, name, args] = params as [string, string, string, object];
-    if (object === 'luci') return says({ result: [0, {}] });
+    // Whoever has a session may ask what it may do.
+    if (object === 'session' && name === 'access') return says({ result: [0, { access: true }] });
+    if (object === 'luci' || (theirs !== null && name === 'changes')) return says({ result: [0, {}] });
     const access = await bus.call(
       'session',
       'access',
@@ -135,7 +139,11 @@ export async function open(weir: string): Promise<Router> {
     if (script !== undefined) return send('text/javascript; charset=utf-8', script);
     const [, page] = /^\/cgi-bin\/luci\/admin\/services\/weir\/(\w+)$/.exec(pathname) ?? [];
     if (page !== undefined)
-      return send('text/html; charset=utf-8', shell(page, sids[searchParams.get('rights') === 'read' ? 'read' : 'write']));
+      return send(
+        'text/html; charset=utf-8',
+        (theirs === null ? ourShell : theirShell)(page, sids[searchParams.get('rights') === 'read' ? 'read' : 'write']),
+      );
+    if (theirs !== null && pathname.startsWith('/luci-static/')) return send(typeOf(pathname), readFileSync(join(theirs, pathname)));
     if (pathname === '/runtime.js') return send('text/javascript; charset=utf-8', readFileSync('test/luci/runtime.js'));
     return pathname === '/favicon.ico' ? send('image/x-icon', '') : send('text/plain', 'nothing here', 404);
   }
@@ -167,8 +175,26 @@ export async function open(weir: string): Promise<Router> {
   };
 }
 
-const shell = (page: string, sid: string): string => `<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Weir</title><meta name="viewport" content="width=device-width, initial-scale=1">
+const head =
+  '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Weir</title><meta name="viewport" content="width=device-width, initial-scale=1">';
+
+const typeOf = (path: string): string =>
+  path.endsWith('.js') ? 'text/javascript; charset=utf-8' : path.endsWith('.css') ? 'text/css; charset=utf-8' : 'image/*';
+
+/** What LuCI's templates say on a router. */
+const theirShell = (page: string, sid: string): string => `${head}
+<script>document.documentElement.setAttribute('data-darkmode', matchMedia('(prefers-color-scheme: dark)').matches)</script>
+<link rel="stylesheet" href="/luci-static/bootstrap/cascade.css"><script src="/luci-static/resources/cbi.js"></script></head>
+<body><header><a class="brand" href="/">OpenWrt</a><ul class="nav" id="topmenu"></ul><div id="indicators" class="pull-right"></div></header>
+<div id="maincontent" class="container"><div id="tabmenu"></div>
+<script src="/luci-static/resources/promis.min.js"></script><script src="/luci-static/resources/luci.js"></script>
+<script>L = new LuCI({ media: '/luci-static/bootstrap', resource: '/luci-static/resources', scriptname: '/cgi-bin/luci', pathinfo: '', documentroot: '/www',
+requestpath: [], dispatchpath: [], pollinterval: 5, ubuspath: '/ubus', sessionid: '${sid}', token: '', nodespec: { satisfied: true },
+apply_rollback: 90, apply_holdoff: 4, apply_timeout: 5, apply_display: 1.5 });</script>
+<div id="view"><div class="spinning">…</div>
+<script>L.require('ui').then((ui) => ui.instantiateView('weir/${page}'))</script></div></div></body></html>`;
+
+const ourShell = (page: string, sid: string): string => `${head}
 <style>
 :root { color-scheme: light dark }
 body { font: 14px/1.45 system-ui, 'DejaVu Sans', sans-serif; margin: 0; background: Canvas; color: CanvasText }

@@ -95,6 +95,8 @@ export const style = (): HTMLElement =>
     {},
     `
 .weir { overflow-wrap: anywhere }
+.weir [hidden] { display: none }
+.weir .alert-message { margin: .75em 0 }
 .weir-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(11em, 1fr)); gap: .75em; margin: .75em 0 }
 .weir-card { border: 1px solid var(--border-color-medium, #8886); border-radius: 4px; padding: .6em .8em; min-width: 0 }
 .weir-card > b { display: block; opacity: .75; font-weight: normal; font-size: 90% }

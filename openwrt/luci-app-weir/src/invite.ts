@@ -99,13 +99,14 @@ export function form(done: (shown: HTMLElement) => void): HTMLElement {
 }
 
 /** What a friend's wish meets first are the owner's own ceilings. What is said of the command line's option is of no use here. */
-export const says = (why: Fault): string =>
-  why.code === 'limit' && /quota|rate/.test(why.path)
-    ? `${text(why)}. ${_('The limit is your own: see the settings.')}`
-    : text(why).replace(
-        '--endpoint HOST[:PORT], or for good the option weir.tunnel.endpoint',
-        _('in the field above, or for good in the settings'),
-      );
+export function says(why: Fault): string {
+  const reason = text(why).replace(/(\d+) bytes/, (_bytes, n: string) => amount.renderSize(BigInt(n)));
+  if (/^grant\.(quota|rate)/.test(why.path)) return `${reason}. ${_('The limit is your own: see the settings.')}`;
+  return reason.replace(
+    '--endpoint HOST[:PORT], or for good the option weir.tunnel.endpoint',
+    _('in the field above, or for good in the settings'),
+  );
+}
 
 type Wish = Readonly<{ name: string; quota: string; rate: string; days: string; endpoint: endpoints.Endpoint | null }>;
 type Made = Readonly<{ name: string; config: string; notes: readonly string[] }>;
