@@ -32,28 +32,37 @@ export const depends = [
 /** OpenWrt's own functions: they make the user, run the defaults, enable and start the service; before a removal they stop it. */
 const script = (...lines: readonly string[]): string =>
   ['#!/bin/sh', '[ -s "$IPKG_INSTROOT/lib/functions.sh" ] || exit 0', '. "$IPKG_INSTROOT/lib/functions.sh"', ...lines, ''].join('\n');
-const onRouter = (...commands: readonly string[]): string => ['if [ -z "$IPKG_INSTROOT" ]; then', ...commands, 'fi'].join('\n');
-const named = 'export root="$IPKG_INSTROOT" pkgname=weir';
-// The enforcer gives the router back, so it has to be there: whoever removes may have stopped it before.
-const leave = [
-  '/etc/init.d/weir start',
-  'ubus -t 20 wait_for weir.enforcer',
-  '/usr/sbin/weir teardown || echo "weir: what is left of it: network.weir0, firewall.weir_*"',
-  'echo "weir: /etc/weir stays, with key, receipts and the month\'s ledger; rm -r /etc/weir for good"',
+const onRouter = (upgrades: boolean, ...commands: readonly string[]): readonly string[] => [
+  `if [ -z "$IPKG_INSTROOT" ] && [ "$PKG_UPGRADE" ${upgrades ? '=' : '!='} 1 ]; then`,
+  ...commands.map((command) => `\t${command}`),
+  'fi',
 ];
+const named = 'export root="$IPKG_INSTROOT" pkgname=weir';
 
-// An upgrade ends no session: the kernel holds them, and the new processes take them over.
+/** What the feed's scripts say beside OpenWrt's own part. An upgrade ends no session: the kernel holds them, and the new processes take them
+ *  over. */
+export const own = {
+  // procd finds nothing changed, and the old program would go on.
+  postinst: onRouter(true, '/etc/init.d/weir restart'),
+  // The enforcer gives the router back, so it has to be there: OpenWrt's part, or the owner, may have stopped it before.
+  prerm: onRouter(
+    false,
+    '/etc/init.d/weir start',
+    'ubus -t 20 wait_for weir.enforcer',
+    '/usr/sbin/weir teardown || echo "weir: left behind: network.weir0 and firewall.weir_*"',
+    '/etc/init.d/weir stop',
+    'echo "weir: /etc/weir stays, with key, receipts and the ledger of the month; rm -r /etc/weir for good"',
+  ),
+};
+
 const scripts: Readonly<Record<'apk' | 'ipk', Readonly<Partial<Record<Script, string>>>>> = {
-  ipk: {
-    postinst: script('default_postinst "$0" "$@"'),
-    // opkg runs it before an upgrade, too.
-    prerm: script('if [ "$PKG_UPGRADE" != 1 ]; then', onRouter(...leave), 'fi', 'default_prerm "$0" "$@"'),
-  },
+  // opkg runs prerm before an upgrade, too, and OpenWrt's part stops the old program.
+  ipk: { postinst: script('default_postinst "$0" "$@"'), prerm: script(...own.prerm, 'default_prerm "$0" "$@"') },
   apk: {
     postinst: script(named, 'add_group_and_user', 'default_postinst'),
-    prerm: script(named, onRouter(...leave), 'default_prerm'),
+    prerm: script(named, ...own.prerm, 'default_prerm'),
     // apk stops nobody before it.
-    postupgrade: script(named, 'export PKG_UPGRADE=1', 'add_group_and_user', 'default_postinst', onRouter('/etc/init.d/weir restart')),
+    postupgrade: script(named, 'export PKG_UPGRADE=1', 'add_group_and_user', 'default_postinst', ...own.postinst),
   },
 };
 

@@ -1,0 +1,48 @@
+// Makes the source tarball that the feed's Makefile fetches, and the feed's folder with its hash: `npm run dist`. What is in it needs neither
+// Node nor this tree: the C host with a Makefile, the JavaScript bundled, the files for a router.
+
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { version } from '../agent/core/version.ts';
+import { bundle } from './bundle.ts';
+import { inOrder } from './package/payload.ts';
+import * as tar from './package/tar.ts';
+
+const feed = 'openwrt/weir';
+
+/** `time`: of everything inside, in seconds. */
+export async function tarball(time: number): Promise<Buffer> {
+  const folder = (name: string): (readonly [path: string, bytes: Buffer])[] =>
+    readdirSync(join(feed, name)).map((file) => [`${name}/${file}`, readFileSync(join(feed, name, file))]);
+  const files = [
+    ...folder('src'),
+    ...folder('files'),
+    ...(await bundle()).modules.map(({ name, source }) => [`modules/${name}`, Buffer.from(source)] as const),
+    ['LICENSE', readFileSync('LICENSE')] as const,
+  ];
+  const top = `weir-${version}`;
+  const folders = ['', 'src/', 'files/', 'modules/'].map((name) => ({ name: `${top}/${name}`, mode: 0o755, time, bytes: null }));
+  const members = files.map(([path, bytes]) => ({ name: `${top}/${path}`, mode: 0o644, time, bytes }));
+  return gzipSync(tar.write(inOrder([...folders, ...members], ({ name }) => name)), { level: 9 });
+}
+
+/** The feed's Makefile, for this very tarball. */
+export const makefile = (bytes: Uint8Array): string =>
+  readFileSync(join(feed, 'Makefile'), 'utf8')
+    .replace(/^# `npm run dist` writes .*\n/m, '')
+    .replace(/^PKG_HASH:=.*$/m, `PKG_HASH:=${createHash('sha256').update(bytes).digest('hex')}`);
+
+if (process.argv[1] === resolve('build/dist.ts')) {
+  const time = Number(process.env['SOURCE_DATE_EPOCH'] ?? execFileSync('git', ['log', '-1', '--format=%ct'], { encoding: 'utf8' }).trim());
+  const bytes = await tarball(time);
+  const out = 'build/out/dist';
+  mkdirSync(join(out, 'weir'), { recursive: true });
+  const file = join(out, `weir-${version}.tar.gz`);
+  writeFileSync(file, bytes);
+  writeFileSync(join(out, 'weir/Makefile'), makefile(bytes));
+  copyFileSync(join(feed, 'test.sh'), join(out, 'weir/test.sh'));
+  process.stdout.write(`${file}  ${Math.ceil(bytes.length / 1024)} KB\n${join(out, 'weir')}  for a feed\n`);
+}

@@ -1,0 +1,110 @@
+// The feed against the tree: its Makefile installs what our own packages hold, asks for the same, and says the same when it comes and goes;
+// its source tarball holds what the Makefile names.
+
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { version } from '../../agent/core/version.ts';
+import { bundle } from '../../build/bundle.ts';
+import * as dist from '../../build/dist.ts';
+import * as tar from '../../build/package/tar.ts';
+import { own, weir } from '../../build/package/weir.ts';
+
+const text = readFileSync('openwrt/weir/Makefile', 'utf8');
+const payload = weir('apk', 'x86_64', Buffer.alloc(0), version, 0);
+const variable = (name: string): string =>
+  new RegExp(`^\\s*${name}:=((?:.*\\\\\\n)*.*)$`, 'm').exec(text)?.[1]?.replace(/\\\n\s*/g, '') ?? '';
+const block = (name: string): string => new RegExp(`^define ${name}\\n([\\s\\S]*?)\\nendef$`, 'm').exec(text)?.[1] ?? '';
+const made = await dist.tarball(1_790_000_000);
+const members = tar.read(gunzipSync(made));
+
+const feed = suite('feed');
+
+feed('name, version, release, licence and maintainer are those of our packages', () => {
+  const of = ['PKG_NAME', 'PKG_VERSION', 'PKG_RELEASE', 'PKG_LICENSE', 'PKG_MAINTAINER', 'SECTION', 'USERID'].map(variable);
+  const { name, release, license, maintainer, section, user } = payload;
+  assert.equal(of, [name, version, String(release), license, maintainer, section, `${user}:${user}`]);
+  assert.is(block('Package/weir/description').trim(), payload.description);
+  assert.is(block('Package/weir/conffiles'), payload.conffiles.join('\n'));
+});
+
+feed('it depends on the same, and on the mbedTLS that our binaries carry inside', () => {
+  const asked = variable('DEPENDS')
+    .split(/\s+/)
+    .map((name) => name.replace('+', ''));
+  assert.equal(asked.sort(), ['libmbedtls', ...payload.depends.filter((name) => name !== 'libc')].sort());
+});
+
+feed('it installs the same files, with the same modes', () => {
+  const modes: Readonly<Record<string, number>> = { BIN: 0o755, DATA: 0o644, CONF: 0o600 };
+  const lines = [...block('Package/weir/install').matchAll(/\$\(INSTALL_(BIN|DATA|CONF)\) \$\(PKG_BUILD_DIR\)\/(\S+) \$\(1\)(\S+)/g)];
+  assert.equal(
+    lines.map(([, kind = '', , path]) => `${path} ${modes[kind]}`).sort(),
+    payload.entries.map(({ path, mode }) => `${path} ${mode}`).sort(),
+  );
+  for (const [, , from = '', path] of lines.slice(1)) {
+    const packed = payload.entries.find((entry) => entry.path === path);
+    assert.is(readFileSync(join('openwrt/weir', from), 'utf8'), Buffer.from(packed?.bytes ?? []).toString());
+  }
+  const folders: readonly string[] = block('Package/weir/install').match(/(?<=\$\(1\))\/\S+(?=[ \n])/g) ?? [];
+  for (const [, , , path = ''] of lines) assert.ok(folders.includes(path.slice(0, path.lastIndexOf('/'))), `${path}: no folder`);
+});
+
+for (const name of ['postinst', 'prerm'] as const)
+  feed(`its ${name} is that of our packages`, () =>
+    assert.is(block(`Package/weir/${name}`).replaceAll('$$', '$'), ['#!/bin/sh', ...own[name]].join('\n')),
+  );
+
+feed('the engine is the one that our binaries hold', () => {
+  const [file, hash] = [variable('FILE'), variable('HASH')];
+  assert.ok(block('Build/Prepare').includes(`$(DL_DIR)/${file} `));
+  assert.match(hash, /^[0-9a-f]{64}$/);
+  // What the build has fetched, where it has.
+  const note = 'build/out/sources/quickjs/.debian.json';
+  if (existsSync(note)) assert.is((JSON.parse(readFileSync(note, 'utf8')) as { archives: Record<string, string> }).archives[file], hash);
+  assert.match(variable('URL'), /^https:/);
+});
+
+feed("the packages feed's rules: procd alone, and names written out", () => {
+  assert.match(text, /\$\(eval \$\(call BuildPackage,weir\)\)\n$/);
+  assert.not.match(text, /(define|call|eval)[^\n]*\$\(PKG_NAME\)/);
+  assert.match(readFileSync('openwrt/weir/files/weir.init', 'utf8'), /^USE_PROCD=1$/m);
+});
+
+feed('the tarball holds all that is compiled and installed, and nothing else', async () => {
+  const names = (folder: string): string[] => readdirSync(`openwrt/weir/${folder}`).map((file) => `${folder}/${file}`);
+  const modules = (await bundle()).modules.map(({ name }) => `modules/${name}`);
+  assert.equal(
+    members
+      .filter(({ bytes }) => bytes !== null)
+      .map(({ name }) => name.slice(`weir-${version}/`.length))
+      .sort(),
+    [...names('src'), ...names('files'), ...modules, 'LICENSE'].sort(),
+  );
+});
+
+feed('two of them are one, and the Makefile beside it names its hash', async () => {
+  assert.ok(made.equals(await dist.tarball(1_790_000_000)));
+  const hash = createHash('sha256').update(made).digest('hex');
+  assert.match(dist.makefile(made), `\nPKG_HASH:=${hash}\n`);
+});
+
+feed('test.sh tells one version from another', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-feed-'));
+  try {
+    writeFileSync(join(folder, 'weir'), `#!/bin/sh\n[ "$1" = version ] && echo ${version}\n`);
+    chmodSync(join(folder, 'weir'), 0o755);
+    const run = (...args: string[]): number | null =>
+      spawnSync('sh', ['openwrt/weir/test.sh', ...args], { env: { PATH: `${folder}:${process.env['PATH']}` } }).status;
+    assert.equal([run('weir', version), run('weir', '0.0.9'), run('another', '7')], [0, 1, 0]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+feed.run();
