@@ -88,10 +88,10 @@ export function update(self: Self, state: State, event: Contacting, moment: Mome
     }
     case 'published': {
       const { topic, word } = event.publication;
-      return { state, effects: word.kind === 'birth' || word.kind === 'state' ? [log(`link: published ${topic}`)] : [] };
+      return { state, effects: word.kind === 'birth' || word.kind === 'state' ? [log(`link: published ${named(state, topic)}`)] : [] };
     }
     case 'unpublished':
-      return { state, effects: [log(`link: could not publish ${event.publication.topic}: ${text(event.fault)}`)] };
+      return { state, effects: [log(`link: could not publish ${named(state, event.publication.topic)}: ${text(event.fault)}`)] };
     case 'surveyed': {
       if (state.kind !== 'connected') return unchanged(state);
       const { last, tunnel } = moment.births;
@@ -223,7 +223,10 @@ function rest(then: Readonly<{ failures: number; trail: Trail | null }>, wait: M
   };
 }
 
-const inbound = ['certificates', 'commands'];
+const named = (state: State, topic: string): string =>
+  'node' in state && 'prefix' in state ? `${state.prefix}/${state.node}/${topic}` : topic;
+
+const inbound = ['certificates', 'commands', 'enrolled'];
 const survey: Effect = { kind: 'survey', pause: millis(60_000) };
 
 const birth = (sequence: number, tunnel: Tunnel | null): Publication => ({ topic: 'birth', word: { kind: 'birth', sequence, tunnel } });

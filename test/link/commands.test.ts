@@ -1,0 +1,246 @@
+// What coordinators order, over a real broker, and what becomes of it; the agent in a WebAssembly engine, the enforcer one of numbers.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Bus } from '../../agent/adapters/ubus-client.ts';
+import * as ubus from '../../agent/adapters/ubus-client.ts';
+import { type ByteCount, millis } from '../../agent/core/brand.ts';
+import type { Order, Outcome } from '../../agent/core/command.ts';
+import { ok } from '../../agent/core/result.ts';
+import type { PeerKey } from '../../agent/core/seat.ts';
+import { grantId, type SessionId } from '../../agent/core/signed.ts';
+import { host } from '../../agent/host/node.ts';
+import * as cose from '../../agent/wire/cose.ts';
+import * as coordinators from '../fakes/coordinator.ts';
+import * as enforcer from '../fakes/enforcer.ts';
+import type { Guest } from '../fakes/guest.ts';
+import * as house from '../fakes/house.ts';
+import * as mosquitto from '../fakes/mosquitto.ts';
+import * as seats from '../fakes/seats.ts';
+
+const key = (letter: string): PeerKey => `${letter.repeat(42)}A=` as PeerKey;
+const mib = (n: number): ByteCount => (BigInt(n) << 20n) as ByteCount;
+const facts = { key: key('r'), port: 51_820, uplinks: [{ name: 'wan', up: true, addresses: ['203.0.113.7/24'], hints: [], dns: [] }] };
+
+type Ground = Readonly<{
+  h: house.House;
+  kernel: seats.Seats;
+  agent: Guest;
+  /** May order all; and what a coordinator may by itself. */
+  one: coordinators.Coordinator;
+  other: coordinators.Coordinator;
+  reboots: () => number;
+}>;
+
+async function within(work: (g: Ground) => Promise<void>, kind: 'wasm' | 'native' = 'wasm'): Promise<void> {
+  const all = ['sessions', 'limit', 'probe', 'quarantine', 'restart', 'move', 'reboot'];
+  const h = await house.open(undefined, {
+    config: (broker, authority) =>
+      `config node 'node'\n\toption id 'roof-1'\n${mosquitto.section(broker, kind === 'wasm' ? broker.name : '127.0.0.1', authority)}\n` +
+      coordinators.section('one', ...all) +
+      coordinators.section('other'),
+  });
+  const kernel = seats.seats(() => host.clock.monotonic());
+  let reboots = 0;
+  let bus: Bus | null = null;
+  const open: coordinators.Coordinator[] = [];
+  try {
+    const opened = await ubus.open(host, { path: h.socket, deadline: millis(5000), whenLost: 'end', lost: () => undefined });
+    if (!opened.ok) throw new Error(opened.fault.reason);
+    bus = opened.value;
+    const reboot = {
+      args: {},
+      run() {
+        reboots += 1;
+        return ok([]);
+      },
+    };
+    await bus.publish('weir.enforcer', { ...enforcer.methods(bus, kernel, facts), reboot });
+    kernel.refuse(null);
+    const agent = kind === 'wasm' ? await h.run('agent') : await h.runNative('agent');
+    await agent.says(/published .*state/);
+    for (const name of ['one', 'other']) {
+      const c = await coordinators.open(name, h.broker, 'weir/roof-1');
+      open.push(c);
+      await c.born();
+      await c.certify();
+    }
+    const [one, other] = open;
+    if (one === undefined || other === undefined) throw new Error('fewer coordinators than were opened');
+    await work({ h, kernel, agent, one, other, reboots: () => reboots });
+  } finally {
+    for (const c of open) c.close();
+    bus?.close();
+    await h.close();
+  }
+}
+
+const sessionOf = (grant: Uint8Array): SessionId => {
+  const signed = cose.decode(grant);
+  if (!signed.ok) throw new Error(signed.fault.reason);
+  return grantId(cose.digestOf(signed.value, host));
+};
+const refusal = (o: Outcome): string => (o.kind === 'refused' ? `${o.code} ${o.path}` : o.kind);
+
+/** A session of this coordinator's, open. */
+async function begun({ one }: Pick<Ground, 'one'>, letter: string): Promise<Readonly<{ grant: Uint8Array; session: SessionId }>> {
+  const grant = one.grant(key(letter));
+  assert.is((await one.order({ kind: 'open', grant })).kind, 'opened');
+  return { grant, session: sessionOf(grant) };
+}
+
+const rows: Readonly<Record<Order['kind'], (g: Ground) => Promise<void>>> = {
+  async open(g) {
+    const grant = g.one.grant(key('a'));
+    const opened = await g.one.order({ kind: 'open', grant });
+    assert.equal(opened, { kind: 'opened', session: sessionOf(grant), address4: '10.213.0.2', address6: 'fd00::2' });
+    assert.ok(g.kernel.held(key('a')));
+    assert.equal(await g.one.order({ kind: 'open', grant }), opened, 'the same grant again is the same session');
+    assert.is(refusal(await g.one.order({ kind: 'open', grant: g.one.grant(key('a')) })), 'exists grant.peer');
+    assert.is(
+      refusal(await g.one.order({ kind: 'open', grant: g.one.grant(key('b'), { quota: { kind: 'shared', bytes: mib(99_999) } }) })),
+      'denied grant.quota',
+    );
+    assert.is(refusal(await g.other.order({ kind: 'open', grant: g.one.grant(key('b')) })), 'denied order.grant');
+  },
+  async list(g) {
+    const [first, second] = [await begun(g, 'a'), await begun(g, 'b')];
+    const listed = await g.one.order({ kind: 'list', after: null });
+    const sessions = [first.session, second.session].sort();
+    assert.equal(
+      listed.kind === 'listed' && listed.sessions.map(({ session, condition }) => [session, condition]),
+      sessions.map((s) => [s, 'open']),
+    );
+    const rest = await g.one.order({ kind: 'list', after: sessions[0] ?? null });
+    assert.equal(rest.kind === 'listed' && rest.sessions.map(({ session }) => session), sessions.slice(1));
+    assert.equal(await g.other.order({ kind: 'list', after: null }), { kind: 'listed', sessions: [], more: false });
+  },
+  async topUp(g) {
+    const { session } = await begun(g, 'a');
+    const more = { session, revision: 1, quota: { kind: 'shared', bytes: mib(200) } } as const;
+    const grant = g.one.grant(key('a'), more);
+    assert.is(refusal(await g.other.order({ kind: 'topUp', grant: g.other.grant(key('a'), more) })), 'denied grant.session');
+    assert.is((await g.one.order({ kind: 'topUp', grant })).kind, 'opened');
+    assert.equal(g.kernel.held(key('a'))?.wish.quota, { kind: 'shared', bytes: mib(200) });
+    assert.is((await g.one.order({ kind: 'topUp', grant })).kind, 'opened', 'twice is once');
+    assert.is(
+      refusal(await g.one.order({ kind: 'topUp', grant: g.one.grant(key('a'), { session, revision: 1 }) })),
+      'stale grant.revision',
+    );
+  },
+  async change(g) {
+    const { session } = await begun(g, 'a');
+    const slow = { up: 1_000_000n, down: 1_000_000n };
+    assert.is((await g.one.order({ kind: 'change', grant: g.one.grant(key('a'), { session, revision: 1, rate: slow }) })).kind, 'opened');
+    assert.equal(g.kernel.held(key('a'))?.wish.rate, slow);
+    const other = await g.one.order({ kind: 'change', grant: g.one.grant(key('b'), { session, revision: 2 }) });
+    assert.is(refusal(other), 'denied grant.peer');
+  },
+  async close(g) {
+    const { session } = await begun(g, 'a');
+    g.kernel.pass(key('a'), 1000, 2000);
+    assert.is(refusal(await g.other.order({ kind: 'close', session })), 'denied session');
+    assert.is((await g.one.order({ kind: 'close', session })).kind, 'done');
+    assert.is(g.kernel.held(key('a')), undefined);
+    const { receipt } = await g.one.receipt();
+    assert.equal([receipt.session, receipt.counted.up, receipt.final], [session, 1000n, 'revoked']);
+    assert.is(refusal(await g.one.order({ kind: 'close', session })), 'missing session');
+  },
+  async limit(g) {
+    await begun(g, 'a');
+    const rate = { up: 1_000_000n, down: 2_000_000n };
+    const limit = { kind: 'limit', rate, sessions: 1, isPaused: false } as const;
+    assert.is((await g.one.order(limit)).kind, 'done');
+    assert.is(refusal(await g.one.order({ kind: 'open', grant: g.one.grant(key('b')) })), 'limit limit.sessions');
+    assert.equal(g.kernel.held(key('a'))?.wish.rate, rate);
+    assert.is((await g.one.order({ ...limit, isPaused: true })).kind, 'done');
+    await g.agent.says(/session \w+: paused: limit/);
+    assert.is(refusal(await g.one.order({ kind: 'open', grant: g.one.grant(key('b')) })), 'denied limit');
+    assert.is((await g.one.order({ kind: 'limit', rate: null, sessions: null, isPaused: false })).kind, 'done');
+    await begun(g, 'b');
+    const above = { up: 1n << 40n, down: 1_000_000n };
+    assert.is(refusal(await g.one.order({ ...limit, rate: above })), 'limit order.rate.up');
+  },
+  async acknowledge(g) {
+    const { session } = await begun(g, 'a');
+    g.kernel.pass(key('a'), 1000, 2000);
+    assert.is((await g.one.order({ kind: 'close', session })).kind, 'done');
+    const { receipt, digest } = await g.one.receipt();
+    const said = { session, sequence: receipt.sequence, digest };
+    const acknowledge = (...receipts: readonly (typeof said)[]) => ({ kind: 'acknowledge', receipts, root: null }) as const;
+    assert.is(refusal(await g.other.order(acknowledge(said))), 'denied order.receipts.0');
+    const forged = { ...said, digest: said.digest.replace(/^./, (c) => (c === '0' ? '1' : '0')) as typeof said.digest };
+    assert.is(refusal(await g.one.order(acknowledge(forged))), 'forged order.receipts.0');
+    assert.is(refusal(await g.one.order({ kind: 'send', session, from: 1 })), 'done', 'still kept');
+    assert.is((await g.one.receipt()).digest, digest);
+    assert.is((await g.one.order(acknowledge(said))).kind, 'done');
+    assert.is((await g.one.order(acknowledge(said))).kind, 'done', 'twice is once');
+    assert.is(refusal(await g.one.order({ kind: 'send', session, from: 1 })), 'missing session', 'let go');
+    // Who knows more of a chain than we do has heard it from us before we lost it.
+    const open = await begun(g, 'b');
+    assert.is(refusal(await g.one.order(acknowledge({ ...said, session: open.session }))), 'missing order.receipts.0');
+    const { receipt: last } = await g.one.receipt();
+    assert.equal([last.session, last.final], [open.session, 'lost']);
+  },
+  async send(g) {
+    const { session } = await begun(g, 'a');
+    g.kernel.pass(key('a'), 1000, 2000);
+    assert.is((await g.one.order({ kind: 'close', session })).kind, 'done');
+    const { digest } = await g.one.receipt();
+    assert.is((await g.one.order({ kind: 'send', session, from: 1 })).kind, 'done');
+    assert.is((await g.one.receipt()).digest, digest, 'once more');
+    assert.is(refusal(await g.other.order({ kind: 'send', session, from: 1 })), 'denied session');
+  },
+  async probe(g) {
+    const probe = { kind: 'probe', protocol: 'udp', address: '127.0.0.1', port: 9, times: 1, size: 0 } as const;
+    assert.not.equal((await g.one.order(probe)).kind, 'done');
+  },
+  async quarantine(g) {
+    const { session } = await begun(g, 'a');
+    assert.is((await g.one.order({ kind: 'quarantine', isOn: true })).kind, 'done');
+    const { receipt } = await g.one.receipt();
+    assert.equal([receipt.session, receipt.final], [session, 'quarantined']);
+    assert.is(refusal(await g.one.order({ kind: 'open', grant: g.one.grant(key('b')) })), 'denied limit');
+    assert.is((await g.one.order({ kind: 'quarantine', isOn: false })).kind, 'done');
+    await begun(g, 'b');
+  },
+  async restart(g) {
+    assert.is((await g.one.order({ kind: 'restart' })).kind, 'done');
+    assert.equal(await g.agent.ended, { ok: true, value: 0 });
+    await g.h.run('agent');
+    const before = g.one.commandOf({ kind: 'list', after: null }).epoch;
+    assert.not.equal((await g.one.born()).epoch, before);
+    await g.one.certify();
+    assert.is((await g.one.order({ kind: 'list', after: null })).kind, 'listed');
+  },
+  async move(g) {
+    const move = (port: number) => ({ kind: 'move', brokers: [{ host: g.h.broker.name, port, pin: null }] }) as const;
+    assert.is(refusal(await g.other.order(move(1))), 'denied order');
+    // Nobody is there, so it comes back.
+    assert.is((await g.one.order(move(1))).kind, 'done');
+    await g.agent.says(/link: goes to broker\.test:1,/);
+    await g.agent.says(/link: connected to/, 2);
+    assert.is((await g.one.born()).sequence > 1, true);
+    const there = await mosquitto.start();
+    try {
+      const settled = await coordinators.open('one', there, 'weir/roof-1');
+      // Of another authority: it is not believed, and the old one serves on.
+      assert.is((await g.one.order(move(there.tlsPort))).kind, 'done');
+      await g.agent.says(/tls-certificate/);
+      await g.agent.says(/link: connected to/, 3);
+      settled.close();
+    } finally {
+      await there.stop();
+    }
+  },
+  async reboot(g) {
+    assert.is(refusal(await g.other.order({ kind: 'reboot' })), 'denied order');
+    assert.is(g.reboots(), 0);
+    assert.is((await g.one.order({ kind: 'reboot' })).kind, 'done');
+    assert.is(g.reboots(), 1);
+  },
+};
+
+const orders = suite('orders');
+for (const [name, run] of Object.entries(rows)) orders(name, () => within(run));
+orders.run();
