@@ -123,6 +123,18 @@ create table command (
 create index command_open on command (node, id) where outcome is null;
 create unique index on command (epoch, signer, sequence);
 
+-- At which terms consumers get what they ask for themselves.
+create table offer (
+  name text primary key,
+  fleet text not null,
+  micro bigint not null,
+  currency text not null,
+  rate_up bigint not null,
+  rate_down bigint not null,
+  most_bytes bigint not null,
+  most_seconds bigint not null,
+  credit bigint not null
+);
 create table operator (digest text primary key, name text not null unique, role text not null, until bigint not null);
 create table consumer (id text primary key, name text not null unique, void boolean not null default false, since bigint not null);
 create table audit (id bigint generated always as identity primary key, at bigint not null, who text not null, did text not null, what text not null, outcome text not null);

@@ -1,0 +1,55 @@
+// HTTP, by Node. Behind a reverse proxy that speaks TLS, or on loopback.
+
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Request, Response, Server } from '../ports/http.ts';
+
+const mostBody = 65_536;
+
+/** null: more than we take. */
+async function bodyOf(message: IncomingMessage): Promise<Uint8Array | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of message as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > mostBody) return null;
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+export async function serve(host: string, port: number, answer: (request: Request) => Promise<Response>): Promise<Server> {
+  const server = createServer({ requestTimeout: 15_000, headersTimeout: 10_000, maxHeaderSize: 8192 }, (message, response) => {
+    const say = ({ status, type, body }: Response): void => {
+      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+      response.end(body);
+    };
+    const work = async (): Promise<void> => {
+      const body = await bodyOf(message);
+      if (body === null) {
+        response.setHeader('connection', 'close');
+        return say({
+          status: 413,
+          type: 'application/json',
+          body: `{"error":{"code":"limit","path":"body","reason":"at most ${mostBody} bytes"}}`,
+        });
+      }
+      const { method = '', url = '', headers, socket } = message;
+      say(await answer({ method, url, authorization: headers.authorization ?? null, address: socket.remoteAddress ?? '', body }));
+    };
+    // A request that broke off has nobody to be answered.
+    work().catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    end: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,51 @@
+// Who may ask the coordinator for what, and how often. Knows no token, no signature and no clock.
+
+import { type Fault, fault } from '../../agent/core/result.ts';
+
+/** Each may what those before it may. */
+export const roles = ['viewer', 'operator', 'admin'] as const;
+export type Role = (typeof roles)[number];
+
+export type Who =
+  | Readonly<{ kind: 'nobody' }>
+  | Readonly<{ kind: 'operator'; name: string; role: Role }>
+  /** By its ed25519 key in hex. It sees what is its own. */
+  | Readonly<{ kind: 'consumer'; id: string; name: string }>;
+
+/** `operators`: from this role on; null: none of them. */
+export type Rule = Readonly<{ operators: Role | null; consumers: boolean; everybody?: true }>;
+
+export function faultsOf(rule: Rule, who: Who): readonly Fault[] {
+  if (rule.everybody) return [];
+  switch (who.kind) {
+    case 'nobody':
+      return [fault('stranger', 'authorization', 'says nobody who is known here')];
+    case 'operator':
+      return rule.operators !== null && roles.indexOf(who.role) >= roles.indexOf(rule.operators)
+        ? []
+        : [fault('denied', 'role', rule.operators === null ? 'is not for operators' : `has to be ${rule.operators}`)];
+    case 'consumer':
+      return rule.consumers ? [] : [fault('denied', 'role', 'is not for consumers')];
+  }
+}
+
+/** May this one see what belongs to that consumer? */
+export const owns = (who: Who, consumer: string): boolean => who.kind === 'operator' || (who.kind === 'consumer' && who.id === consumer);
+
+export const nameOf = (who: Who): string => (who.kind === 'nobody' ? 'nobody' : who.kind === 'operator' ? who.name : `consumer/${who.id}`);
+
+// ── How often ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Requests that may still be made, at a moment in milliseconds. */
+export type Bucket = Readonly<{ left: number; at: number }>;
+
+const burst = 60;
+const perSecond = 20;
+
+export const begin = (at: number): Bucket => ({ left: burst, at });
+
+/** null: too many. */
+export function take({ left, at }: Bucket, now: number, cost = 1): Bucket | null {
+  const filled = Math.min(burst, left + (Math.max(0, now - at) * perSecond) / 1000);
+  return filled < cost ? null : { left: filled - cost, at: now };
+}
