@@ -74,9 +74,16 @@ async function list(desk: Desk, method: 'sessions' | 'friend_list', isJson: bool
   ]);
   if (rows.length === 0) host.print(method === 'sessions' ? 'no sessions\n' : 'no friends yet: weir friend add --help\n');
   else host.print(console.columns([['session', 'state', 'up', 'down', 'left', 'ends', 'name'], ...rows], [2, 3, 4, 5]));
-  for (const { name, session, reason } of sessions.value)
-    if (reason !== null) host.print(console.wrap('', `${name ?? session.slice(0, 8)}: ${reason}`, 2));
+  for (const { name, session, reason, disputed } of sessions.value)
+    for (const note of [reason, disputed === null ? null : disputeOf(disputed)])
+      if (note !== null) host.print(console.wrap('', `${name ?? session.slice(0, 8)}: ${note}`, 2));
   return ok(0);
+}
+
+function disputeOf({ receipt, reason, up, down, own_up, own_down }: told.Dispute): string {
+  const size = (a: bigint, b: bigint): string => `${amount.renderSize(a)} up, ${amount.renderSize(b)} down`;
+  const own = own_up === null || own_down === null ? '' : `; by its own counters ${size(own_up, own_down)}`;
+  return `receipt ${receipt} is disputed because of its ${reason}: bills ${size(up, down)}${own}`;
 }
 
 // ── Receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -86,8 +93,10 @@ async function receipts(
   { options, words: [word = ''] }: argv.Arguments<{ hex: 'flag'; json: 'flag' }>,
 ): Promise<Result<number>> {
   const { host } = desk;
-  const session = await named(desk, word);
-  const messages = session.ok ? await allOf(desk, session.value) : session;
+  const found = await named(desk, word);
+  if (!found.ok) return found;
+  const { session, disputed } = found.value;
+  const messages = await allOf(desk, session);
   if (!messages.ok) return messages;
   if (options.hex) {
     host.print(evidence.render(messages.value));
@@ -99,23 +108,26 @@ async function receipts(
   const good = read.flatMap((r) => (r.ok ? [r.value] : []));
   if (options.json) {
     const plain = (_: string, v: unknown): unknown => (typeof v === 'bigint' ? `${v}` : v);
-    host.print(`${JSON.stringify({ session: session.ok && session.value, receipts: good }, plain)}\n`);
+    host.print(`${JSON.stringify({ session, receipts: good, disputed }, plain)}\n`);
   } else if (good.length === 0) host.print('no receipts yet\n');
-  else host.print(console.columns([['number', 'sealed (UTC)', 'up', 'down', 'agreed', 'end'], ...good.map(cellsOf)], [0, 2, 3]));
+  else
+    host.print(
+      console.columns([['number', 'sealed (UTC)', 'up', 'down', 'agreed', 'end'], ...good.map((r) => cellsOf(r, disputed))], [0, 2, 3]),
+    );
+  if (!options.json && disputed !== null) host.print(console.wrap('', disputeOf(disputed), 2));
   const bad = read.flatMap((r) => (r.ok ? [] : [r.fault]));
   for (const fault of bad) host.log(`BAD ${text(fault)}`);
   return ok(bad.length === 0 ? 0 : 1);
 }
 
 /** A friend's name, or the beginning of a session's. */
-async function named(desk: Desk, word: string): Promise<Result<string>> {
-  if (/^[0-9a-f]{32}$/.test(word)) return ok(word);
+async function named(desk: Desk, word: string): Promise<Result<Pick<told.Session, 'session' | 'disputed'>>> {
   const sessions = await listed(desk, 'sessions');
   if (!sessions.ok) return sessions;
   const fits = sessions.value.filter(({ name, session }) => name === word || (/^[0-9a-f]{6,}$/.test(word) && session.startsWith(word)));
   const [first, second] = fits;
   if (second !== undefined) return fail('malformed', '', 'more than one session begins like this');
-  return first === undefined ? fail('missing', '', 'no session of this name: weir sessions lists them') : ok(first.session);
+  return first === undefined ? fail('missing', '', 'no session of this name: weir sessions lists them') : ok(first);
 }
 
 async function allOf({ ask }: Desk, session: string): Promise<Result<readonly Uint8Array[]>> {
@@ -152,12 +164,12 @@ function readReceipt(bytes: Uint8Array, i: number, key: PublicKey, hashes: Hashe
   return [ok({ ...read.value, isAgreed: signed.ok && signed.value.witness !== null })];
 }
 
-const cellsOf = (r: Kept): readonly string[] => [
+const cellsOf = (r: Kept, disputed: told.Dispute | null): readonly string[] => [
   `${r.sequence}`,
   r.wall.trust === 'unknown' ? 'clock not set' : amount.renderTime(r.wall.at),
   amount.renderSize(r.counted.up),
   amount.renderSize(r.counted.down),
-  r.isAgreed ? 'yes' : '',
+  r.isAgreed ? 'yes' : r.sequence === disputed?.receipt ? 'disputed' : '',
   r.final ?? '',
 ];
 

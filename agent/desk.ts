@@ -63,13 +63,16 @@ export function methods({ host, loop, book, clock, ceilings }: Desk): Methods {
       const known = ceilings();
       return known === null ? fail('missing', 'limits', 'the enforcer has not said yet') : ok(owner.encodeCeilings(known));
     }),
-    sessions: method('sessions', all, () => ok(owner.encodeSessions(loop.table().values(), over(book.store.state()), clock()))),
+    sessions: method('sessions', all, () =>
+      ok(owner.encodeSessions(loop.table().values(), over(book.store.state()), clock(), book.store.state())),
+    ),
     friend_list: method('friend_list', root, () =>
       ok(
         owner.encodeSessions(
           [...loop.table().values()].filter(({ name }) => name !== null),
           [],
           clock(),
+          book.store.state(),
         ),
       ),
     ),

@@ -16,7 +16,7 @@ const mode = 0o600;
 /** More than core/journal ever keeps, doubled by what is appended. */
 const mostFile = 4 << 20;
 const mostNoted = 256;
-/** A file grows to twice its smallest form and this. */
+/** A file grows to three times its smallest form and this: to replace it is much of what a busy day writes. */
 const slack = 32 << 10;
 
 /** `failed` hears of what was noted and could not be written; it is tried again. */
@@ -94,7 +94,7 @@ function storeOf(
       return { ok: false, fault: under('journal', written.fault) };
     }
     size = isWhole ? bytes.length : Number(size) + bytes.length;
-    if (isWhole) limit = 2 * bytes.length + slack;
+    if (isWhole) limit = 3 * bytes.length + slack;
     state = taken.value;
     noted = [];
     rest();

@@ -82,7 +82,7 @@ export type Mark =
 export const empty: Journal = { starts: 0, time: 0 as Seconds, least: new Map(), root: null, accounts: new Map(), past: [] };
 
 /** Of grants and receipts in all, so that a coordinator who is away for weeks does not fill the flash: the oldest go first. */
-export const mostKept = 80 << 10;
+export const mostKept = 72 << 10;
 export const mostPast = 256;
 
 export const headOf = ({ base, kept }: Account): Head => kept.at(-1) ?? base;

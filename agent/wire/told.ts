@@ -23,6 +23,16 @@ export type Session = Readonly<{
   witnessed: number | null;
   address4: string | null;
   address6: string | null;
+  disputed: Dispute | null;
+}>;
+/** The newest word of its consumer against a receipt. `own`: its figures, where they are the reason. */
+export type Dispute = Readonly<{
+  receipt: number;
+  reason: string;
+  up: bigint;
+  down: bigint;
+  own_up: bigint | null;
+  own_down: bigint | null;
 }>;
 
 type Read<T> = (t: Table, name: string) => Result<T>;
@@ -56,6 +66,20 @@ const decodeSession = (t: Table): Result<Session> =>
     witnessed: maybe(t, 'witnessed', fields.number),
     address4: maybe(t, 'address4', word),
     address6: maybe(t, 'address6', word),
+    disputed: maybe(t, 'disputed', (outer, name) => {
+      const inner = fields.table(outer, name);
+      return inner.ok ? at(name, decodeDispute(inner.value)) : inner;
+    }),
+  });
+
+const decodeDispute = (t: Table): Result<Dispute> =>
+  all({
+    receipt: fields.number(t, 'receipt'),
+    reason: word(t, 'reason'),
+    up: fields.integer(t, 'up'),
+    down: fields.integer(t, 'down'),
+    own_up: maybe(t, 'own_up', fields.integer),
+    own_down: maybe(t, 'own_down', fields.integer),
   });
 
 export function decodeSessions(t: Table): Result<readonly Session[]> {

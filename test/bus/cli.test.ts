@@ -340,6 +340,15 @@ others('receipts: each checked; as they are for weir verify', () =>
       receipts: [base64.encode((chain[0] ?? grant).map((byte, i, all) => (i === all.length - 1 ? byte ^ 1 : byte)))],
       more: false,
     };
+    const disputed: Fields = { receipt: 2n, reason: 'bytes', up: 1n << 20n, down: 2n << 20n, own_up: 0n, own_down: 3n << 10n };
+    stage.answers['sessions'] = { sessions: [{ ...session, disputed }] };
+    for (const order of ['sessions', 'receipts ann']) {
+      const { stdout } = await stage.weir(...order.split(' '));
+      assert.match(
+        stdout.replace(/\s+/g, ' '),
+        /receipt 2 is disputed because of its bytes: bills 1\.0 MiB up, 2\.0 MiB down; by its own counters 0 B up, 3\.0 KiB down/,
+      );
+    }
     const bad = await stage.weir('receipts', 'ann');
     assert.match(bad.stderr, /^BAD message 1\.signature: .*\(forged\)$/m);
     assert.is(bad.code, 1);

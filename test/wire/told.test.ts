@@ -22,12 +22,13 @@ const session: Fields = {
   address4: '10.213.0.2',
   address6: 'fd00::2',
 };
+const disputed: Fields = { receipt: 3n, reason: 'bytes', up: 1n, down: 2n, own_up: 0n, own_down: 1n };
 const sessions = suite('told.decodeSessions');
 sessions('whole', () => {
   const { key: _, ...want } = session;
-  assert.equal(told.decodeSessions(plain.table({ sessions: [session] })), {
+  assert.equal(told.decodeSessions(plain.table({ sessions: [{ ...session, disputed }] })), {
     ok: true,
-    value: [{ ...want, reason: null, seconds: 60, sequence: 3, witnessed: 2 }],
+    value: [{ ...want, reason: null, seconds: 60, sequence: 3, witnessed: 2, disputed: { ...disputed, receipt: 3 } }],
   });
 });
 sessions('what is not known is null, and a quota for each direction is none for both', () => {
@@ -45,6 +46,7 @@ for (const [name, change, want] of [
   ['no list', null, 'missing sessions'],
   ['a session that is no table', 'x', 'missing sessions.0.session'],
   ['a field too few', { up: null }, 'malformed sessions.0.up'],
+  ['a dispute of no receipt', { disputed: { reason: 'bytes' } }, 'missing sessions.0.disputed.receipt'],
   ['a quota that is a text', { quota: '10' }, 'malformed sessions.0.quota'],
 ] as const)
   sessions(name, () => {
