@@ -19,12 +19,15 @@ import { host } from './host/quickjs.ts';
 import { type Loop, start } from './loop.ts';
 import { busOf, die, isClockTold } from './role.ts';
 import * as soundings from './sounding.ts';
+import type { Tidings } from './tidings.ts';
 import * as cose from './wire/cose.ts';
 import * as owner from './wire/owner.ts';
 import * as sections from './wire/sections.ts';
 import * as strains from './wire/strain.ts';
 
 let loop: Loop | null = null;
+/** Where there is a broker. */
+let tidings: Tidings | null = null;
 let object: ubus.Published | null = null;
 let ceilings: Ceilings | null = null;
 const orphaned = (fault: Fault): void => (loop === null ? die(host, fault) : loop.happened({ kind: 'orphaned', fault }));
@@ -42,7 +45,8 @@ const clock = (): Clock => ({
   at: host.clock.monotonic(),
   wall: { at: seconds(Math.max(0, Math.floor(host.clock.wall() / 1000))), trust: isClockTold(host) ? 'network' : 'unknown' },
 });
-const book = books.open(host, host.process.env('WEIR_FOLDER') ?? '/etc/weir/agent', clock);
+const folder = host.process.env('WEIR_FOLDER') ?? '/etc/weir/agent';
+const book = books.open(host, folder, clock);
 if (!book.ok) die(host, book.fault);
 
 const hearing = hearings.open(host, bus.call, book.value.store, (event) => loop?.happened(event));
@@ -58,6 +62,10 @@ loop = start({
     const known = await book.value.identify(bus);
     if (!known.ok) return { ok: false, faults: [known.fault] };
     ceilings = told.value.ceilings;
+    if (told.value.settings.brokers.length > 0 && loop !== null) {
+      tidings ??= (await import('./tidings.ts')).open({ host, bus, book: book.value, loop, folder, id: known.value.id, clock, resolve });
+      tidings.configure(told.value);
+    }
     const { least } = book.value.store.state();
     const pinned = told.value.settings.coordinators.map(({ root, ...rest }) => {
       const id = cose.keyIdOf(root, host);
@@ -73,13 +81,13 @@ loop = start({
     if (told?.ok === false) host.log(text(told.fault));
   },
   async hear(message, whose) {
+    if (message.topic === 'enrolled' && tidings !== null) return tidings.heard(message.payload, whose());
     const office = await import('./office.ts');
     return office.hear(message, whose(), host);
   },
   survey,
-  async probe() {
-    return fail('unsupported', 'order', 'nothing is probed here');
-  },
+  probe: async (order) =>
+    tidings === null ? fail('missing', 'order', 'nothing is probed before there is a broker') : tidings.probe(order),
   async reboot() {
     const answer = await enforcer.ask(bus.call, 'reboot', []);
     return answer.ok ? ok({ kind: 'done' }) : answer;
@@ -92,9 +100,16 @@ loop = start({
 });
 const { happened } = loop;
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) host.process.onSignal(signal, () => happened({ kind: 'stopped', signal }));
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  host.process.onSignal(signal, () => {
+    tidings?.end();
+    happened({ kind: 'stopped', signal });
+  });
 
-const published = await bus.publish('weir', methods({ host, loop, book: book.value, clock, ceilings: () => ceilings }));
+const published = await bus.publish(
+  'weir',
+  methods({ host, loop, book: book.value, clock, ceilings: () => ceilings, tidings: () => tidings }),
+);
 if (!published.ok) die(host, published.fault);
 object = published.value;
 

@@ -10,6 +10,7 @@ import type { Ceilings } from './core/settings.ts';
 import type { SessionId } from './core/signed.ts';
 import type { Loop } from './loop.ts';
 import type { Host } from './ports/host.ts';
+import type { Tidings } from './tidings.ts';
 import type { Table } from './wire/blobmsg.ts';
 import * as blobmsg from './wire/blobmsg.ts';
 import * as enforcer from './wire/enforcer.ts';
@@ -17,11 +18,11 @@ import { hexOf } from './wire/form.ts';
 import * as owner from './wire/owner.ts';
 import { over } from './wire/recall.ts';
 
-export type Desk = Readonly<{ host: Host; loop: Loop; book: Book; clock(): Clock; ceilings(): Ceilings | null }>;
+export type Desk = Readonly<{ host: Host; loop: Loop; book: Book; clock(): Clock; ceilings(): Ceilings | null; tidings(): Tidings | null }>;
 
 const likeOthers = 'has no hardware address to be known by: a copy on another router of this model would not be noticed';
 
-export function methods({ host, loop, book, clock, ceilings }: Desk): Methods {
+export function methods({ host, loop, book, clock, ceilings, tidings }: Desk): Methods {
   /** `users`: ubusd's ACL has let them through already; a mistake in it must not be ours. */
   const method = (name: owner.Method, users: readonly string[], run: (t: Table) => Result<Table> | Promise<Result<Table>>): Method => ({
     args: owner.args[name],
@@ -53,11 +54,18 @@ export function methods({ host, loop, book, clock, ceilings }: Desk): Methods {
     status: method('status', all, () => {
       const { starts } = book.store.state();
       const { writes } = book.store.spent();
+      const enrolled = tidings()?.enrolled();
       return ok([
         ...owner.encodeText({ ...loop.status(), clock: clock().wall.trust }),
         ...blobmsg.table({ key_saved: blobmsg.boolean(book.isSaved()), starts: blobmsg.int32(starts), writes: blobmsg.int32(writes) }),
+        ...owner.encodeText(enrolled === undefined || enrolled.length === 0 ? {} : { enrolled: enrolled.join('; ') }),
         ...owner.encodeText(book.plate()?.addresses.length === 0 ? { board: likeOthers } : {}),
       ]);
+    }),
+    telemetry: method('telemetry', root, () => {
+      const told = tidings()?.told();
+      if (told === undefined) return fail('missing', 'broker', 'none is set, so nothing is told');
+      return ok(owner.encodeTold(told, host.clock.monotonic()));
     }),
     limits: method('limits', all, () => {
       const known = ceilings();

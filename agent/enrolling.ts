@@ -15,8 +15,6 @@ export type World = Readonly<{
   isConnected(): boolean;
   /** Signed, and on its way. */
   ask(claim: Claim): Promise<Result<void>>;
-  /** By whose word it counts at this moment. */
-  read(payload: Uint8Array, root: KeyId): Result<Answer>;
   /** Marks of those that have taken us. */
   recall(): readonly string[];
   keep(marks: readonly Digest[]): Result<void>;
@@ -24,7 +22,8 @@ export type World = Readonly<{
 }>;
 export type Enrolling = Readonly<{
   claim(claims: readonly Claim[]): void;
-  heard(payload: Uint8Array): Result<Readonly<{ root: KeyId; answer: Answer }>>;
+  /** `read`: what a coordinator with this root has said, and no other. */
+  heard(read: (root: KeyId) => Result<Answer>): Result<Readonly<{ root: KeyId; answer: Answer }>>;
   /** For the owner, a line for each. */
   status(): readonly string[];
 }>;
@@ -34,7 +33,7 @@ type Standing = Readonly<{ kind: 'asking'; asked: number; due: Millis }> | Answe
 /** So soon it looks again whether there is a link. */
 const period = millis(5000);
 
-export function open({ clock, isConnected, ask, read, recall, keep, log }: World): Enrolling {
+export function open({ clock, isConnected, ask, recall, keep, log }: World): Enrolling {
   const standings = new Map<Claim, Standing>();
   let turns = 0;
 
@@ -60,11 +59,11 @@ export function open({ clock, isConnected, ask, read, recall, keep, log }: World
         standings.set(claim, kept.includes(claim.mark) ? { kind: 'enrolled' } : { kind: 'asking', asked: 0, due: clock.monotonic() });
       turn(turns);
     },
-    heard(payload) {
+    heard(read) {
       let why: Fault = fault('stale', 'enrolled', 'nobody was asked');
       for (const [claim, standing] of standings) {
         if (standing.kind !== 'asking') continue;
-        const answer = read(payload, claim.root);
+        const answer = read(claim.root);
         if (!answer.ok) {
           why = answer.fault;
           continue;

@@ -13,7 +13,7 @@ import type { Keyring } from './core/keyring.ts';
 import * as way from './core/link.ts';
 import * as orders from './core/orders.ts';
 import type { Link as Head, Receipt, Voucher } from './core/receipt.ts';
-import { absurd, type Fault, fault, ok, type Result, text, under } from './core/result.ts';
+import { absurd, type Fault, fail, fault, ok, type Result, text, under } from './core/result.ts';
 import type { Asked, Consumer, Recalled } from './core/serving.ts';
 import type { Departed, Row } from './core/session.ts';
 import type { Table } from './core/sessions.ts';
@@ -65,6 +65,8 @@ type Probe = Extract<Effect, { kind: 'probe' }>['probe'];
 export type Loop = Readonly<{
   happened(event: Event): void;
   request(of: (ticket: Ticket) => Event): Promise<Result<Settled>>;
+  /** Bytes of others, on a topic of this node's: sent once, and only while there is a link. */
+  say(topic: string, payload: Uint8Array): Promise<Result<void>>;
   status(): Readonly<Record<string, string>>;
   table(): Table;
 }>;
@@ -287,6 +289,11 @@ export function start(world: World): Loop {
         tickets += 1;
         asking.set(tickets, resolve);
         happened(of(tickets));
+      }),
+    say: (topic, payload) =>
+      new Promise((resolve) => {
+        if (link === null || state.contact.kind !== 'connected') resolve(fail('closed', 'link', 'is not there'));
+        else link.publish({ topic: `${base}${topic}`, payload, qos: 1, retain: false }, resolve);
       }),
     status: () => ({ ...contact.status(state.contact, clock.monotonic()), ...orders.status(state.orders) }),
     table: () => state.sessions.table,

@@ -1,11 +1,11 @@
 // Tells the broker how this node does: looks around once in a while, and keeps what cannot be sent, merged where it gets too much. Of the
 // loop's kind: it acts through ports alone.
 
-import { type Millis, millis, type Seconds, seconds } from './core/brand.ts';
+import { millis, type Seconds, seconds } from './core/brand.ts';
 import type { Result } from './core/result.ts';
 import type { Telling } from './core/settings.ts';
 import { groups } from './core/settings.ts';
-import type { Backlog, Report, Sample } from './core/telemetry.ts';
+import type { Backlog, Report, Sample, Shown } from './core/telemetry.ts';
 import * as telemetry from './core/telemetry.ts';
 import type { Clock } from './ports/host.ts';
 
@@ -18,12 +18,10 @@ export type World = Readonly<{
   /** Not done: nobody knows whether it arrived. */
   publish(bytes: Uint8Array): Promise<Result<void>>;
 }>;
-/** `last`: the very bytes, and when they left. */
-export type Told = Readonly<{ last: Readonly<{ bytes: Uint8Array; at: Millis }> | null; waiting: number; span: Seconds }>;
 export type Teller = Readonly<{
   /** From now on so; without anything to tell, nothing is looked at. */
   tell(telling: Telling): void;
-  told(): Told;
+  told(): Shown;
 }>;
 
 /** Between two of a backlog: what else is sent goes first. */
@@ -34,7 +32,7 @@ export function open({ clock, luck, look, encode, publish }: World): Teller {
   let state = telemetry.begin(now());
   let backlog: Backlog = [];
   let isSending = false;
-  let last: Told['last'] = null;
+  let last: Shown['last'] = null;
   let turns = 0;
 
   function now(): Seconds {

@@ -81,6 +81,7 @@ function next(self: Self, state: State, event: Event, moment: Moment): Step {
     case 'certified':
     case 'commanded':
     case 'misheard':
+    case 'enrolled':
     case 'settled': {
       const ordered = orders.update(state.orders, event, moment);
       const begun: Step = { state: { ...state, orders: ordered.state }, effects: ordered.effects };

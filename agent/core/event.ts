@@ -4,6 +4,7 @@ import type { Bound } from './bound.ts';
 import type { Millis } from './brand.ts';
 import type { Command } from './command.ts';
 import type { Publication, Settled, Tunnel } from './effect.ts';
+import type * as enrol from './enrol.ts';
 import type { Draft, Granted } from './friend.ts';
 import type { Certified } from './keyring.ts';
 import type { Pinned } from './orders.ts';
@@ -55,6 +56,8 @@ export type Ordering =
   | Readonly<{ kind: 'certified'; certified: Certified }>
   /** By a key that may command. `granted`: the grant inside, whose signature holds; null: there is none. */
   | Readonly<{ kind: 'commanded'; ticket: Ticket; signer: KeyId; root: KeyId; command: Command; granted: Result<Signed> | null }>
+  /** By a key that may command: whether this node is now whose the settings' code says. */
+  | Readonly<{ kind: 'enrolled'; root: KeyId; answer: enrol.Answer }>
   | Readonly<{ kind: 'misheard'; fault: Fault }>
   | Readonly<{ kind: 'settled'; ticket: Ticket; outcome: Result<Settled> }>;
 type Signed = Pick<Granted, 'grant' | 'id' | 'digest' | 'bytes' | 'root'>;

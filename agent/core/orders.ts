@@ -12,7 +12,7 @@ import type { Configured, Ordering, Serving, Ticket } from './event.ts';
 import type { Mark } from './journal.ts';
 import type { Keyring } from './keyring.ts';
 import * as keyring from './keyring.ts';
-import { absurd, type Fault, fail, fault, ok, type Result, under } from './result.ts';
+import { absurd, type Fault, fail, fault, ok, type Result, text, under } from './result.ts';
 import type { Pair } from './seat.ts';
 import type { Ceilings, Permission } from './settings.ts';
 import type { KeyId, Nonce, Wall } from './signed.ts';
@@ -84,6 +84,11 @@ export function update(state: State, event: Ordering, moment: Moment): Step {
       return admit(state, event, moment);
     case 'misheard':
       return nothing(refuse(state, event.fault));
+    case 'enrolled': {
+      const { root, answer } = event;
+      const line = `enrol: ${answer.kind} by ${root}${answer.kind === 'refused' ? `: ${text(answer)}` : ''}`;
+      return { ...nothing(state), effects: [{ kind: 'log', line }] };
+    }
     case 'certified': {
       const { certified } = event;
       const taken = keyring.take(state.ring, certified);

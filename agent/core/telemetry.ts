@@ -2,7 +2,7 @@
 // what came to it. Reports that cannot be sent are merged, never dropped: the span grows, and nothing that was counted is lost. Knows no
 // clock and no bytes.
 
-import type { Seconds } from './brand.ts';
+import type { Millis, Seconds } from './brand.ts';
 import type { Group } from './settings.ts';
 
 /** state: told when it changes. level: the most within the span. sum: counted since the boot; told is what came to it. */
@@ -38,10 +38,11 @@ export const fields = {
   refused: field(29, 'sum', 'sharing', 'packets', 'dropped: to where guests may not go'),
   spent: field(30, 'sum', 'sharing', 'packets', 'dropped: beyond a quota or a rate'),
   clock: field(40, 'state', 'health', '0 to 2', 'who vouches for the time: nobody, time servers, somebody who signed it'),
-  writes: field(41, 'sum', 'health', 'writes', 'to flash'),
-  written: field(42, 'sum', 'health', 'bytes', "to flash, by the agent's journal"),
+  writes: field(41, 'sum', 'health', 'writes', "to flash, of the agent's journal"),
+  written: field(42, 'sum', 'health', 'bytes', "to flash, of the agent's journal"),
   gap: field(43, 'sum', 'health', 'bytes', 'that passed while rules were gone, and are billed to nobody'),
   troubles: field(44, 'state', 'health', 'faults', 'of the enforcer'),
+  ledger: field(45, 'sum', 'health', 'writes', "to flash, of the owner's month"),
 } as const satisfies Record<string, Field>;
 export type Name = keyof typeof fields;
 const names = Object.keys(fields) as readonly Name[];
@@ -132,3 +133,6 @@ function fade(all: Backlog): Backlog {
   if (one === undefined || other === undefined) throw new Error('telemetry: a backlog without neighbours');
   return [...all.slice(0, at), merge(one, other), ...all.slice(at + 2)];
 }
+
+/** For the owner. `last`: the very bytes, and when they left. `waiting`: reports, that together span so long. */
+export type Shown = Readonly<{ last: Readonly<{ bytes: Uint8Array; at: Millis }> | null; waiting: number; span: Seconds }>;

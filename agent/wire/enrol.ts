@@ -7,7 +7,7 @@ import type { Hashes } from '../core/hash.ts';
 import type { Keyring } from '../core/keyring.ts';
 import * as keyring from '../core/keyring.ts';
 import { fail, ok, type Result, under } from '../core/result.ts';
-import type { Digest } from '../core/signed.ts';
+import type { Digest, KeyId } from '../core/signed.ts';
 import type { Signer } from '../crypto/ed25519.ts';
 import * as cbor from './cbor.ts';
 import { refusal } from './command.ts';
@@ -38,6 +38,10 @@ type Asked = Omit<Enrolment, 'name' | 'proof'>;
 export function proofOf(code: Code, { key, epoch, starts, root }: Asked, { sha256 }: Hashes): Digest {
   return form.hexOf(sha256(cbor.encode(['weir enrol', code, key, names.nonce.write(epoch), starts, names.keyId.write(root)]))) as Digest;
 }
+
+/** By which a node knows later that this code has done its work there; says nothing of the code. */
+export const markOf = (code: Code, root: KeyId, { sha256 }: Hashes): Digest =>
+  form.hexOf(sha256(cbor.encode(['weir enrolled', code, names.keyId.write(root)]))) as Digest;
 
 export function ask(code: Code, asked: Asked, signer: Signer, hashes: Hashes): Uint8Array {
   const request: Enrolment = { ...asked, name: nameOf(code), proof: proofOf(code, asked, hashes) };

@@ -2,7 +2,7 @@
 // named here and no others, each once. Knows no limit of the owner; core/friend.ts does.
 
 import { parsePeerKey } from '../core/admission.ts';
-import { type ByteCount, type PublicKey, type Seconds, seconds } from '../core/brand.ts';
+import { type ByteCount, type Millis, type PublicKey, type Seconds, seconds } from '../core/brand.ts';
 import type { Settled } from '../core/effect.ts';
 import type { Draft } from '../core/friend.ts';
 import { witnessings } from '../core/grant.ts';
@@ -15,6 +15,7 @@ import * as serving from '../core/serving.ts';
 import { reasonOf } from '../core/sessions.ts';
 import type { Ceilings } from '../core/settings.ts';
 import type { SessionId } from '../core/signed.ts';
+import type { Shown } from '../core/telemetry.ts';
 import * as base64 from './base64.ts';
 import type { Kind, Table, Value } from './blobmsg.ts';
 import * as blobmsg from './blobmsg.ts';
@@ -26,6 +27,7 @@ import type { Over } from './recall.ts';
 /** Of each method; shown to who lists the object. */
 export const args = {
   status: {},
+  telemetry: {},
   limits: {},
   sessions: {},
   friend_list: {},
@@ -280,6 +282,15 @@ export function witnessed({ receipt, witness }: Pick<Kept, 'receipt' | 'witness'
 
 export const encodeReceipts = ({ messages, more }: Page): Table =>
   blobmsg.table({ receipts: blobmsg.array(messages.map((m) => blobmsg.string(base64.encode(m)))), more: blobmsg.boolean(more) });
+
+/** `now`: of the same clock as `last`. */
+export const encodeTold = ({ last, waiting, span }: Shown, now: Millis): Table =>
+  some({
+    report: last === null ? null : blobmsg.string(base64.encode(last.bytes)),
+    ago: last === null ? null : whole(Math.floor((now - last.at) / 1000)),
+    waiting: whole(waiting),
+    span: whole(span),
+  });
 
 export const encodeText = (values: Readonly<Record<string, string>>): Table =>
   Object.entries(values).map(([name, value]) => ({ name, value: blobmsg.string(value) }));

@@ -27,7 +27,7 @@ export function decode(facts: Table): Sample {
     refused: number(facts, 'dropped_refused'),
     spent: number(facts, 'dropped_spent'),
     troubles: fields.has(facts, 'troubles') ? list(facts, 'troubles').length : undefined,
-    writes: number(facts, 'writes'),
+    ledger: number(facts, 'writes'),
   });
 }
 

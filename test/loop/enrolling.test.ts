@@ -27,12 +27,6 @@ function begin(kept: readonly string[] = []) {
       m.asked.push([root, clock.monotonic() / 1000]);
       return m.sent;
     },
-    // In these tests who answers says by its first byte whose root it is.
-    read(payload, root) {
-      const [by, answer] = new TextDecoder().decode(payload).split(' ');
-      if (by !== root) return fail('stranger', 'key', 'of another root than the one that was asked');
-      return ok(answer === 'no' ? no : { kind: 'enrolled' });
-    },
     recall: () => m.kept,
     keep(marks) {
       m.kept = marks;
@@ -42,7 +36,10 @@ function begin(kept: readonly string[] = []) {
   });
   return { m, it, passing: (seconds: number) => clock.advance(millis(1000 * seconds)) };
 }
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const said =
+  (by: string, answer: Answer = { kind: 'enrolled' }) =>
+  (root: KeyId): Result<Answer> =>
+    by === root ? ok(answer) : fail('stranger', 'key', 'of another root than the one that was asked');
 
 const test = suite('enrolling');
 test('asks at once, and then after 1, 2, 4 … 60 minutes', () => {
@@ -65,7 +62,7 @@ test('waits for a link', () => {
 test('taken, it writes that down and asks no more', () => {
   const { m, it, passing } = begin();
   it.claim([one]);
-  assert.equal(it.heard(bytes('one yes')), { ok: true, value: { root: 'one', answer: { kind: 'enrolled' } } });
+  assert.equal(it.heard(said('one')), { ok: true, value: { root: 'one', answer: { kind: 'enrolled' } } });
   passing(86_400);
   assert.is(m.asked.length, 1);
   assert.equal(m.kept, [one.mark]);
@@ -74,7 +71,7 @@ test('taken, it writes that down and asks no more', () => {
 test('refused, it says so and asks no more, and nothing is written', () => {
   const { m, it, passing } = begin();
   it.claim([one]);
-  assert.equal(it.heard(bytes('one no')), { ok: true, value: { root: 'one', answer: no } });
+  assert.equal(it.heard(said('one', no)), { ok: true, value: { root: 'one', answer: no } });
   passing(86_400);
   assert.is(m.asked.length, 1);
   assert.equal(m.kept, []);
@@ -90,20 +87,20 @@ test('who has taken it before is not asked', () => {
 test('two of them, each by its own word, and both stay written down', () => {
   const { m, it } = begin();
   it.claim([one, two]);
-  it.heard(bytes('two yes'));
+  it.heard(said('two'));
   assert.equal(it.status(), ['one: asked 1 times', 'two: enrolled']);
-  it.heard(bytes('one yes'));
+  it.heard(said('one'));
   assert.equal(m.kept, [one.mark, two.mark]);
 });
 test("a stranger's answer, and one that nobody waits for, change nothing", () => {
   const { it } = begin();
-  const codeOf = (text: string): string | null => {
-    const taken = it.heard(bytes(text));
+  const codeOf = (by: string): string | null => {
+    const taken = it.heard(said(by));
     return taken.ok ? null : taken.fault.code;
   };
-  assert.is(codeOf('one yes'), 'stale');
+  assert.is(codeOf('one'), 'stale');
   it.claim([one]);
-  assert.is(codeOf('two yes'), 'stranger');
+  assert.is(codeOf('two'), 'stranger');
   assert.equal(it.status(), ['one: asked 1 times']);
 });
 test('what could not be sent is said, and sent later', async () => {

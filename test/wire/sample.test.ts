@@ -38,7 +38,7 @@ const rows: readonly (readonly [name: string, facts: plain.Fields, want: Sample]
       refused: 8,
       spent: 9,
       troubles: 2,
-      writes: 5,
+      ledger: 5,
     },
   ],
   ['nothing', {}, {}],
