@@ -85,6 +85,7 @@ const published = await bus.publish('weir.enforcer', {
   read: guests('read', { from: 'int32', most: 'int32' }),
   facts: guests('facts', {}),
   strain: guests('strain', { delay: 'int32' }),
+  reboot: guests('reboot', {}),
   settings: allow(['root', 'weir'], {}, async () => ok(sections.answer(await settings()))),
   nameplate: allow(['root', 'weir'], {}, async () => (await import('./nameplate.ts')).answer(host, bus)),
   doctor: owners('doctor'),

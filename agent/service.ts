@@ -4,8 +4,9 @@
 import './host/globals.ts';
 import type { Bus } from './adapters/ubus-client.ts';
 import * as uci from './adapters/uci.ts';
+import { millis } from './core/brand.ts';
 import * as examination from './core/doctor.ts';
-import { fail, ok, type Result } from './core/result.ts';
+import { type Fault, fail, fault, ok, type Result } from './core/result.ts';
 import * as config from './core/settings.ts';
 import * as standing from './core/standing.ts';
 import type { Host } from './ports/host.ts';
@@ -74,6 +75,26 @@ export const facts: Method = async ({ host, bus, warden }) => {
   const state = warden.state();
   return ok(report.encodeFacts({ ...state, dropped: await warden.dropped(), ...(await survey.around(host, bus, state.uplinks)) }));
 };
+
+const patience = millis(10_000);
+/** Whoever orders it every minute would have a router that does nothing else. */
+const betweenReboots = 600_000;
+
+export const reboot: Method = async ({ host, bus }, args) => {
+  const why = args.length > 0 ? fault('malformed', '', 'takes nothing') : await unrebootable(host, bus);
+  const done = why === null ? await bus.call('system', 'reboot', [], patience) : { ok: false as const, fault: why };
+  return ok(done.ok ? [] : wire.encodeRefusal(done.fault));
+};
+
+/** The agent's word is not enough: it may be somebody else's by now. */
+async function unrebootable({ clock }: Host, bus: Bus): Promise<Fault | null> {
+  const sections = await uci.read(bus.call, 'weir');
+  if (!sections.ok) return sections.fault;
+  const parsed = config.parse(sections.value);
+  const isAllowed = parsed.ok && parsed.value.coordinators.some(({ may }) => may.includes('reboot'));
+  if (!isAllowed) return fault('denied', 'weir.coordinator.may', 'the owner lets nobody order it');
+  return clock.monotonic() < betweenReboots ? fault('denied', 'uptime', `not before ${betweenReboots / 60_000} minutes`) : null;
+}
 
 export const doctor: Method = async (here) => ok(report.encodeFindings(examination.examine(await symptoms(here))));
 

@@ -458,7 +458,8 @@ export function start(world: World): Warden {
     const uid = standings.uidOf(new TextDecoder().decode(passwd.value), 'weir');
     if (uid === null) return fail('missing', '/etc/passwd', 'there is no user weir');
     const parsed = settings.parse(sections);
-    return ok({ uid, dns: [...loopback, ...uplinks.flatMap(({ dns }) => dns)], brokers: parsed.ok ? parsed.value.brokers : [] });
+    const brokers = parsed.ok ? standings.placesOf(parsed.value) : [];
+    return ok({ uid, dns: [...loopback, ...uplinks.flatMap(({ dns }) => dns)], brokers });
   }
 
   // ── The month ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

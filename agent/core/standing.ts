@@ -8,7 +8,7 @@ import type { Pool } from './pool.ts';
 import * as pools from './pool.ts';
 import { type Fault, fail, fault, ok, type Result } from './result.ts';
 import type { Generation } from './seat.ts';
-import type { Owner, Parsed, Section } from './settings.ts';
+import type { Owner, Parsed, Section, Settings } from './settings.ts';
 import * as settings from './settings.ts';
 
 /** What has to hold before anything is shared. */
@@ -26,6 +26,12 @@ export type Situation = Stand &
     /** Where alone our own process with the network may go. A broker known by name may be anywhere. */
     agent: Readonly<{ uid: number; dns: readonly Address[]; brokers: readonly Readonly<{ host: string; port: number }>[] }>;
   }>;
+
+/** Where the agent's brokers are; anywhere at their usual port, where a coordinator may move it. */
+export function placesOf({ brokers, coordinators }: Settings): readonly Readonly<{ host: string; port: number }>[] {
+  const isMovable = coordinators.some(({ may }) => may.includes('move'));
+  return isMovable ? [...brokers, { host: 'anywhere', port: 8883 }] : brokers;
+}
 
 const firstOf = <T>(parsed: Parsed<T>): Result<T> => {
   if (parsed.ok) return ok(parsed.value);

@@ -1,10 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { millis } from '../../agent/core/brand.ts';
+import { millis, type PublicKey } from '../../agent/core/brand.ts';
 import * as ip from '../../agent/core/ip.ts';
 import type { Pool } from '../../agent/core/pool.ts';
 import type { Generation } from '../../agent/core/seat.ts';
-import type { Section } from '../../agent/core/settings.ts';
+import type { Permission, Section, Settings } from '../../agent/core/settings.ts';
 import * as standings from '../../agent/core/standing.ts';
 
 const section = (name: string, options: Readonly<Record<string, string>>): Section => ({
@@ -30,6 +30,23 @@ const refusals: readonly { name: string; in: readonly Section[]; want: string | 
 ];
 for (const c of refusals) refusal(c.name, () => assert.is(standings.refusal(c.in)?.path ?? null, c.want));
 refusal.run();
+
+const places = suite('placesOf');
+const brokers = [{ host: 'b.example', port: 1883 }] as unknown as Settings['brokers'];
+const led = (...may: readonly Permission[]): Settings =>
+  ({
+    node: { id: null, prefix: 'weir' },
+    brokers,
+    coordinators: [{ root: new Uint8Array(32) as PublicKey, may }],
+  }) as unknown as Settings;
+places('the brokers, and no other', () => assert.equal(standings.placesOf(led('sessions', 'reboot')), brokers));
+places('and anywhere by the usual port, where it may be moved', () =>
+  assert.equal(
+    standings.placesOf(led('move')).map(({ port }) => port),
+    [1883, 8883],
+  ),
+);
+places.run();
 
 const parse = suite('parse');
 const parses: readonly { name: string; in: readonly Section[]; want: string }[] = [

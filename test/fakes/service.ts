@@ -193,6 +193,8 @@ export const system = (board: Board, clock: Pick<Clock, 'wall' | 'monotonic'>): 
   path: 'system',
   methods: {
     board: { takes: {}, run: () => reply(board) },
+    // As far as who calls it is told.
+    reboot: { takes: {}, run: () => done },
     info: {
       takes: {},
       run: () =>

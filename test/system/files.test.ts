@@ -46,7 +46,7 @@ files('user weir may call the nine methods that are the agent’s, and be on the
   assert.equal(JSON.parse(read('weir.acl.json')), {
     user: 'weir',
     access: {
-      'weir.enforcer': { methods: ['admit', 'renew', 'change', 'evict', 'read', 'facts', 'settings', 'nameplate', 'strain'] },
+      'weir.enforcer': { methods: ['admit', 'renew', 'change', 'evict', 'read', 'facts', 'settings', 'nameplate', 'strain', 'reboot'] },
     },
     publish: ['weir'],
   });
