@@ -1,9 +1,10 @@
-// Makes the LuCI app out of openwrt/luci-app-weir: each page with all that it imports, in the form in which LuCI loads a view. A program of its
-// own puts it into build/out/luci.
+// Makes the LuCI app out of openwrt/luci-app-weir: each page with all that it imports, in the form in which LuCI loads a view; translations,
+// menu and rights. Run as a program, also into build/out/luci/root, to be looked at.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
+import * as words from './luci-words.ts';
 
 const root = process.cwd();
 const source = 'openwrt/luci-app-weir';
@@ -12,9 +13,13 @@ export const pages = ['overview', 'friends', 'settings', 'begin'] as const;
 /** What LuCI hands to a view, by name; its own runtime has all of them loaded anyway. */
 const given = ['view', 'rpc', 'poll', 'ui'];
 
-/** Path below /www → text. */
-export async function luci(): Promise<ReadonlyMap<string, string>> {
-  const { outputFiles } = await build({
+const asIs = ['usr/share/luci/menu.d/luci-app-weir.json', 'usr/share/rpcd/acl.d/luci-app-weir.json'];
+
+/** Files: by where they are on a router. */
+export type App = Readonly<{ files: ReadonlyMap<string, Uint8Array>; metafile: Metafile }>;
+
+export async function luci(): Promise<App> {
+  const { outputFiles, metafile } = await build({
     absWorkingDir: root,
     entryPoints: pages.map((page) => `${source}/src/${page}.ts`),
     outdir: join(root, 'build/out/luci'),
@@ -31,15 +36,24 @@ export async function luci(): Promise<ReadonlyMap<string, string>> {
     footer: { js: 'return weir.page;' },
     legalComments: 'none',
     logLevel: 'warning',
+    metafile: true,
     write: false,
   });
-  return new Map(outputFiles.map(({ path, text }) => [`luci-static/resources/view/weir/${basename(path)}`, text]));
+  const files = new Map<string, Uint8Array>([
+    ...outputFiles.map(({ path, contents }) => [`/www/luci-static/resources/view/weir/${basename(path)}`, contents] as const),
+    ...asIs.map((path) => [`/${path}`, readFileSync(`${source}/root/${path}`)] as const),
+    ...words.languages.map(
+      (language) =>
+        [`/usr/lib/lua/luci/i18n/weir.${language}.lmo`, words.lmo(words.parse(readFileSync(words.catalogue(language), 'utf8')))] as const,
+    ),
+  ]);
+  return { files, metafile };
 }
 
 if (process.argv[1] === join(root, 'build/luci.ts'))
-  for (const [path, text] of await luci()) {
-    const file = join('build/out/luci/www', path);
+  for (const [path, bytes] of (await luci()).files) {
+    const file = `build/out/luci/root${path}`;
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
-    console.log(`${file}  ${Math.ceil(text.length / 1024)} KB`);
+    writeFileSync(file, bytes);
+    console.log(`${file}  ${Math.ceil(bytes.length / 1024)} KB`);
   }

@@ -9,9 +9,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { version } from '../agent/core/version.ts';
 import { bundle } from './bundle.ts';
+import { luci } from './luci.ts';
 import { native, type Target, targets } from './native.ts';
 import * as apk from './package/apk.ts';
 import * as ipk from './package/ipk.ts';
+import { luciApp } from './package/luci.ts';
 import { fullVersion, type Payload } from './package/payload.ts';
 import { weir } from './package/weir.ts';
 import * as sbom from './sbom.ts';
@@ -49,6 +51,8 @@ const key = values.key === undefined ? null : createPrivateKey(readFileSync(valu
 const usign = values.usign === undefined ? null : ipk.secretKey(readFileSync(values.usign, 'utf8'));
 
 const found = [...sbom.linked(sources()), ...sbom.bundled((await bundle()).metafile)];
+const app = await luci();
+const inApp = sbom.bundled(app.metafile);
 
 for (const arch of positionals.length === 0 ? archs : (positionals as Target[])) {
   const binary = readFileSync(await native(arch));
@@ -59,21 +63,28 @@ for (const arch of positionals.length === 0 ? archs : (positionals as Target[]))
     process.stdout.write(`${join(folder, name)}  ${Math.ceil(bytes.length / 1024)} KB\n`);
   };
 
-  const putPackage = (payload: Payload, file: string, bytes: Buffer): void => {
+  const putPackage = (payload: Payload, file: string, bytes: Buffer): Readonly<{ file: string; bytes: Buffer }> => {
     put(file, bytes);
-    put(`${file}.cdx.json`, sbom.render(payload, file, bytes, found));
+    put(`${file}.cdx.json`, sbom.render(payload, file, bytes, payload.arch === null ? inApp : found));
+    return { file, bytes };
   };
 
-  const asApk = weir('apk', arch, binary, version, time);
-  const apkBytes = apk.write(asApk, key);
-  putPackage(asApk, `weir-${fullVersion(asApk)}.apk`, apkBytes);
-  put('packages.adb', apk.writeIndex('weir', [apkBytes], key));
+  const apks = [weir('apk', arch, binary, version, time), luciApp('apk', app.files, version, time)].map((payload) =>
+    putPackage(payload, `${payload.name}-${fullVersion(payload)}.apk`, apk.write(payload, key)),
+  );
+  put(
+    'packages.adb',
+    apk.writeIndex(
+      'weir',
+      apks.map(({ bytes }) => bytes),
+      key,
+    ),
+  );
 
-  const asIpk = weir('ipk', arch, binary, version, time);
-  const file = `weir_${fullVersion(asIpk)}_${arch}.ipk`;
-  const bytes = ipk.write(asIpk);
-  putPackage(asIpk, file, bytes);
-  const index = ipk.writeIndex([{ file, bytes }]);
+  const ipks = [weir('ipk', arch, binary, version, time), luciApp('ipk', app.files, version, time)].map((payload) =>
+    putPackage(payload, `${payload.name}_${fullVersion(payload)}_${payload.arch ?? 'all'}.ipk`, ipk.write(payload)),
+  );
+  const index = ipk.writeIndex(ipks);
   put('Packages', index);
   put('Packages.gz', ipk.zipIndex(index));
   if (usign !== null) put('Packages.sig', ipk.signIndex(index, usign));

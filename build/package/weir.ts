@@ -30,7 +30,7 @@ export const depends = [
 ];
 
 /** OpenWrt's own functions: they make the user, run the defaults, enable and start the service; before a removal they stop it. */
-const script = (...lines: readonly string[]): string =>
+export const script = (...lines: readonly string[]): string =>
   ['#!/bin/sh', '[ -s "$IPKG_INSTROOT/lib/functions.sh" ] || exit 0', '. "$IPKG_INSTROOT/lib/functions.sh"', ...lines, ''].join('\n');
 const onRouter = (upgrades: boolean, ...commands: readonly string[]): readonly string[] => [
   `if [ -z "$IPKG_INSTROOT" ] && [ "$PKG_UPGRADE" ${upgrades ? '=' : '!='} 1 ]; then`,

@@ -64,7 +64,7 @@ export async function open(weir: string): Promise<Router> {
   const own = join(folder, 'agent');
   mkdirSync(own, { mode: 0o700 });
   const socket = join(folder, 'ubus.sock');
-  const [made, pages] = [await bundle(), await luci()];
+  const [made, app] = [await bundle(), await luci()];
   const ubusd = await startUbusd({ path: socket });
   const fakes = await routers.start(socket, host.clock, { ...routers.configs, weir });
   const connect = async (): Promise<ubus.Bus> =>
@@ -135,8 +135,8 @@ export async function open(weir: string): Promise<Router> {
       const json = JSON.parse(Buffer.concat(chunks).toString()) as unknown;
       return send('application/json', toJson(Array.isArray(json) ? await Promise.all(json.map(call)) : await call(json)));
     }
-    const script = pages.get(pathname.slice(1));
-    if (script !== undefined) return send('text/javascript; charset=utf-8', script);
+    const script = app.files.get(`/www${pathname}`);
+    if (script !== undefined) return send('text/javascript; charset=utf-8', Buffer.from(script));
     const [, page] = /^\/cgi-bin\/luci\/admin\/services\/weir\/(\w+)$/.exec(pathname) ?? [];
     if (page !== undefined)
       return send(

@@ -84,7 +84,7 @@ export const rows = (titles: readonly string[], cells: readonly (readonly Child[
     { class: 'table weir-table' },
     el('tr', { class: 'tr table-titles' }, ...titles.map((title) => el('th', { class: 'th' }, title))),
     ...cells.map((row) =>
-      el('tr', { class: 'tr' }, ...row.map((cell, i) => el('td', { class: 'td', 'data-title': titles[i] ?? '' }, cell))),
+      el('tr', { class: 'tr' }, ...row.map((cell, i) => el('td', { class: 'td', 'data-name': titles[i] || null }, cell))),
     ),
   );
 
@@ -133,10 +133,11 @@ export const style = (): HTMLElement =>
 @media (max-width: 600px) {
   .weir-field { grid-template-columns: minmax(0, 1fr) }
   .weir-field > label, .weir-field > .weir-label { text-align: left }
-  .weir-table, .weir-table tbody, .weir-table tr, .weir-table td { display: block; width: auto; text-align: left }
-  .weir-table .table-titles { display: none }
-  .weir-table tr { border: 1px solid var(--border-color-medium, #8886); border-radius: 4px; margin-bottom: .5em; padding: .3em .5em }
-  .weir-table td { border: 0; padding: .2em }
-  .weir-table td[data-title]:not([data-title=''])::before { content: attr(data-title) ': '; opacity: .75 }
+  .weir .weir-table, .weir .weir-table tbody, .weir .weir-table .tr, .weir .weir-table .td { display: block; width: auto; text-align: left }
+  .weir .weir-table .table-titles { display: none }
+  .weir .weir-table .tr { border: 1px solid var(--border-color-medium, #8886); border-radius: 4px; margin-bottom: .5em; padding: .3em .5em }
+  .weir .weir-table .td { border: 0; padding: .2em }
+  .weir .weir-table .td::before { content: none }
+  .weir .weir-table .td[data-name]::before { display: inline; content: attr(data-name) ': '; opacity: .75; font-weight: normal }
 }`,
   );

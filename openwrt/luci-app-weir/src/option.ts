@@ -63,7 +63,7 @@ const words = (): { readonly [K in Kind]: { readonly [N in Name<K>]: readonly [l
     session_rate_up: [_('Upload, kbit/s'), _('That one session may be granted')],
     session_rate_down: [_('Download, kbit/s'), _('That one session may be granted')],
     session_quota: [_('Quota, MiB'), _('That one session may be granted')],
-    session_seconds: [_('Seconds'), _('How long a session may go on while no agent renews it')],
+    session_seconds: [_('Seconds without the agent'), _('How long a session may go on while no agent renews it')],
     sessions: [_('Guests at a time'), ''],
     monthly_cap: [_('Monthly cap, MiB'), _('As your provider counts: a guest’s byte crosses your line twice. none: no cap')],
     reset_day: [_('Day of the month'), _('On which your provider begins to count anew')],
