@@ -1,7 +1,6 @@
 // What coordinators have to do with: their messages, read by whose word counts here, and what a birth tells them of the tunnel. Part of the
 // agent's root, loaded where there is a coordinator. Nothing is believed before its signature holds; what follows from it is core/orders'.
 
-import './host/globals.ts';
 import type { Call } from './adapters/enforcer-client.ts';
 import * as enforcer from './adapters/enforcer-client.ts';
 import { parsePeerKey } from './core/admission.ts';

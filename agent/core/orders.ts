@@ -269,15 +269,18 @@ const replyTo = ({ epoch }: Own, { to, root, sequence }: Asked, outcome: Outcome
 
 /** Of a few more words than codes, since a path may be whatever somebody sent. */
 const known: readonly string[] = [
-  'denied command.node',
-  'denied node',
+  'denied certificate',
+  'denied grant.node',
   'denied grant.session',
+  'denied node',
   'denied order',
   'denied order.grant',
   'denied session',
   'exists sequence',
   'expired certificate',
   'expired expires',
+  'expired order.grant.certificate',
+  'forged order.grant.signature',
   'forged signature',
   'limit door',
   'stale certificate.serial',
@@ -285,6 +288,8 @@ const known: readonly string[] = [
   'stale grant.revision',
   'stale sequence',
   'stranger key',
+  'stranger order.grant.key',
+  'stranger root',
 ];
 
 function refuse(state: State, why: Fault): State {

@@ -1,0 +1,126 @@
+// The whole way of what comes in by the link, from bytes to what is done and said, without a loop, a link or a clock of its own: a node with two
+// coordinators, and what each of them could send it.
+
+import * as agent from '../../agent/core/agent.ts';
+import { type ByteCount, millis, type SecretKey, seconds } from '../../agent/core/brand.ts';
+import type { Command, Order } from '../../agent/core/command.ts';
+import type { Effect } from '../../agent/core/effect.ts';
+import type { Event } from '../../agent/core/event.ts';
+import type { Grant } from '../../agent/core/grant.ts';
+import * as journal from '../../agent/core/journal.ts';
+import type { PeerKey } from '../../agent/core/seat.ts';
+import { type Ceilings, permissions } from '../../agent/core/settings.ts';
+import type { KeyId, Nonce, SessionId, Wall } from '../../agent/core/signed.ts';
+import { grantId } from '../../agent/core/signed.ts';
+import { portable } from '../../agent/crypto/sha.ts';
+import * as office from '../../agent/office.ts';
+import { command } from '../../agent/wire/command.ts';
+import * as cose from '../../agent/wire/cose.ts';
+import { grant as grants } from '../../agent/wire/grant.ts';
+import { identityOf } from '../../agent/wire/identity.ts';
+import type { Keys } from '../fakes/coordinator.ts';
+import { keysOf, sign } from '../fakes/coordinator.ts';
+
+export const [one, other, stranger] = [keysOf('one'), keysOf('other'), keysOf('stranger')];
+export const node: KeyId = identityOf(new Uint8Array(32).fill(7) as SecretKey, portable).id;
+export const epoch = 'e'.repeat(32) as Nonce;
+export const peer = (letter: string): PeerKey => `${letter.repeat(42)}A=` as PeerKey;
+const self = { boot: '0'.repeat(32), epoch };
+const ceilings = { rate: { up: 10_000_000n, down: 10_000_000n }, quota: (1n << 40n) as ByteCount, lifetime: seconds(7200) } as Ceilings;
+
+export const grantOf = (more: Partial<Grant> = {}): Grant => ({
+  node,
+  nonce: '0'.repeat(32),
+  peer: peer('a'),
+  consumer: null,
+  quota: { kind: 'shared', bytes: (1n << 30n) as ByteCount },
+  rate: { up: 4_000_000n, down: 8_000_000n },
+  throttle: null,
+  egress: { kind: 'internet' },
+  lifetime: seconds(3600),
+  until: null,
+  idle: null,
+  witness: 'none',
+  credit: null,
+  price: null,
+  session: null,
+  revision: 0,
+  ...more,
+});
+export const signedGrant = (more: Partial<Grant> = {}, by: Keys = one): Uint8Array => sign('grant', grants, grantOf(more), by.key);
+export const sessionOf = (bytes: Uint8Array): SessionId => {
+  const signed = cose.decode(bytes);
+  if (!signed.ok) throw new Error(signed.fault.reason);
+  return grantId(cose.digestOf(signed.value, portable));
+};
+export const commandOf = (order: Order, more: Partial<Command> = {}): Command => ({
+  node,
+  epoch,
+  sequence: 1,
+  expires: null,
+  order,
+  ...more,
+});
+export const signedCommand = (order: Order, more: Partial<Command> = {}, by: Keys = one): Uint8Array =>
+  sign('command', command, commandOf(order, more), by.key);
+
+export type Node = Readonly<{
+  state(): agent.State;
+  /** What was done and said because of it. */
+  receive(topic: string, payload: Uint8Array): readonly Effect[];
+  happen(event: Event): readonly Effect[];
+  pass(ms: number): void;
+  /** Times something was refused, by its name. */
+  refused(name: string): number;
+}>;
+
+export function begin(wall: Wall = { at: seconds(0), trust: 'unknown' }): Node {
+  let now = 100_000;
+  let tickets = 0;
+  let book = journal.empty;
+  const moment = (): agent.Moment => ({ at: millis(now), luck: 0, wall, journal: book });
+  let { state } = agent.begin(self, [], book, millis(0));
+
+  function happen(event: Event): readonly Effect[] {
+    const step = agent.update(self, state, event, moment());
+    state = step.state;
+    return step.effects.flatMap(follow);
+  }
+  /** What the loop answers at once. */
+  function follow(effect: Effect): readonly Effect[] {
+    switch (effect.kind) {
+      case 'hear': {
+        tickets += 1;
+        const whose = { ring: state.orders.ring, earliest: earliest() };
+        return happen(office.hear({ topic: effect.topic, payload: effect.payload, ticket: tickets }, whose, portable));
+      }
+      case 'agree':
+        for (const mark of effect.marks) keep(mark);
+        return [effect, ...happen({ kind: 'agreed', granted: effect.granted })];
+      case 'note':
+        for (const mark of effect.marks) keep(mark);
+        return [effect];
+      default:
+        return [effect];
+    }
+  }
+  function keep(mark: journal.Mark): void {
+    const taken = journal.take(book, mark);
+    if (!taken.ok) throw new Error(`${mark.kind}: ${taken.fault.reason}`);
+    book = taken.value;
+  }
+  const earliest = () => seconds(Math.max(wall.trust === 'unknown' ? 0 : wall.at, Math.floor(now / 1000)));
+
+  const pinned = [one, other].map(({ root, rootId }) => ({ id: rootId, root: root.key, may: permissions, least: 1 }));
+  const settings = { node: { id: null, prefix: 'weir' }, brokers: [], coordinators: [] } as const;
+  happen({ kind: 'configured', node, id: node, settings, ceilings, pinned, tunnel: null });
+  return {
+    state: () => state,
+    receive: (topic, payload) => happen({ kind: 'received', topic, payload }),
+    happen,
+    pass(ms) {
+      now += ms;
+    },
+    refused: (name) => state.orders.refusals.get(name) ?? 0,
+  };
+}
