@@ -13,6 +13,7 @@ import { host } from '../../agent/host/node.ts';
 import type { Table } from '../../agent/wire/blobmsg.ts';
 import { bundle } from '../../build/bundle.ts';
 import { luci } from '../../build/luci.ts';
+import * as words from '../../build/luci-words.ts';
 import * as guests from '../fakes/guest.ts';
 import type { Plain } from '../fakes/plain.ts';
 import * as plain from '../fakes/plain.ts';
@@ -24,7 +25,7 @@ import * as enforcer from './enforcer.ts';
 export type Rights = 'read' | 'write';
 export type Router = Readonly<{
   /** Of a page, for whoever logs in with these rights. */
-  url(page: string, rights?: Rights): string;
+  url(page: string, terms?: Readonly<{ rights?: Rights; language?: string }>): string;
   kernel: seats.Seats;
   /** /etc/config, as it stands. */
   files: Map<string, string>;
@@ -141,7 +142,11 @@ export async function open(weir: string): Promise<Router> {
     if (page !== undefined)
       return send(
         'text/html; charset=utf-8',
-        (theirs === null ? ourShell : theirShell)(page, sids[searchParams.get('rights') === 'read' ? 'read' : 'write']),
+        (theirs === null ? ourShell : theirShell)(
+          page,
+          sids[searchParams.get('rights') === 'read' ? 'read' : 'write'],
+          `${searchParams.get('language')}`,
+        ),
       );
     if (theirs !== null && pathname.startsWith('/luci-static/')) return send(typeOf(pathname), readFileSync(join(theirs, pathname)));
     if (pathname === '/runtime.js') return send('text/javascript; charset=utf-8', readFileSync('test/luci/runtime.js'));
@@ -152,7 +157,8 @@ export async function open(weir: string): Promise<Router> {
   const { port } = server.address() as AddressInfo;
 
   return {
-    url: (page, rights = 'write') => `http://127.0.0.1:${port}/cgi-bin/luci/admin/services/weir/${page}?rights=${rights}`,
+    url: (page, { rights = 'write', language = 'en' } = {}) =>
+      `http://127.0.0.1:${port}/cgi-bin/luci/admin/services/weir/${page}?rights=${rights}&language=${language}`,
     kernel,
     files: fakes.files,
     asked,
@@ -178,11 +184,19 @@ export async function open(weir: string): Promise<Router> {
 const head =
   '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Weir</title><meta name="viewport" content="width=device-width, initial-scale=1">';
 
+/** As LuCI's server hands them to the browser: by the hash of each text. */
+const wordsIn = (language: string, key: (text: string) => string): string => {
+  const known = words.languages.find((one) => one === language);
+  const translated = known === undefined ? [] : [...words.parse(readFileSync(words.catalogue(known), 'utf8'))];
+  return `window.TR = ${JSON.stringify(Object.fromEntries(translated.map(([text, translation]) => [key(text), translation])))}`;
+};
+
 const typeOf = (path: string): string =>
   path.endsWith('.js') ? 'text/javascript; charset=utf-8' : path.endsWith('.css') ? 'text/css; charset=utf-8' : 'image/*';
 
 /** What LuCI's templates say on a router. */
-const theirShell = (page: string, sid: string): string => `${head}
+const theirShell = (page: string, sid: string, language: string): string => `${head}
+<script>${wordsIn(language, (text) => words.hash(text).toString(16).padStart(8, '0'))}</script>
 <script>document.documentElement.setAttribute('data-darkmode', matchMedia('(prefers-color-scheme: dark)').matches)</script>
 <link rel="stylesheet" href="/luci-static/bootstrap/cascade.css"><script src="/luci-static/resources/cbi.js"></script></head>
 <body><header><a class="brand" href="/">OpenWrt</a><ul class="nav" id="topmenu"></ul><div id="indicators" class="pull-right"></div></header>
@@ -194,7 +208,8 @@ apply_rollback: 90, apply_holdoff: 4, apply_timeout: 5, apply_display: 1.5 });</
 <div id="view"><div class="spinning">…</div>
 <script>L.require('ui').then((ui) => ui.instantiateView('weir/${page}'))</script></div></div></body></html>`;
 
-const ourShell = (page: string, sid: string): string => `${head}
+const ourShell = (page: string, sid: string, language: string): string => `${head}
+<script>${wordsIn(language, (text) => text)}</script>
 <style>
 :root { color-scheme: light dark }
 body { font: 14px/1.45 system-ui, 'DejaVu Sans', sans-serif; margin: 0; background: Canvas; color: CanvasText }
