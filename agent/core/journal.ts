@@ -4,7 +4,7 @@
 
 import type { ByteCount, Millis, Seconds } from './brand.ts';
 import { millis } from './brand.ts';
-import type { Dispute, Link } from './receipt.ts';
+import type { Dispute, Ending, Link } from './receipt.ts';
 import { fail, ok, type Result } from './result.ts';
 import type { Pair, Slot } from './seat.ts';
 import type { BootId, Digest, KeyId, SessionId } from './signed.ts';
@@ -42,6 +42,8 @@ export type Account = Readonly<{
   voucher: Uint8Array | null;
   /** The newest. */
   dispute: Disputed | null;
+  /** It is to end, and its last receipt is not sealed yet. */
+  ending: Ending | null;
   isClosed: boolean;
 }>;
 /** A session that is over: enough to refuse its grant a second time. */
@@ -75,6 +77,7 @@ export type Mark =
   | Of<'witnessed', { sequence: number; signature: Uint8Array }>
   | Of<'vouched', { voucher: Uint8Array }>
   | Of<'disputed', { dispute: Disputed }>
+  | Of<'ending', { why: Ending }>
   | Of<'acknowledged', Head>
   /** Its chain is never gone on with. */
   | Of<'ended', Head & { acknowledged: number }>;
@@ -115,9 +118,10 @@ export function take(j: Journal, m: Mark): Result<Journal> {
         kept: [],
         voucher: null,
         dispute: null,
+        ending: null,
         isClosed: false,
       } as const;
-      return ok(put(j, m.session, { ...account, anchor, grant, name, root, base: { sequence: 0, digest: anchor } }));
+      return ok(thin(put(j, m.session, { ...account, anchor, grant, name, root, base: { sequence: 0, digest: anchor } })));
     }
     case 'ended':
       return ok(end(j, m));
@@ -133,10 +137,13 @@ export function take(j: Journal, m: Mark): Result<Journal> {
       const head = headOf(next.value);
       if (isClosed && acknowledged >= head.sequence) return ok(end(j, { session: m.session, ...head, acknowledged }));
       const changed = put(j, m.session, next.value);
-      return ok(m.kind === 'sealed' ? thin(changed) : changed);
+      return ok(growing.has(m.kind) ? thin(changed) : changed);
     }
   }
 }
+
+/** What makes more of what is kept. Were it let grow beyond the bound in between, its marks would not make the same state again. */
+const growing: ReadonlySet<Mark['kind']> = new Set(['changed', 'sealed', 'witnessed', 'vouched']);
 
 const put = (j: Journal, session: SessionId, account: Account): Journal => ({ ...j, accounts: new Map(j.accounts).set(session, account) });
 
@@ -164,6 +171,8 @@ function takeOf(a: Account, m: Exclude<Extract<Mark, { session: SessionId }>, { 
       return ok({ ...a, voucher: m.voucher });
     case 'disputed':
       return ok({ ...a, dispute: m.dispute });
+    case 'ending':
+      return ok({ ...a, ending: m.why });
     case 'acknowledged': {
       // Whoever acknowledges more than is here, or something else, has heard a later journal of this node.
       if (m.sequence > head.sequence) return fail('missing', '', `knows nothing after receipt ${head.sequence}`);
@@ -236,7 +245,7 @@ export function marksOf(j: Journal): readonly Mark[] {
 }
 
 function marksOfAccount(session: SessionId, a: Account): readonly Mark[] {
-  const { anchor, grant, name, root, terms, slot, lived, base, acknowledged, kept, voucher, dispute, isClosed } = a;
+  const { anchor, grant, name, root, terms, slot, lived, base, acknowledged, kept, voucher, dispute, ending, isClosed } = a;
   return [
     { kind: 'opened', session, anchor, grant, name, root },
     ...(terms === null ? [] : [{ kind: 'changed', session, grant: terms } as const]),
@@ -249,6 +258,7 @@ function marksOfAccount(session: SessionId, a: Account): readonly Mark[] {
     ]),
     ...(voucher === null ? [] : [{ kind: 'vouched', session, voucher } as const]),
     ...(dispute === null ? [] : [{ kind: 'disputed', session, dispute } as const]),
+    ...(ending === null ? [] : [{ kind: 'ending', session, why: ending } as const]),
   ];
 }
 

@@ -151,14 +151,15 @@ export type Recalled = Readonly<{
   last: Receipt | null;
   witnessed: Readonly<{ sequence: number; bytes: bigint }> | null;
   lived: Lived | null;
+  ending: Ending | null;
 }>;
 
 /** The router was powered on while we were not there; after a reboot, since its boot. */
-export function recall({ lived, last, ...kept }: Recalled, boot: BootId, at: Millis): Session {
+export function recall({ lived, last, ending, ...kept }: Recalled, boot: BootId, at: Millis): Session {
   const { session, grant, head } = kept;
   const since = lived !== null && lived.boot === boot ? lived.up : 0;
   const seen = last === null ? nothing : { ...last, tunnel: none };
-  return {
+  const found = {
     ...begin(session, kept, grant, head, at),
     ...kept,
     seen,
@@ -167,6 +168,8 @@ export function recall({ lived, last, ...kept }: Recalled, boot: BootId, at: Mil
     asked: last === null || last.sequence === kept.witnessed?.sequence ? null : at,
     lived: seconds((lived?.time ?? 0) + Math.max(0, Math.floor(at / 1000) - since)),
   };
+  // Should it still have its place, that is found, and stopped.
+  return ending === null ? found : { ...found, kind: 'draining', why: ending, stage: 'stopping', place: null };
 }
 
 // ── What becomes of it ───────────────────────────────────────────────────────────────────────────────────────────────────────────────

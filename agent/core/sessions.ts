@@ -440,6 +440,8 @@ function settle(boot: BootId, moment: serving.Clock, before: State, { state, eff
       more.push(told(s), log(line(s)));
       // A word that goes unconfirmed is wanted later; mostly a countersignature follows it, and it costs no byte.
       if (s.kind === 'throttled' || s.kind === 'draining') more.push(...noted([s]));
+      if (s.kind === 'draining' && !comesAgain.has(s.why))
+        more.push({ kind: 'note', marks: [{ kind: 'ending', session, why: s.why }], urgent: true });
     }
     const outcome = settledOf(s, state, { ...moment, boot });
     if (outcome !== null) {
@@ -456,6 +458,9 @@ function settle(boot: BootId, moment: serving.Clock, before: State, { state, eff
   const again = round(step.state);
   return { state: again.state, effects: [...step.effects, ...again.effects] };
 }
+
+/** Ends that a session comes to by itself, after a restart too; every other one is written down before it is acted on. */
+const comesAgain: ReadonlySet<receipts.Ending> = new Set(['expired', 'spent', 'idle']);
 
 /** What there is to say to who asked for it; null: not yet. */
 function settledOf(s: Session, { own, askers, bounds }: State, now: Omit<Now, 'ceilings' | 'bounds'>): Result<Settled> | null {

@@ -5,7 +5,7 @@
 
 import type { Hash } from '../core/hash.ts';
 import type { Mark } from '../core/journal.ts';
-import { reasons } from '../core/receipt.ts';
+import { endings, reasons } from '../core/receipt.ts';
 import { type Fault, fault, type Result, under } from '../core/result.ts';
 import type { Slot } from '../core/seat.ts';
 import type { KeyId } from '../core/signed.ts';
@@ -47,6 +47,7 @@ const mark: form.Form<Mark> = form.oneOf({
   ended: [12, form.record({ ...head, acknowledged: [4, least] })],
   vouched: [13, form.record({ session: [1, session], voucher: [2, message] })],
   disputed: [14, form.record({ session: [1, session], dispute: [2, dispute] })],
+  ending: [15, form.record({ session: [1, session], why: [2, form.choice(endings)] })],
 });
 const marks = form.list(mark, 0, 1024);
 

@@ -38,7 +38,7 @@ function read<T>(bytes: Uint8Array, form: Form<T>): Result<T> {
 }
 
 function one(session: SessionId, account: Account, hashes: Hashes): Result<Recalled> {
-  const { name, root, terms, slot, kept, lived } = account;
+  const { name, root, terms, slot, kept, lived, ending } = account;
   const inForce = cose.decode(terms ?? account.grant);
   const agreed = inForce.ok ? grant.read(inForce.value.body) : inForce;
   if (!inForce.ok) return inForce;
@@ -60,6 +60,7 @@ function one(session: SessionId, account: Account, hashes: Hashes): Result<Recal
     last: last.value,
     witnessed: witnessedOf(last.value, witnessed.value),
     lived,
+    ending,
   });
 }
 

@@ -135,6 +135,15 @@ bounded('nobody acknowledges: the oldest of the longest chain goes first', () =>
   assert.is(journal.missingOf(accountOf(j)), accountOf(j).base.sequence);
   assert.ok(accountOf(j).kept.every(({ sequence }, i, all) => i === 0 || sequence === Number(all[i - 1]?.sequence) + 1));
 });
+bounded('what came after the last receipt counts, too: the marks of what is kept make the same again', () => {
+  const sessions = Array.from({ length: 300 }, (_, n) => (n + 16).toString(16).padStart(32, '0') as SessionId);
+  let j = journal.empty;
+  for (const session of sessions) j = takeAll([opened(session), sealed(1, { session, isLast: true })], j);
+  for (const session of j.accounts.keys())
+    if (j.accounts.has(session)) j = takeAll([{ kind: 'witnessed', session, sequence: 1, signature: bytes(64) }], j);
+  assert.equal(takeAll(journal.marksOf(j)), j);
+  assert.ok(j.accounts.size > 100 && j.accounts.size < 300);
+});
 bounded('a thousand sessions that nobody acknowledges', () => {
   let j = takeAll([opened(), sealed(1)]);
   for (let n = 0; n < 1000; n++) {

@@ -297,7 +297,18 @@ wanting.run();
 // ── Found again ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const last: Receipt = { ...serving.receiptOf(open, now), witnessed: null };
-const kept = { session: open.session, name: null, root: null, grant, terms: null, head: link(1), slot: seated.slot, last, witnessed: null };
+const kept = {
+  session: open.session,
+  name: null,
+  root: null,
+  grant,
+  terms: null,
+  head: link(1),
+  slot: seated.slot,
+  last,
+  witnessed: null,
+  ending: null,
+};
 const lives: readonly Readonly<{ name: string; lived: Parameters<typeof serving.recall>[0]['lived']; want: number }>[] = [
   { name: 'never noted', lived: null, want: 1000 },
   { name: 'noted in this boot', lived: { time: seconds(50), boot: now.boot, up: seconds(900) }, want: 150 },
@@ -309,6 +320,10 @@ for (const { name, lived, want } of lives)
   recalling(`a lifetime that was ${name}`, () =>
     assert.is(serving.livedBy(serving.recall({ ...kept, lived }, now.boot, now.at), now.at), want),
   );
+recalling('it ends where it was to end, and not before it is known what it used', () => {
+  const s = serving.recall({ ...kept, lived: null, ending: 'revoked' }, now.boot, now.at);
+  assert.equal([told(s), told(run(s, 'metered')), told(run(s, 'left'))], ['stopping', 'stopping in', 'measured']);
+});
 recalling('nothing is due that was sealed, and nothing is freed', () => {
   const s = serving.recall({ ...kept, lived: null }, now.boot, now.at);
   assert.equal([told(s), serving.billedSince(s), s.asked], ['waiting', 0n, now.at]);

@@ -221,7 +221,7 @@ export function walk(seed: number, length: number): void {
   function recalled(): readonly Recalled[] {
     return [...book.accounts].flatMap(([session, account]): Recalled[] => {
       if (account.isClosed) return [];
-      const { name, root, slot, lived } = account;
+      const { name, root, slot, lived, ending } = account;
       const inForce = grantIn(account.terms ?? account.grant);
       const head = { session, ...journal.headOf(account) };
       const last = sealed.get(head.digest) ?? null;
@@ -238,6 +238,7 @@ export function walk(seed: number, length: number): void {
           last,
           witnessed,
           lived,
+          ending,
         },
       ];
     });

@@ -177,7 +177,8 @@ export function ground(): Ground {
         return seals.seal(receipts, others, mineStore.state(), moment, signer, portable);
       },
       read: async () => kernel.read(),
-      order: async (asked) => kernel.order(asked),
+      // An earlier life orders nothing.
+      order: (asked) => (mine === life ? Promise.resolve(kernel.order(asked)) : new Promise(() => undefined)),
       attend(consumers) {
         attended = consumers;
       },

@@ -18,6 +18,7 @@ import * as seats from '../fakes/seats.ts';
 import * as story from '../wire/story.ts';
 import { draft, type Ground, ground, key, mib, must, signer } from './ground.ts';
 
+const consumer = story.signers.consumer.key;
 const minutes = (n: number): number => n * 60_000;
 const hours = (n: number): number => minutes(60 * n);
 
@@ -265,6 +266,26 @@ deaths('power cut, everybody has the addresses of before', async () => {
     [3, 4],
   );
 });
+for (const death of ['kill', 'power cut'] as const)
+  for (const more of [{}, { consumer, witness: 'optional' }] as const)
+    deaths(`${death} in the midst of an end that the owner asked for, it ends${'consumer' in more ? ', countersigned' : ''}`, async () => {
+      const g = await begun(more);
+      const { session } = g.session('ann');
+      passed(g, 5000);
+      await g.pass(minutes(6));
+      passed(g, 300);
+      // Asked, and not a turn of the loop later it is dead.
+      void g.ask((ticket) => ({ kind: 'dismissed', ticket, name: 'ann' }));
+      if (death === 'kill') await g.start();
+      else await g.reboot();
+      await g.pass(10_000);
+      assert.is(passed(g, 1), 0n, 'nothing passes any more');
+      await g.pass(minutes(3));
+      assert.is(g.loop().table().size, 0);
+      assert.is(g.kernel.held(key('a')), undefined);
+      const [told] = examined(g, session).sessions;
+      assert.equal([told?.final, told?.counted.down], ['revoked', death === 'kill' ? 5300n : 5000n]);
+    });
 deaths('power cut, the lifetime goes on', async () => {
   const g = await begun({ lifetime: seconds(36_000) });
   await g.pass(hours(4));
@@ -344,7 +365,6 @@ clocks('in 1970 ends nothing, and the receipts say so', async () => {
 });
 clocks.run();
 
-const consumer = story.signers.consumer.key;
 /** The last receipt, as who has the tunnel's other end would. */
 function countersign(g: Ground): void {
   const { session, head } = g.session('ann');
