@@ -59,8 +59,16 @@ const suites: Readonly<Record<string, Suite>> = {
   },
   package: { what: '.apk and .ipk; the real apk, opkg and usign when on PATH', needs: [] },
   net: {
-    what: 'sessions on a real kernel, in network namespaces',
-    needs: [...native, ...namespaces, 'ping:iputils-ping'],
+    what: 'sessions on a real kernel, and a link in trouble, in network namespaces',
+    needs: [
+      ...native,
+      ...namespaces,
+      'ping:iputils-ping',
+      'mosquitto:mosquitto',
+      'nats-server:nats-server',
+      'openssl:openssl',
+      'faketime:faketime',
+    ],
   },
   vm: {
     what: 'emulated routers',

@@ -22,8 +22,8 @@ export type House = Readonly<{
   /** What stands in /etc/config/weir. */
   config: string;
   run(role: Role, ...args: string[]): Promise<Guest>;
-  /** Has this machine's own name servers: for brokers that are known by address. */
-  runNative(role: Role): Promise<Guest>;
+  /** Without `names` it finds no name server: for brokers that are known by address. */
+  runNative(role: Role, env?: Readonly<Record<string, string>>): Promise<Guest>;
   /** What the name server says from now on: the truth, or that it failed. */
   names(how: 'work' | 'fail'): void;
   cutBus(): Promise<void>;
@@ -31,12 +31,18 @@ export type House = Readonly<{
   close(): Promise<void>;
 }>;
 
-/** `config`: of the broker and the path of its authority. `ground`: what the WebAssembly engines run on. */
-export type Terms = Readonly<{ config?: string | ((broker: mosquitto.Broker, authority: string) => string); ground?: Host }>;
+/** `config`: of the broker and the path of its authority. `ground`: what the WebAssembly engines run on. `broker`: one that is there and
+ *  stays. `names`: an address whose port 53 is free for the name server. */
+export type Terms = Readonly<{
+  config?: string | ((broker: mosquitto.Broker, authority: string) => string);
+  ground?: Host;
+  broker?: mosquitto.Broker;
+  names?: string;
+}>;
 
 export async function open(
   onLine: (role: Role, line: string) => void = () => undefined,
-  { config = configOf, ground = host }: Terms = {},
+  { config = configOf, ground = host, broker: given, names: at }: Terms = {},
 ): Promise<House> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-house-'));
   // Also when it does not come to `close`.
@@ -44,11 +50,13 @@ export async function open(
   const socket = join(dir, 'ubus.sock');
   const folder = join(dir, 'agent');
   mkdirSync(folder, { mode: 0o700 });
-  const broker = await mosquitto.start();
+  const broker = given ?? (await mosquitto.start());
   const authority = join(dir, 'authority.pem');
   writeFileSync(authority, broker.authority);
   const weir = typeof config === 'string' ? config : config(broker, authority);
-  const names = await nameServer(broker.name);
+  const names = await nameServer(broker.name, at);
+  const resolv = join(dir, 'resolv.conf');
+  writeFileSync(resolv, `nameserver ${at ?? '127.0.0.1'}\n`);
   const made = await bundle();
   let bus = await openBus(socket, weir);
   const here = new Set<Guest>();
@@ -56,15 +64,20 @@ export async function open(
     here.add(guest);
     return guest;
   };
-  const env = { UBUS_SOCKET: socket, WEIR_FOLDER: folder };
-  const startOf = (role: Role, args: readonly string[]): guests.Start => ({ role, args, env, onLine: (line) => onLine(role, line) });
+  const env = { UBUS_SOCKET: socket, WEIR_FOLDER: folder, RESOLV_CONF: resolv };
+  const startOf = (role: Role, args: readonly string[], more: Readonly<Record<string, string>> = {}): guests.Start => ({
+    role,
+    args,
+    env: { ...env, ...more },
+    onLine: (line) => onLine(role, line),
+  });
 
   return {
     broker,
     socket,
     config: weir,
     run: async (role, ...args) => welcome(await guests.inWasm(made, names.under(ground), startOf(role, args))),
-    runNative: async (role) => welcome(await guests.asProgram(startOf(role, []))),
+    runNative: async (role, more) => welcome(await guests.asProgram(startOf(role, [], more))),
     names: names.how,
     cutBus: () => bus.close(),
     async restoreBus() {
@@ -74,7 +87,7 @@ export async function open(
       for (const guest of here) guest.stop();
       await bus.close();
       names.close();
-      await broker.stop();
+      if (given === undefined) await broker.stop();
       rmSync(dir, { recursive: true, force: true });
     },
   };
@@ -94,9 +107,9 @@ async function openBus(socket: string, weir: string): Promise<{ close(): Promise
   };
 }
 
-/** Answers every question for an IPv4 address with 127.0.0.1 when it is about `name`, and with "no such name" otherwise. `under` gives a
- *  host whose resolv.conf and port 53 lead here. */
-async function nameServer(name: string): Promise<{ under(host: Host): Host; how(is: 'work' | 'fail'): void; close(): void }> {
+/** Answers every question for an IPv4 address with 127.0.0.1 when it is about `name`, and with "no such name" otherwise. Where
+ *  port 53 of no address is free, `under` gives a host whose port 53 is here. */
+async function nameServer(name: string, at?: string): Promise<{ under(host: Host): Host; how(is: 'work' | 'fail'): void; close(): void }> {
   const socket = createSocket('udp4');
   let hasFailed = false;
   const label = Buffer.from(
@@ -116,13 +129,11 @@ async function nameServer(name: string): Promise<{ under(host: Host): Host; how(
     const answer = isThere ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]) : Buffer.alloc(0);
     socket.send(Buffer.concat([head, question, answer]), from.port, from.address);
   });
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => socket.bind(at === undefined ? 0 : 53, at ?? '127.0.0.1', resolve));
   const { port } = socket.address();
-  const conf = new TextEncoder().encode('nameserver 127.0.0.1\n');
   return {
     under: (host) => ({
       ...host,
-      files: { ...host.files, read: (path, most) => (path === '/etc/resolv.conf' ? ok(conf) : host.files.read(path, most)) },
       net: {
         ...host.net,
         bindUdp(at, events) {

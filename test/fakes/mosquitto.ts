@@ -1,6 +1,7 @@
 // A real Mosquitto for a test: on loopback, on ports of its own, with a password, and over TLS with certificates made on the spot.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
@@ -27,6 +28,8 @@ export type Broker = Readonly<{
   /** PEM of the authority that signed it, and of one that did not. */
   authority: string;
   stranger: string;
+  /** SHA-256 of its public key, in hexadecimal. */
+  pin: string;
   /** `kill -9`, which loses what it had; an orderly end, which stores it; and again on the same ports. */
   kill(): Promise<void>;
   end(): Promise<void>;
@@ -75,6 +78,7 @@ keyfile ${path('broker.key')}
   );
   const run = (): Promise<ChildProcess> => begin(launch, ['mosquitto', '-c', path('conf')], / running$/m);
   let child = await run();
+  const { publicKey } = new X509Certificate(readFileSync(path('broker.crt')));
   return {
     port,
     tlsPort,
@@ -83,6 +87,9 @@ keyfile ${path('broker.key')}
     name,
     authority: readFileSync(path('authority.crt'), 'utf8'),
     stranger: readFileSync(path('stranger.crt'), 'utf8'),
+    pin: createHash('sha256')
+      .update(publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('hex'),
     kill: () => ended(child, 'SIGKILL'),
     end: () => ended(child, 'SIGTERM'),
     async restart() {

@@ -39,6 +39,7 @@ export async function start(): Promise<Broker> {
     password,
     name,
     authority: certificates.authority,
+    pin: certificates.pin,
     stranger: makeCertificates().authority,
     async kill() {
       await all('SIGKILL');

@@ -14,13 +14,10 @@ import type { Guest } from '../fakes/guest.ts';
 import * as house from '../fakes/house.ts';
 import type { Broker } from '../fakes/mosquitto.ts';
 import * as proxies from '../fakes/proxy.ts';
+import { account, config, goesOn, longWait, published, section, waitIn } from './config.ts';
 
-/** Lines of a broker's section. By address: the native agent has the machine's own name servers. */
-const direct = (port: number, ...more: readonly string[]): string =>
-  ['host 127.0.0.1', `port ${port}`, 'spread 0', 'keepalive 5', ...more].map((o) => `\toption ${o.replace(' ', " '")}'\n`).join('');
-const account = ({ user, password }: Broker): readonly string[] => [`user ${user}`, `password ${password}`];
-const config = (id: string, ...brokers: readonly string[]): string =>
-  `config node 'node'\n\toption id '${id}'\n\n${brokers.map((b, i) => `config broker 'broker${i}'\n${b}\n`).join('')}`;
+/** By address: the native agent has no name server here. */
+const direct = (port: number, ...more: readonly string[]): string => section('127.0.0.1', port, ...more);
 
 type Scene = Readonly<{ home: house.House; line: proxies.Proxy; run(): Promise<Guest> }>;
 type Kind = 'wasm' | 'native';
@@ -66,16 +63,11 @@ async function play(kind: Kind, story: Story, { id = 'roof-1', to, brokers, grou
   }
 }
 
-const published = /published .*\/state$/;
-const goesOn = /goes on in (\d+) s/;
-const waitIn = (said: string): number => Number(goesOn.exec(said)?.[1]);
 const statusOf = async (home: house.House): Promise<string> => {
   const cli = await home.run('cli', 'status');
   await cli.ended;
   return cli.printed();
 };
-/** Half of a quarter of an hour: what a broker that would not have us is left alone for, at least. */
-const longWait = 450;
 
 const tests = Object.fromEntries(kinds.map((kind) => [kind, suite(`an agent in trouble, ${kind}`)])) as Record<
   Kind,
@@ -295,18 +287,21 @@ for (const [kind, name, ground, trust, want] of [
   });
 for (const kind of kinds) tests[kind].run();
 
-const [core, fleet, link, life, here] = [
+const [core, fleet, link, life, net, here] = [
   'test/core/link.test.ts',
   'test/core/link-fleet.test.ts',
   'test/link/conversation/suite.ts',
   'test/link/agent.test.ts',
+  'test/net/link/program.ts',
   'test/link/trouble.test.ts',
 ];
-/** Each trouble of a link, and the tests that have it. `link`: on three hosts, against a real broker; `here`: whole agents. */
+/** Each trouble of a link, and the tests that have it. `link`: on three hosts, against real brokers; `here`: whole agents;
+ *  `net`: whole agents in a network of their own, at Mosquitto and at NATS. */
 const table: Readonly<Record<string, readonly (readonly [file: string, test: string])[]>> = {
   'first connect': [
     [core, 'is the same again, and another after the next boot'],
     [fleet, 'starts at once, as after a power failure: each at its moment, evenly'],
+    [net, 'the first connection is made at a moment that its name and boot say'],
   ],
   'lost connection': [
     [core, 'a lost connection: over the spread'],
@@ -330,7 +325,10 @@ const table: Readonly<Record<string, readonly (readonly [file: string, test: str
     ['test/core/contact.test.ts', 'a better broker that is not there costs nothing but a moment'],
   ],
   'several addresses': [['test/core/contact.test.ts', 'where nobody answers, tries the other addresses at once']],
-  'DNS failing': [[here, 'a name server that fails']],
+  'DNS failing': [
+    [here, 'a name server that fails'],
+    [net, 'a name server that fails'],
+  ],
   'captive portal': [
     [link, 'somebody speaks no MQTT'],
     [link, 'somebody speaks no TLS'],
@@ -341,6 +339,7 @@ const table: Readonly<Record<string, readonly (readonly [file: string, test: str
     [link, 'half a connection is noticed'],
     [link, 'a broker that falls silent is noticed'],
     [here, 'half a connection'],
+    [net, 'packets that vanish'],
   ],
   'certificate not yet valid, clock unknown': [
     [core, 'without clock and pin never a stranger'],
@@ -348,24 +347,34 @@ const table: Readonly<Record<string, readonly (readonly [file: string, test: str
     [here, 'a certificate of tomorrow, without clock and pin: no way in'],
     [here, 'a certificate of tomorrow, without a clock, of a stranger: no way in'],
     [here, 'a certificate of tomorrow: its pinned key is enough'],
+    [net, 'without a clock its pinned key is enough, and nothing else is'],
   ],
-  'broker restart with persistence': [[link, 'a broker restarted that has stored our session']],
-  'broker restart without persistence': [[link, 'a broker restarted that has forgotten it']],
+  'broker restart with persistence': [
+    [link, 'a broker restarted that has stored our session'],
+    [net, 'a broker that is restarted and has stored all'],
+  ],
+  'broker restart without persistence': [
+    [link, 'a broker restarted that has forgotten it'],
+    [net, 'kill -9 of the broker, which forgets all'],
+  ],
   'kill -9 of the broker': [
     [link, 'a broker killed and restarted'],
     [life, 'comes back to a broker that was killed'],
     [here, 'kill -9 of the broker'],
+    [net, 'kill -9 of the broker, which forgets all'],
   ],
   'session taken over': [
     [link, 'somebody else has our name'],
     [link, 'somebody else with our name'],
     [fleet, 'hears of another one with our name'],
     [here, 'somebody else with its name'],
+    [net, 'somebody else with its name'],
   ],
   'wrong password': [
     [link, 'a wrong password'],
     [fleet, 'does not take our password'],
     [here, 'a wrong password is not hammered'],
+    [net, 'a wrong password is not hammered'],
   ],
   'oversize packets': [
     [link, 'a packet without an end, '],
@@ -380,6 +389,7 @@ const table: Readonly<Record<string, readonly (readonly [file: string, test: str
   'a line that stalls': [[here, 'half a connection']],
   'a line that cuts': [[here, 'a line that is cut']],
   'a line that delays': [[here, 'a slow line']],
+  'a line that loses': [[net, 'every fifth packet is lost']],
 };
 const rows = suite('each trouble');
 rows('has its tests, and they are there', () => {
@@ -400,6 +410,7 @@ const promised = [
   'DNS failing',
   'a line that cuts',
   'a line that delays',
+  'a line that loses',
   'a line that stalls',
   'accept, then kick',
   'broker restart with persistence',
