@@ -72,6 +72,8 @@ export type Loop = Readonly<{
 }>;
 
 const patience = seconds(30);
+/** So long a broker keeps what came for us while we are gone. */
+const hour = seconds(3600);
 const mostPem = 65_536;
 
 export function start(world: World): Loop {
@@ -116,6 +118,8 @@ export function start(world: World): Loop {
     payload: world.compose(word),
     qos: 1,
     retain: word.kind === 'birth' || word.kind === 'state',
+    // By then whoever asked has asked again.
+    ...(word.kind === 'reply' && { expiry: hour }),
   });
   function later(name: keyof typeof timers, pause: number, act: () => void): void {
     timers[name]?.cancel();
@@ -271,6 +275,8 @@ export function start(world: World): Loop {
         ...(broker.password !== null && { password: broker.password }),
         will: message(will),
         keepAlive: broker.keepAlive,
+        // What coordinators say may come while the connection is gone for a moment.
+        ...(orders.isTrusting(state.orders) && { session: hour }),
         patience,
       },
       {

@@ -298,9 +298,13 @@ function refuse(state: State, why: Fault): State {
   return { ...state, refusals: new Map(state.refusals).set(name, (state.refusals.get(name) ?? 0) + 1) };
 }
 
+/** Is there anybody whose word counts? */
+export const isTrusting = ({ own }: State): boolean => own !== null && own.rights.size > 0;
+
 /** For who asks on the bus. */
-export function status({ own, obeyed, refusals }: State): Readonly<Record<string, string>> {
-  if (own === null || own.rights.size === 0) return {};
+export function status(state: State): Readonly<Record<string, string>> {
+  if (!isTrusting(state)) return {};
+  const { obeyed, refusals } = state;
   const refused = [...refusals].map(([name, count]) => `${name}: ${count}`).join(', ');
   return { commands: `${obeyed}`, ...(refused !== '' && { refused }) };
 }
