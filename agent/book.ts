@@ -98,7 +98,7 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
       const told = answer.ok ? plates.decode(answer.value) : answer;
       if (!told.ok) return told;
       plate = told.value;
-      const known = identities.open(host, folder, bondsOf(plate));
+      const known = identities.open(host, folder, bondsOf(plate), journal.isUnused(store.state()));
       if (known.ok) identity = known.value;
       return known;
     },

@@ -13,11 +13,12 @@ type Ground = Pick<Host, 'files' | 'random' | 'sha256' | 'sha512' | 'process'>;
 const mode = 0o600;
 const pathOf = (folder: string): string => `${folder}/key`;
 
-export function open(ground: Ground, folder: string, bonds: Bonds): Result<Identity> {
+/** `isUnused`: nothing that anybody kept was signed here yet. */
+export function open(ground: Ground, folder: string, bonds: Bonds, isUnused: boolean): Result<Identity> {
   const { files, random } = ground;
   const read = readKey(ground, folder);
   if (read.ok) return known(ground, read.value, bonds);
-  if (read.fault.code !== 'ENOENT' && !isBegun(ground, folder)) return read;
+  if (read.fault.code !== 'ENOENT' && !(isUnused && isBegun(ground, folder))) return read;
   if (read.fault.code !== 'ENOENT') {
     const removed = files.remove(pathOf(folder));
     if (!removed.ok) return { ok: false, fault: under('key', removed.fault) };
@@ -55,10 +56,11 @@ function readKey(ground: Ground, folder: string): Result<Kept> {
   return bytes.ok ? identity.decode(bytes.value, ground) : { ok: false, fault: under('key', bytes.fault) };
 }
 
-/** Power was cut while the very first key was written: it is a part of one, and nothing else was ever written here. */
+/** Power was cut while the very first key was written: it is a part of one, and nothing else was written here but that we started. */
 function isBegun({ files }: Ground, folder: string): boolean {
   const [stat, list] = [files.stat(pathOf(folder)), files.list(folder)];
-  return stat.ok && stat.value.kind === 'file' && stat.value.size < identity.size && list.ok && list.value.join() === 'key';
+  if (!stat.ok || !list.ok || stat.value.kind !== 'file') return false;
+  return stat.value.size < identity.size && list.value.every((name) => name === 'key' || name === 'journal');
 }
 
 // ── Backup ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -230,6 +230,9 @@ export const abandoned = ({ accounts }: Journal): readonly Mark[] =>
 /** How many receipts are gone that nobody acknowledged. */
 export const missingOf = ({ base, acknowledged }: Account): number => Math.max(0, base.sequence - acknowledged);
 
+/** Nothing of it was ever signed. */
+export const isUnused = ({ root, accounts, past }: Journal): boolean => root === null && accounts.size === 0 && past.length === 0;
+
 // ── The marks of a state ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Taken from the beginning they make the same state: what a file is compacted to. */

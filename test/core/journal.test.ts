@@ -123,6 +123,16 @@ for (const c of bad)
   });
 refused.run();
 
+const used = suite('journal: was something signed?');
+for (const [name, marks, want] of [
+  ['a start', [{ kind: 'started', starts: 3 }], true],
+  ['a grant', [opened()], false],
+  ['a root', [rooted(1, 1)], false],
+  ['a session that is over', [...over, acknowledged(4)], false],
+] as const)
+  used(name, () => assert.is(journal.isUnused(takeAll(marks)), want));
+used.run();
+
 const bounded = suite('journal: bounded');
 const sizeOf = (j: Journal): number =>
   [...j.accounts.values()].flatMap((a) => a.kept).reduce((sum, { receipt }) => sum + receipt.length, 0);

@@ -26,33 +26,41 @@ export function testIdentity(host: Host, temp: string): void {
   const first = suite('identity: the first start');
   first('makes a key for nobody else to read, and it stays', () => {
     const at = folder();
-    const { id, signer } = must(identity.open(host, at, board));
+    const { id, signer } = must(identity.open(host, at, board, true));
     assert.match(id, /^[a-z2-7]{16}$/);
     const { mode, size } = must(files.stat(`${at}/key`));
     assert.equal([mode, size], [0o600, wire.size]);
-    const again = must(identity.open(host, at, board));
+    const again = must(identity.open(host, at, board, true));
     assert.equal([again.id, again.signer.key], [id, signer.key]);
-    assert.is.not(must(identity.open(host, folder(), board)).id, id);
+    assert.is.not(must(identity.open(host, folder(), board, true)).id, id);
   });
   first('stays with a card more, and one that has come before ours', () => {
     const at = folder();
-    const { id } = must(identity.open(host, at, board));
+    const { id } = must(identity.open(host, at, board, true));
     const extended = bondsOf({ ...model, addresses: ['02:00:5e:10:00:00', '02:00:5e:10:00:01'] });
-    assert.is(must(identity.open(host, at, extended)).id, id);
+    assert.is(must(identity.open(host, at, extended, true)).id, id);
   });
   first('cut at any byte: a start that never was', () => {
     const at = folder();
     const whole = wire.encode(host.random(32) as never, wire.fingerprintOf(board[0], host), host);
     for (let length = 0; length < whole.length; length += 29) {
       put(`${at}/key`, whole.slice(0, length));
-      must(identity.open(host, at, board));
-      must(identity.open(host, at, board));
+      // The journal of that start was there before it.
+      put(`${at}/journal`, new Uint8Array(40));
+      must(identity.open(host, at, board, true));
+      must(identity.open(host, at, board, true));
     }
   });
   first.run();
 
   const faulty = suite('identity: refuses');
-  const cases: readonly Readonly<{ name: string; path: string; code: string; change(at: string, key: Uint8Array): void }>[] = [
+  const cases: readonly Readonly<{
+    name: string;
+    path: string;
+    code: string;
+    isUnused?: boolean;
+    change(at: string, key: Uint8Array): void;
+  }>[] = [
     {
       name: 'a byte that changed',
       code: 'malformed',
@@ -60,12 +68,19 @@ export function testIdentity(host: Host, temp: string): void {
       change: (at, key) => put(`${at}/key`, key.with(100, key[100] === 0x30 ? 0x31 : 0x30)),
     },
     {
+      name: 'a part of it, where it has signed something',
+      code: 'malformed',
+      path: 'key',
+      isUnused: false,
+      change: (at, key) => put(`${at}/key`, key.slice(0, 90)),
+    },
+    {
       name: 'a part of it, where more was written since',
       code: 'malformed',
       path: 'key',
       change(at, key) {
         put(`${at}/key`, key.slice(0, 90));
-        put(`${at}/journal`, new Uint8Array());
+        put(`${at}/saved`, new Uint8Array());
       },
     },
     { name: 'more behind it', code: 'limit', path: 'key', change: (at, key) => put(`${at}/key`, Uint8Array.from([...key, 10])) },
@@ -85,7 +100,7 @@ export function testIdentity(host: Host, temp: string): void {
       path: 'key.board',
       change(at) {
         must(files.remove(`${at}/key`));
-        must(identity.open(host, at, other));
+        must(identity.open(host, at, other, true));
       },
     },
     {
@@ -94,17 +109,17 @@ export function testIdentity(host: Host, temp: string): void {
       path: 'key.board',
       change(at) {
         must(files.remove(`${at}/key`));
-        must(identity.open(host, at, bondsOf({ ...model, addresses: [] })));
+        must(identity.open(host, at, bondsOf({ ...model, addresses: [] }), true));
       },
     },
   ];
   for (const c of cases)
     faulty(c.name, () => {
       const at = folder();
-      must(identity.open(host, at, board));
+      must(identity.open(host, at, board, true));
       c.change(at, must(files.read(`${at}/key`, 1024)));
       const before = files.read(`${at}/key`, 1024);
-      const got = identity.open(host, at, board);
+      const got = identity.open(host, at, board, c.isUnused ?? true);
       assert.is(!got.ok && got.fault.code, c.code);
       assert.ok(!got.ok && got.fault.path.startsWith(c.path), JSON.stringify(got));
       assert.equal(files.read(`${at}/key`, 1024), before, 'is left as it was');
@@ -114,7 +129,7 @@ export function testIdentity(host: Host, temp: string): void {
   const backup = suite('identity: the backup');
   backup('there and back, on another board', () => {
     const [at, elsewhere] = [folder(), folder()];
-    const { id } = must(identity.open(host, at, board));
+    const { id } = must(identity.open(host, at, board, true));
     const passphrase = wire.passphraseOf(host.random);
     assert.match(passphrase, /^([a-z2-7]{4}-){4}[a-z2-7]{4}$/);
     const sealed = must(identity.backup(host, at, passphrase));
@@ -131,7 +146,7 @@ export function testIdentity(host: Host, temp: string): void {
     const forged = identity.restore(host, elsewhere, other, new TextEncoder().encode(text(sealed).replace(id, 'a'.repeat(16))), passphrase);
     assert.is(!forged.ok && forged.fault.code, 'denied');
     assert.is(must(identity.restore(host, elsewhere, other, sealed, passphrase)).id, id);
-    assert.is(must(identity.open(host, elsewhere, other)).id, id);
+    assert.is(must(identity.open(host, elsewhere, other, true)).id, id);
     const over = identity.restore(host, elsewhere, other, sealed, passphrase);
     assert.is(!over.ok && over.fault.code, 'EEXIST');
   });
@@ -142,7 +157,7 @@ export function testIdentity(host: Host, temp: string): void {
   for (const c of bad)
     backup(`${c.name}: none`, () => {
       const at = folder();
-      if (c.code !== 'ENOENT') must(identity.open(host, at, board));
+      if (c.code !== 'ENOENT') must(identity.open(host, at, board, true));
       const got = identity.backup(host, at, c.passphrase);
       assert.is(!got.ok && got.fault.code, c.code);
       assert.ok(!got.ok && got.fault.path.startsWith(c.path));
