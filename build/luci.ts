@@ -1,18 +1,20 @@
-// Makes the LuCI app out of openwrt/luci-app-weir: each page with all that it imports, in the form in which LuCI loads a view; translations,
-// menu and rights. Run as a program, also into build/out/luci/root, to be looked at.
+// Makes the LuCI app out of openwrt/luci-app-weir: the pages with all that they import, in the form in which LuCI loads
+// them; translations, menu and rights. Run as a program, also into build/out/luci/root, to be looked at.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import * as words from './luci-words.ts';
 
 const root = process.cwd();
 const source = 'openwrt/luci-app-weir';
 
-export const pages = ['overview', 'friends', 'settings', 'begin'] as const;
-/** What LuCI hands to a view, by name; its own runtime has all of them loaded anyway. */
-const given = ['view', 'rpc', 'poll', 'ui'];
-
+/** What LuCI hands over, by name; its own runtime has all of them loaded anyway. */
+const given = ['baseclass', 'rpc', 'poll', 'ui'];
+const www = '/www/luci-static/resources';
+const named = (names: readonly string[]): string => ["'use strict';", ...names.map((name) => `'require ${name}';`)].join('\n');
+const viewOf = (page: string): string => `${named(['view', 'weir.pages as pages'])}\nreturn view.extend(pages.${page});\n`;
+const pages = ['overview', 'friends', 'settings', 'begin'];
 const asIs = ['usr/share/luci/menu.d/luci-app-weir.json', 'usr/share/rpcd/acl.d/luci-app-weir.json'];
 
 /** Files: by where they are on a router. */
@@ -21,7 +23,7 @@ export type App = Readonly<{ files: ReadonlyMap<string, Uint8Array>; metafile: M
 export async function luci(): Promise<App> {
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,
-    entryPoints: pages.map((page) => `${source}/src/${page}.ts`),
+    entryPoints: [`${source}/src/pages.ts`],
     outdir: join(root, 'build/out/luci'),
     bundle: true,
     format: 'iife',
@@ -31,16 +33,19 @@ export async function luci(): Promise<App> {
     charset: 'utf8',
     preserveSymlinks: true,
     minify: true,
-    banner: { js: ["'use strict';", ...given.map((name) => `'require ${name}';`)].join('\n') },
+    banner: { js: named(given) },
     // LuCI runs the text as the body of a function and takes what it returns.
-    footer: { js: 'return weir.page;' },
+    footer: { js: 'return baseclass.extend(weir);' },
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
     write: false,
   });
+  const [output] = outputFiles;
+  if (output === undefined) throw new Error('esbuild made nothing');
   const files = new Map<string, Uint8Array>([
-    ...outputFiles.map(({ path, contents }) => [`/www/luci-static/resources/view/weir/${basename(path)}`, contents] as const),
+    [`${www}/weir/pages.js`, output.contents],
+    ...pages.map((page) => [`${www}/view/weir/${page}.js`, Buffer.from(viewOf(page))] as const),
     ...asIs.map((path) => [`/${path}`, readFileSync(`${source}/root/${path}`)] as const),
     ...words.languages.map(
       (language) =>

@@ -50,15 +50,22 @@
     },
   };
   const view = { extend: (methods) => methods };
-  const given = { view, rpc, poll, ui };
+  const baseclass = { extend: (members) => members };
+  const given = { view, rpc, poll, ui, baseclass };
+
+  async function load(name) {
+    if (given[name]) return given[name];
+    const source = await (await fetch(`/luci-static/resources/${name.replaceAll('.', '/')}.js`)).text();
+    const wanted = [...source.matchAll(/^'require (\S+?)(?: as (\w+))?';$/gm)].map(([, from, as = from]) => ({ from, as }));
+    const parts = await Promise.all(wanted.map(({ from }) => load(from)));
+    return new Function(...wanted.map(({ as }) => as), source)(...parts);
+  }
 
   window.L = { url: (...path) => ['/cgi-bin/luci', ...path].join('/') };
   window._ = (text) => window.TR?.[text] ?? text;
 
   window.addEventListener('DOMContentLoaded', async () => {
-    const source = await (await fetch(`/luci-static/resources/view/weir/${page}.js`)).text();
-    const wanted = [...source.matchAll(/^'require (\w+)';$/gm)].map(([, name]) => name);
-    const methods = new Function(...wanted, source)(...wanted.map((name) => given[name]));
+    const methods = await load(`view.weir.${page}`);
     const node = methods.render(await methods.load?.());
     document.getElementById('view').replaceChildren(node);
   });

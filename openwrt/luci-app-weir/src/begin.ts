@@ -60,7 +60,7 @@ function consent(sections: readonly Section[], next: () => void): HTMLElement {
   );
 }
 
-export const page = view.extend({
+export const page: View = {
   load: config,
   render(loaded: Awaited<ReturnType<typeof config>>) {
     const place = el('div');
@@ -98,4 +98,4 @@ export const page = view.extend({
   handleSave: null,
   handleSaveApply: null,
   handleReset: null,
-});
+};

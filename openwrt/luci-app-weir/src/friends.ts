@@ -95,7 +95,7 @@ function rowOf(s: Session, done: () => Promise<void>): readonly (Node | string)[
   ];
 }
 
-export const page = view.extend({
+export const page: View = {
   render() {
     const place = el('div');
     async function tick(): Promise<void> {
@@ -126,4 +126,4 @@ export const page = view.extend({
   handleSave: null,
   handleSaveApply: null,
   handleReset: null,
-});
+};

@@ -1,16 +1,15 @@
-// What the views use of LuCI, which hands it to each view by the names that the view requires. Everything else they do themselves: LuCI's own
+// What the views use of LuCI, which hands it over by the names that are required. Everything else they do themselves: LuCI's own
 // helpers take a lone text for HTML.
 
-declare const view: {
-  extend(methods: {
-    load?(): Promise<unknown>;
-    render(loaded: never): Node;
-    /** null: without the button below the page. */
-    handleSave: null;
-    handleSaveApply: null;
-    handleReset: null;
-  }): unknown;
-};
+/** What a view is made of. */
+type View = Readonly<{
+  load?(): Promise<unknown>;
+  render(loaded: never): Node;
+  /** null: without the button below the page. */
+  handleSave: null;
+  handleSaveApply: null;
+  handleReset: null;
+}>;
 
 declare const rpc: {
   /** Answers with the ubus status instead, where a method answered with nothing more. */

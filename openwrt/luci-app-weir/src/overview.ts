@@ -211,7 +211,7 @@ const tell = (title: string, ...children: readonly Node[]): void =>
 
 // ── The page ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export const page = view.extend({
+export const page: View = {
   render() {
     const state = el('h3', { 'aria-live': 'polite' });
     const [warnings, drawing, table] = [el('div'), el('div'), el('div')];
@@ -274,4 +274,4 @@ export const page = view.extend({
   handleSave: null,
   handleSaveApply: null,
   handleReset: null,
-});
+};

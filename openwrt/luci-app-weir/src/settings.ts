@@ -124,7 +124,7 @@ function pageOf(sections: readonly Section[], again: () => Promise<void>): HTMLE
   );
 }
 
-export const page = view.extend({
+export const page: View = {
   load: config,
   render(loaded: Awaited<ReturnType<typeof config>>) {
     const place = el('div');
@@ -141,4 +141,4 @@ export const page = view.extend({
   handleSave: null,
   handleSaveApply: null,
   handleReset: null,
-});
+};
