@@ -15,6 +15,8 @@ const help = `usage: weir COMMAND
   receipts    what this router has signed for a session
   limits      the most that may be granted
   verify      checks receipts and whatever else was signed
+  telemetry   what this router tells its broker of itself
+  enrol       makes this router yours at a coordinator
   key         this router's own key: show, backup, restore
   setup       makes the tunnel's network and firewall zone
   share       begins to share, within the limits of /etc/config/weir
@@ -36,10 +38,12 @@ type Group = Readonly<{
 const status = (): Promise<Group> => import('./cli-status.ts');
 const owner = (): Promise<Group> => import('./cli-owner.ts');
 const sessions = (): Promise<Group> => import('./cli-sessions.ts');
+const tidings = (): Promise<Group> => import('./cli-tidings.ts');
 const groups: ReadonlyMap<string, () => Promise<Group>> = new Map([
   ...['status', 'doctor'].map((name) => [name, status] as const),
   ...['setup', 'share', 'pause', 'resume', 'teardown'].map((name) => [name, owner] as const),
   ...['sessions', 'receipts', 'limits'].map((name) => [name, sessions] as const),
+  ...['telemetry', 'enrol'].map((name) => [name, tidings] as const),
   ['friend', (): Promise<Group> => import('./cli-friend.ts')],
   ['key', (): Promise<Group> => import('./cli-key.ts')],
   ['verify', (): Promise<Group> => import('./cli-verify.ts')],

@@ -1,11 +1,15 @@
 // What the agent tells its owner over the bus: tables → values, the other end of owner.ts. The command line's; the agent is believed no more
 // than any peer is.
 
+import type { Seconds } from '../core/brand.ts';
 import * as ip from '../core/ip.ts';
 import { all, ok, type Result, under } from '../core/result.ts';
+import type { Report } from '../core/telemetry.ts';
 import * as base64 from './base64.ts';
 import type { Table } from './blobmsg.ts';
+import * as cbor from './cbor.ts';
 import * as fields from './fields.ts';
+import * as telemetry from './telemetry.ts';
 
 /** null: not known, or not agreed. */
 export type Session = Readonly<{
@@ -123,4 +127,18 @@ export function decodeOpened(t: Table): Result<Opened> {
     birth: message('birth'),
     grant: message('grant'),
   });
+}
+
+/** `report` null: nothing was sent yet. `waiting` more, that together span so long. */
+export type Telemetry = Readonly<{ report: Report | null; ago: Seconds; waiting: number; span: Seconds }>;
+
+export function decodeTelemetry(t: Table): Result<Telemetry> {
+  const seconds = (name: string) => fields.number(t, name) as Result<Seconds>;
+  const [waiting, span] = [fields.number(t, 'waiting'), seconds('span')];
+  if (!fields.has(t, 'report')) return all({ report: ok(null), ago: ok(0 as Seconds), waiting, span });
+  const text = fields.string(t, 'report');
+  const bytes = text.ok ? base64.decode(text.value) : text;
+  const value = bytes.ok ? cbor.decode(bytes.value) : bytes;
+  const read = at('report', value.ok ? telemetry.report.read(value.value) : value);
+  return all({ report: read, ago: seconds('ago'), waiting, span });
 }
