@@ -5,9 +5,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Bench, Report } from './benches/bench.ts';
 import { enforce } from './benches/enforce.ts';
 import { footprint } from './benches/footprint.ts';
+import { link } from './benches/link.ts';
 import { receipts } from './benches/receipts.ts';
 
-const benches: Readonly<Record<string, Bench>> = { footprint, enforce, receipts };
+const benches: Readonly<Record<string, Bench>> = { footprint, enforce, receipts, link };
 const page = 'docs/BENCHMARKS.md';
 const head = `# Benchmarks
 
