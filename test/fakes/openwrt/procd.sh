@@ -24,7 +24,7 @@ procd_close_instance() {
 	local jail=$instance.root mount
 	echo "$mounts" >>"$wanted"
 	# Who runs as declared goes on.
-	if cmp -s "$wanted" "$instance.is" && kill -0 -- "-$(cat "$instance.pid")" 2>/dev/null; then return; fi
+	if cmp -s "$wanted" "$instance.is" && [ -e "$instance.pid" ] && [ -d "/proc/$(cat "$instance.pid")" ]; then return; fi
 	halt "$instance"
 	mv "$wanted" "$instance.is"
 	setsid unshare -m sh -c '
@@ -46,12 +46,12 @@ procd_close_instance() {
 			[ ! -d "$from.$user" ] || from=$from.$user
 			put "$from" "$to" "$way"
 		done
-		trap "exit 0" TERM
-		while :; do
+		trap ended=1 TERM
+		until [ "$ended" ]; do
 			chroot "$jail" /bin/busybox start-stop-daemon -S -q -p /none -c "$user:$group" -x ${command%% *} -- ${command#* } &
 			wait $!
-			sleep "$delay" &
-			wait $!
+			[ -z "$ended" ] || wait $!
+			[ "$ended" ] || sleep "$delay"
 		done' procd "$jail" "$command" "$mounts" "$user" "$group" "$delay" >>"/run/$(basename "$instance").log" 2>&1 </dev/null &
 	echo $! >"$instance.pid"
 }
@@ -62,7 +62,7 @@ halt() {
 	pid=$(cat "$1.pid")
 	kill -TERM -- "-$pid" 2>/dev/null
 	for try in $(seq 1000); do
-		kill -0 -- "-$pid" 2>/dev/null || break
+		[ -d "/proc/$pid" ] || break
 		usleep 10000
 	done
 	kill -KILL -- "-$pid" 2>/dev/null
