@@ -28,6 +28,7 @@ const session: Fields = {
   witnessed: 2n,
   address4: '10.213.0.2',
   address6: 'fd00::2',
+  disputed: { receipt: 3n, reason: 'bytes', up: 1n, down: 2n, own_up: 0n, own_down: 1n },
 };
 const wan: Fields = { name: 'wan', up: true, addresses: ['11.1.0.2/24'], hints: ['carrier-nat'], dns: ['11.9.0.1'] };
 const isPlain = (text: string | null): boolean => text === null || /^[ -~]*$/.test(text);
@@ -35,7 +36,7 @@ const isPlain = (text: string | null): boolean => text === null || /^[ -~]*$/.te
 function showsPlainly(t: Table): Result<unknown> {
   const sessions = told.decodeSessions(t);
   for (const s of sessions.ok ? sessions.value : [])
-    assert.ok([s.session, s.name, s.condition, s.reason, s.address4, s.address6].every(isPlain));
+    assert.ok([s.session, s.name, s.condition, s.reason, s.address4, s.address6, s.disputed?.reason ?? null].every(isPlain));
   return sessions;
 }
 function makesItsLines(t: Table): Result<unknown> {
