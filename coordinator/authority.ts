@@ -33,7 +33,7 @@ export function readKey(kind: 'root' | 'command', bytes: Uint8Array): Result<Sig
 export const certify = (root: Signer, certificate: Certificate): Uint8Array =>
   cose.encode(cose.sign('certificate', form.write(certificate), root, hashes));
 
-/** Of the folder: `root.pub`, and `*.certificate` with the `*.key` each is for. */
+/** Of the folder: `root.pub`, and each `*.certificate` with the `command-*.key` that it is for. */
 export function read(folder: Folder): Result<Authority> {
   const hex = folder.read('root.pub');
   if (!hex.ok) return hex;
@@ -41,14 +41,14 @@ export function read(folder: Folder): Result<Authority> {
   if (!/^[0-9a-f]{64}$/.test(text)) return fail('malformed', 'root.pub', 'expected 32 bytes in hex');
   const rootKey = bytesOf(text) as PublicKey;
   const signers = new Map<string, Signer>();
-  for (const name of folder.list('.key')) {
+  for (const name of folder.list(/^command-\d+\.key$/)) {
     const bytes = folder.read(name);
     const signer = bytes.ok ? readKey('command', bytes.value) : bytes;
     if (!signer.ok) return { ok: false, fault: under(name, signer.fault) };
     signers.set(hexOf(signer.value.key), signer.value);
   }
   const held: Held[] = [];
-  for (const name of folder.list('.certificate')) {
+  for (const name of folder.list(/\.certificate$/)) {
     const bytes = folder.read(name);
     const signed = bytes.ok ? cose.decode(bytes.value) : bytes;
     const verified = signed.ok ? cose.verify(signed.value, rootKey, hashes) : signed;

@@ -65,7 +65,7 @@ async function init(dir: string, days: number, database: string | null): Promise
   if (!command.ok) return refuse(command.fault);
   const written = [
     files.create('root.pub', encoder.encode(`${hexOf(root.value)}\n`)),
-    files.create('fleet.key', encoder.encode(`${hexOf(coordinator.random(16))}\n`)),
+    files.create('fleet.password', encoder.encode(`${hexOf(coordinator.random(16))}\n`)),
   ].find(({ ok }) => !ok);
   if (written !== undefined && !written.ok) return refuse(written.fault);
   const certified = certify(join(dir, 'root.key'), command.value, { serial: 1, least: 1, days }, join(dir, 'command-1.certificate'));
@@ -77,7 +77,7 @@ async function init(dir: string, days: number, database: string | null): Promise
   await opened.end();
   if (!token.ok) return refuse(token.fault);
   console.log(
-    `root   ${hexOf(root.value)}\ntoken  ${token.value}\nfleet  ${new TextDecoder().decode(readFileSync(join(dir, 'fleet.key'))).trim()}`,
+    `root   ${hexOf(root.value)}\ntoken  ${token.value}\nfleet  ${new TextDecoder().decode(readFileSync(join(dir, 'fleet.password'))).trim()}`,
   );
   return 0;
 }
@@ -205,7 +205,7 @@ async function main(): Promise<number> {
 }
 
 function addKey(files: Folder): number {
-  const key = makeKey(files, 'command', `command-${files.list('.key').length}.key`);
+  const key = makeKey(files, 'command', `command-${files.list(/^command-\d+\.key$/).length + 1}.key`);
   if (!key.ok) return refuse(key.fault);
   console.log(hexOf(key.value));
   return 0;

@@ -47,7 +47,7 @@ export async function start(options: Options, log: (line: string) => void): Prom
   const files = folder.open(dir);
   const read = authority.read(files);
   if (!read.ok) return read;
-  const password = files.read('fleet.key');
+  const password = files.read('fleet.password');
   if (!password.ok) return password;
   const database = await openDatabase(options, log);
   const link = await meet(options, read.value, database, new TextDecoder().decode(password.value).trim(), log);
@@ -106,7 +106,7 @@ async function meet(
     authority: auth,
     prefix,
     now: () => Math.floor(Date.now() / 1000),
-    publish: async (topic, payload) => (await ready).publish(topic, payload),
+    publish: (topic, payload) => void ready.then((to) => to.publish(topic, payload)),
     log,
   });
   const transport = await mqtt.connect(connection, prefix, heard.hear, log);

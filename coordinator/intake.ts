@@ -20,7 +20,7 @@ export type Outside = Readonly<{
   authority: Authority;
   prefix: string;
   now(): number;
-  publish(topic: string, payload: Uint8Array): Promise<void>;
+  publish(topic: string, payload: Uint8Array): void;
   log(line: string): void;
 }>;
 
@@ -60,21 +60,21 @@ export function start(outside: Outside): Intake {
     await database.transaction((query) => registry.refuse(query, node, why, now()));
   }
 
-  async function sayCertificates(node: KeyId): Promise<void> {
-    for (const bytes of authority.certificates(auth, now())) await publish(topicOf(node, 'certificates'), bytes);
+  function sayCertificates(node: KeyId): void {
+    for (const bytes of authority.certificates(auth, now())) publish(topicOf(node, 'certificates'), bytes);
   }
 
   async function nudge(node: KeyId): Promise<void> {
     const due = await database.transaction((query) => orders.due(query, node, auth, now()));
     if (!due.ok) return log(`${node}: ${text(due.fault)}`);
     sent.set(node, now());
-    for (const bytes of due.value) await publish(topicOf(node, 'commands'), bytes);
+    for (const bytes of due.value) publish(topicOf(node, 'commands'), bytes);
   }
 
   async function pass(node: KeyId, order: Order): Promise<void> {
     const bytes = await database.transaction((query) => orders.passing(query, node, order, auth, now()));
     if (!bytes.ok) log(`${node}: ${text(bytes.fault)}`);
-    else if (bytes.value !== null) await publish(topicOf(node, 'commands'), bytes.value);
+    else if (bytes.value !== null) publish(topicOf(node, 'commands'), bytes.value);
   }
 
   async function hearBirth(name: string, node: registry.Node | null, signed: cose.Signed, payload: Uint8Array): Promise<void> {
@@ -99,7 +99,7 @@ export function start(outside: Outside): Intake {
         return nudge(node.id);
       }
       case 'fresh':
-        await sayCertificates(node.id);
+        sayCertificates(node.id);
         return nudge(node.id);
       default:
         return absurd(born.value);
@@ -116,13 +116,14 @@ export function start(outside: Outside): Intake {
     if (!answer.ok) return refuse(name, answer.fault);
     const { node, answer: said } = answer.value;
     if (said.kind === 'refused') log(`${name}: not enrolled: ${said.reason}`);
-    await sayCertificates(node);
+    sayCertificates(node);
     const message = cose.sign('enrolled', enrol.answered.write(answer.value), held.value.signer, hashes);
-    await publish(topicOf(node, 'enrolled'), cose.encode(message));
+    publish(topicOf(node, 'enrolled'), cose.encode(message));
     // Its birth came before its request.
-    const birth = strangers.get(node);
+    const birth = said.kind === 'enrolled' ? strangers.get(node) : undefined;
+    if (birth === undefined) return;
     strangers.delete(node);
-    if (said.kind === 'enrolled' && birth !== undefined) await hear(topicOf(node, 'birth'), birth);
+    await hear(topicOf(node, 'birth'), birth);
   }
 
   async function hearReceipt(node: registry.Node, signed: cose.Verified): Promise<void> {

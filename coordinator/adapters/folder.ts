@@ -15,13 +15,15 @@ function attempt<T>(name: string, work: () => T): Result<T> {
   }
 }
 
+const isPublic = /\.(pub|certificate)$/;
+
 export function open(path: string): Folder {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   return {
     read: (name) => {
       const stat = attempt(name, () => statSync(join(path, name)));
       if (!stat.ok) return stat;
-      if (name.endsWith('.key') && (stat.value.mode & 0o077) !== 0) return fail('denied', name, 'others may read the file: chmod 600');
+      if (!isPublic.test(name) && (stat.value.mode & 0o077) !== 0) return fail('denied', name, 'others may read the file: chmod 600');
       return attempt(name, () => new Uint8Array(readFileSync(join(path, name))));
     },
     create: (name, bytes) =>
@@ -34,9 +36,9 @@ export function open(path: string): Folder {
           closeSync(file);
         }
       }),
-    list: (end) =>
+    list: (pattern) =>
       readdirSync(path)
-        .filter((name) => name.endsWith(end))
+        .filter((name) => pattern.test(name))
         .sort(),
   };
 }

@@ -35,7 +35,7 @@ export async function connect(options: Options, prefix: string, heard: Heard, lo
     });
   });
   return {
-    publish: async (topic, payload) => void (await client.publishAsync(topic, Buffer.from(payload), { qos: 1 })),
+    publish: (topic, payload) => void client.publish(topic, Buffer.from(payload), { qos: 1 }),
     end: () => client.endAsync(),
   };
 }

@@ -6,6 +6,6 @@ export type Folder = Readonly<{
   read(name: string): Result<Uint8Array>;
   /** Exclusively: never over another. */
   create(name: string, bytes: Uint8Array): Result<void>;
-  /** Names that end so, in their order. */
-  list(end: string): readonly string[];
+  /** Names of this pattern, in their order. */
+  list(pattern: RegExp): readonly string[];
 }>;

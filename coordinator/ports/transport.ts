@@ -4,7 +4,7 @@
 export type Heard = (topic: string, payload: Uint8Array) => Promise<void>;
 
 export type Transport = Readonly<{
-  /** Resolves when the broker has it. */
-  publish(topic: string, payload: Uint8Array): Promise<void>;
+  /** Nobody waits for it: whatever has to arrive is answered by the node, and said again until it is. */
+  publish(topic: string, payload: Uint8Array): void;
   end(): Promise<void>;
 }>;
