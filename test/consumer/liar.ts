@@ -9,8 +9,8 @@ import * as cose from '../../agent/wire/cose.ts';
 import * as wire from '../../agent/wire/receipt.ts';
 
 /** less: says half of what it counted. silent: never answers. replay: sends its first countersignature for ever.
- *  other: countersigns something else than the receipt. */
-export const lies = ['less', 'silent', 'replay', 'other'] as const;
+ *  other: countersigns something else than the receipt. vouching: vouches for every tally, and countersigns nothing. */
+export const lies = ['less', 'silent', 'vouching', 'replay', 'other'] as const;
 export type Lie = (typeof lies)[number];
 export const isLie = (text: string): text is Lie => (lies as readonly string[]).includes(text);
 
@@ -21,7 +21,7 @@ type Count = () => Result<Pair<ByteCount>>;
 export function lying(lie: Lie, ground: Ground, signer: Signer, count: Count): Readonly<{ net: Net; count: Count }> {
   let first: Uint8Array | null = null;
   const changed = (datagram: wire.Datagram): wire.Datagram | null => {
-    if (lie === 'silent') return null;
+    if (lie === 'silent' || (lie === 'vouching' && datagram.kind === 'witnessed')) return null;
     if (datagram.kind !== 'witnessed' || lie === 'less') return datagram;
     first ??= datagram.signature;
     if (lie === 'replay') return { ...datagram, signature: first };

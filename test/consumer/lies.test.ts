@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { page, place, render, rows } from './lies.ts';
+import { page, place, render, rows, seldom } from './lies.ts';
 import { grant, live } from './world.ts';
 
 const lies = suite('lies');
@@ -20,6 +20,11 @@ lies('without lies everything is countersigned, and nothing is asked twice', () 
   const { disputed, throttled, witnessed, wanted, chain } = live({ rounds: 60 });
   assert.equal([disputed, throttled, wanted, witnessed?.sequence], [null, null, 0, chain.length]);
   assert.ok(chain.length > 5);
+});
+lies('a router that may seldom write serves whoever vouches in full, and slows whoever does not', () => {
+  const served = live({ rounds: 120, writes: seldom });
+  assert.equal([served.throttled, served.witnessed?.sequence, served.chain.length], [null, 4, 4]);
+  assert.is.not(live({ rounds: 120, writes: seldom, lie: 'silent' }).throttled, null);
 });
 lies('a receipt that is left out is asked for and disputed, and then the chain goes on', () => {
   const { disputed, witnessed, wanted, chain } = live({ rounds: 120, shows: (sequence) => sequence !== 5 });

@@ -28,7 +28,7 @@ export type Row = Readonly<{
   stake: bigint;
 }>;
 
-const consumerLies = (lie: string, script: Pick<Script, 'lie'>): Row => {
+const consumerLies = (lie: string, script: Pick<Script, 'lie' | 'writes'>): Row => {
   const told = live({ ...script, honest: 3, rounds: 2000 });
   if (told.throttled === null || told.cut === null) throw new Error(`${lie}: was served for ever`);
   const isDisputed = told.disputed !== null;
@@ -89,12 +89,15 @@ function claimed() {
     return { up, down: (down + rounds * 10n * invented) as ByteCount };
   };
 }
+/** Every five minutes. */
+export const seldom = (round: number): boolean => round % 30 === 29;
 const twice = (receipt: Receipt): Receipt => (receipt.sequence === 5 ? { ...receipt, sequence: 4 } : receipt);
 const backwards = (receipt: Receipt): Receipt => (receipt.sequence === 5 ? { ...receipt, packets: { up: 0n, down: 0n } } : receipt);
 
 export const rows = (): readonly Row[] => [
   consumerLies('says it counted half', { lie: 'less' }),
   consumerLies('stops to answer', { lie: 'silent' }),
+  consumerLies('vouches between receipts, and countersigns none', { lie: 'vouching', writes: seldom }),
   consumerLies('answers with an old countersignature', { lie: 'replay' }),
   consumerLies('countersigns something else', { lie: 'other' }),
   routerLies('bills 30 % more', { bill: raised(30n) }),

@@ -45,6 +45,8 @@ export type Script = Readonly<{
   write?(receipt: Receipt): Receipt;
   /** Which of its receipts the router shows or gives away; default all. */
   shows?(sequence: number): boolean;
+  /** In which rounds the router may write receipts; default all. In the others it asks for vouchers. */
+  writes?(round: number): boolean;
   /** Packets of the router's own that it sends down the tunnel, in a second. */
   noise?: bigint;
   grant?: Grant;
@@ -106,6 +108,7 @@ export function live(script: Script): Told {
   let counted = zero;
   let link = anchor;
   let sealed = { at: 0, bytes: 0n };
+  let vouched = 0n;
   const chain: Sealed[] = [];
   const passedAt: bigint[] = [];
   let told: Pick<Told, 'disputed' | 'throttled' | 'cut' | 'witnessed' | 'wanted'> = {
@@ -128,7 +131,9 @@ export function live(script: Script): Told {
       disputed: ({ sequence, reason }) => {
         told = { ...told, disputed: told.disputed ?? { ...at(sequence), reason } };
       },
-      vouched: () => undefined,
+      vouched: ({ counted }) => {
+        vouched = sumOf(counted);
+      },
       wanted(_, from) {
         told = { ...told, wanted: told.wanted + 1 };
         for (const { receipt, signed } of chain.slice((from ?? link.sequence) - 1))
@@ -194,7 +199,8 @@ export function live(script: Script): Told {
 
   const pace = receipts.paceOf(1, cost, quota, agreed.credit);
   for (let n = 0; n < script.rounds && told.cut === null; n++) {
-    const unwitnessed = sumOf(counted) - (told.witnessed?.passed ?? 0n);
+    const said = told.witnessed?.passed ?? 0n;
+    const unwitnessed = sumOf(counted) - (vouched > said ? vouched : said);
     const service = receipts.serviceOf(agreed, unwitnessed);
     if (service !== 'full') told = { ...told, throttled: told.throttled ?? unwitnessed };
     if (service === 'cut') told = { ...told, cut: unwitnessed };
@@ -206,7 +212,10 @@ export function live(script: Script): Told {
     clock.advance(millis(1000 * (round - 1)));
     const billed = script.bill?.(counted) ?? counted;
     const now = clock.monotonic();
-    if (receipts.isTime(pace, { bytes: sumOf(billed) - sealed.bytes, time: now - sealed.at }, false)) seal(now, billed);
+    const isAnswered = link.sequence === (told.witnessed?.sequence ?? 0);
+    if (!(script.writes?.(n) ?? true)) {
+      if (isAnswered && agreed.consumer !== null) adapter.tally({ session, counted: billed });
+    } else if (receipts.isTime(pace, { bytes: sumOf(billed) - sealed.bytes, time: now - sealed.at }, false)) seal(now, billed);
     // Answers come before anything more has passed.
     clock.advance(millis(1000));
   }
