@@ -52,7 +52,7 @@ export type Effect =
   | Readonly<{ kind: 'tally'; tally: Voucher }>
   | Readonly<{ kind: 'answer'; ticket: Ticket; outcome: Result<Settled> }>
   /** Whoever on the router wants to know. */
-  | Readonly<{ kind: 'tell'; event: 'link' | 'session'; body: Readonly<Record<string, string>> }>
+  | Readonly<{ kind: 'tell'; event: 'link' | 'session' | 'quota'; body: Readonly<Record<string, string>> }>
   | Readonly<{ kind: 'log'; line: string }>
   | Readonly<{ kind: 'exit'; status: number }>;
 

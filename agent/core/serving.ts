@@ -412,6 +412,14 @@ const unwitnessed = ({ seen, witnessed, vouched }: Common): bigint =>
 
 export const serviceOf = (s: Common): ReturnType<typeof receipts.serviceOf> => receipts.serviceOf(s.grant, unwitnessed(s));
 
+/** In whole percent; of two quotas, of the one that is nearer its end. */
+export function usedPart(s: Common): number {
+  const { quota } = s.grant;
+  const charged = chargedTo(s);
+  const part = (limit: bigint, used: bigint): number => (used >= limit ? 100 : Number((used * 100n) / limit));
+  return quota.kind === 'shared' ? part(quota.bytes, sumOf(charged)) : Math.max(part(quota.up, charged.up), part(quota.down, charged.down));
+}
+
 export function quotaLeft(s: Common): Quota {
   const { quota } = s.grant;
   const charged = chargedTo(s);

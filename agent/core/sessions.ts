@@ -436,7 +436,9 @@ function settle(boot: BootId, moment: serving.Clock, before: State, { state, eff
   const more: Effect[] = [];
   let { table, askers } = state;
   for (const [session, s] of state.table) {
-    if (s.kind !== before.table.get(session)?.kind) {
+    const was = before.table.get(session);
+    if (was !== undefined) more.push(...reached(was, s));
+    if (s.kind !== was?.kind) {
       more.push(told(s), log(line(s)));
       // A word that goes unconfirmed is wanted later; mostly a countersignature follows it, and it costs no byte.
       if (s.kind === 'throttled' || s.kind === 'draining') more.push(...noted([s]));
@@ -491,12 +493,24 @@ const nameOf = ({ session, addresses }: serving.Consumer): string => [session, .
 export const reasonOf = (s: Session): string | null =>
   s.kind === 'paused' ? (s.why === 'spent' ? s.why : text(s.why)) : 'why' in s ? s.why : null;
 
+/** Percent of its quota that the owner hears of. */
+const steps = [80, 95, 100];
+
+function reached(was: Session, is: Session): readonly Effect[] {
+  const [before, now] = [serving.usedPart(was), serving.usedPart(is)];
+  const step = steps.findLast((percent) => before < percent && percent <= now);
+  if (step === undefined) return [];
+  const body = { session: is.session, name: is.name ?? '', percent: `${step}` };
+  return [{ kind: 'tell', event: 'quota', body }, log(`session ${titleOf(is)}: ${step} % of its quota is used`)];
+}
+
 function told(s: Session): Effect {
   const body = { session: s.session, name: s.name ?? '', condition: s.kind, reason: reasonOf(s) ?? '' };
   return { kind: 'tell', event: 'session', body };
 }
+const titleOf = ({ session, name }: Session): string => `${session}${name === null ? '' : ` (${name})`}`;
 function line(s: Session): string {
   const why = reasonOf(s);
-  return `session ${s.session}${s.name === null ? '' : ` (${s.name})`}: ${s.kind}${why === null ? '' : `: ${why}`}`;
+  return `session ${titleOf(s)}: ${s.kind}${why === null ? '' : `: ${why}`}`;
 }
 const log = (line: string): Effect => ({ kind: 'log', line });

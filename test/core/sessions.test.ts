@@ -99,6 +99,24 @@ for (const event of [read([row('a')]), { kind: 'ticked' }, { kind: 'stopped', si
   early(`${event.kind} changes nothing`, () => assert.equal(happen(begin(), event), begin()));
 early.run();
 
+const quota = suite('the owner hears of a quota');
+const using = (...used: readonly number[]): readonly string[] => {
+  const heard: string[] = [];
+  used.reduce<Step>((was, bytes) => {
+    const step = happen(was, { kind: 'ticked' }, read([{ ...row('a'), counted: { ...none, up: BigInt(bytes) as ByteCount } }]));
+    for (const e of step.effects) if (e.kind === 'tell' && e.event === 'quota') heard.push(`${e.body['name']} ${e.body['percent']}`);
+    return step;
+  }, opened);
+  return heard;
+};
+for (const [name, used, want] of [
+  ['not below 80 percent', [700, 799], []],
+  ['once at each step', [800, 801, 949, 950, 999], ['a 80', 'a 95']],
+  ['of the last one that was passed', [100, 990], ['a 95']],
+] as const)
+  quota(name, () => assert.equal(using(...used), want));
+quota.run();
+
 const refusing = suite('a grant is refused');
 const of = (which: Granted): Serving => ({ kind: 'granted', granted: which });
 const change = { session: session('a'), revision: 1 };
