@@ -26,6 +26,8 @@ export type Page = Readonly<{
   /** In place of what stands there. */
   fill(selector: string, text: string): Promise<void>;
   press(key: string): Promise<void>;
+  /** Where the keys go. */
+  type(text: string): Promise<void>;
   /** Waits until the expression is true of the page, and says what the page shows when it never is. */
   until(expression: string): Promise<void>;
   value<T>(expression: string): Promise<T>;
@@ -144,12 +146,21 @@ function pageOf(ask: (method: string, params?: Fields) => Promise<Fields>, compl
     await ask('Input.dispatchKeyEvent', { type: 'keyDown', key: name, ...more });
     await ask('Input.dispatchKeyEvent', { type: 'keyUp', key: name, ...more });
   };
+  async function type(text: string): Promise<void> {
+    for (const letter of text) await ask('Input.dispatchKeyEvent', { type: 'char', text: letter });
+  }
   async function click(selector: string): Promise<void> {
     const found = `document.querySelector(${JSON.stringify(selector)})`;
     await until(`${found} && !${found}.disabled && ${found}.getClientRects().length > 0`);
-    const { x, y, isFree } = await value<{ x: number; y: number; isFree: boolean }>(`(() => {
+    const { x, y, isFree } = await value<{ x: number; y: number; isFree: boolean }>(`(async () => {
       const it = ${found};
       it.scrollIntoView({ block: 'center', behavior: 'instant' });
+      // Nobody hits what moves.
+      const placeOf = () => JSON.stringify(it.getBoundingClientRect());
+      for (let before = ''; before !== placeOf(); ) {
+        before = placeOf();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
       const { left, top, width, height } = it.getBoundingClientRect();
       const [x, y] = [left + width / 2, top + height / 2];
       const at = document.elementFromPoint(x, y);
@@ -165,6 +176,7 @@ function pageOf(ask: (method: string, params?: Fields) => Promise<Fields>, compl
     value,
     until,
     click,
+    type,
     async go(url, { width, height, scheme }) {
       await ask('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 600 });
       await ask('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
@@ -175,11 +187,11 @@ function pageOf(ask: (method: string, params?: Fields) => Promise<Fields>, compl
       await click(selector);
       await value(`document.querySelector(${JSON.stringify(selector)}).select()`);
       if (text === '') await key('Delete', { code: 'Delete', windowsVirtualKeyCode: 46 });
-      for (const letter of text) await ask('Input.dispatchKeyEvent', { type: 'char', text: letter });
+      await type(text);
       await key('Tab', { code: 'Tab', windowsVirtualKeyCode: 9 });
     },
     async press(name) {
-      const codes: Readonly<Record<string, number>> = { Tab: 9, Enter: 13, ' ': 32, ArrowRight: 39, ArrowDown: 40 };
+      const codes: Readonly<Record<string, number>> = { Tab: 9, Enter: 13, ' ': 32, ArrowRight: 39, ArrowDown: 40, Escape: 27 };
       const text = name === 'Enter' ? '\r' : name === ' ' ? ' ' : undefined;
       await key(name, {
         windowsVirtualKeyCode: codes[name] ?? 0,

@@ -127,7 +127,7 @@ pages('a friend gets more, and goes', async () => {
   await page.click('#weir-invite');
   await page.until(shows('PrivateKey = '));
   await see('friends-code-phone-dark');
-  await page.click('#weir-close');
+  await page.click('#weir-leave');
   await page.click('#weir-remove-anna');
   await page.click('#weir-end');
   await page.until("document.querySelector('#weir-remove-bert') && !document.querySelector('#weir-remove-anna')");
@@ -219,8 +219,25 @@ pages('in German, on a phone', async () => {
   await page.until(shows('Teilen sofort anhalten'));
   await see('overview-phone-dark-de');
   await page.go(router.url('begin', { language: 'de' }), { ...phone, scheme: 'light' });
-  await page.until(shows('Ein erster Gast'));
+  await page.until(shows('Ein erster Freund'));
   await see('begin-phone-de');
+});
+
+pages('by keys alone', async () => {
+  await page.go(router.url('friends'), desktop);
+  await page.until("document.querySelector('#weir-remove-carla')");
+  await page.value("document.querySelector('#weir-add').focus()");
+  await page.press('Enter');
+  await page.until("document.activeElement.id === 'weir-name'");
+  await page.type('dora');
+  await page.press('Enter');
+  await page.until(shows('PrivateKey = '));
+  await page.press('Escape');
+  await page.until("document.querySelector('#weir-remove-dora') && !document.body.classList.contains('modal-overlay-active')");
+  // A table that is made anew every few seconds takes nobody's place away.
+  await page.value("document.querySelector('#weir-more-dora').focus()");
+  await page.value("void (document.querySelector('#weir-more-dora').dataset.before = '')");
+  await page.until("document.querySelector('#weir-more-dora:not([data-before])') === document.activeElement");
 });
 
 pages('who may only read is refused by the session, and told', async () => {
@@ -257,6 +274,35 @@ pages('every method that the ACL grants is asked for by a page, and none beside'
     granted.filter((name) => name.includes('*')),
     [],
   );
+});
+
+pages('an agent that lies puts no HTML into the page of its owner', async () => {
+  router.stopAgent();
+  await page.go(router.url('overview'), desktop);
+  await page.until(shows('the agent is not running'));
+  const evil = '<img src=x onerror="document.title=`taken`">';
+  const session = {
+    session: evil,
+    name: evil,
+    condition: evil,
+    reason: evil,
+    up: 1n,
+    down: 1n,
+    quota: 1n,
+    left: 1n,
+    seconds: 1,
+    sequence: 1,
+  };
+  const sessions = { sessions: [session] };
+  await router.impersonate({ status: { link: evil, node: evil, clock: evil, key_saved: false }, sessions, friend_list: sessions });
+  for (const name of ['overview', 'friends']) {
+    await page.go(router.url(name), desktop);
+    await page.until(shows('onerror'));
+  }
+  await page.click('[id^=weir-remove-]');
+  await page.until("document.querySelector('#weir-end')");
+  assert.is(await page.value("document.querySelectorAll('img').length"), 0);
+  assert.is.not(await page.value('document.title'), 'taken');
 });
 
 pages.run();

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ubus from '../../agent/adapters/ubus-client.ts';
 import { millis } from '../../agent/core/brand.ts';
-import { type Result, text } from '../../agent/core/result.ts';
+import { ok, type Result, text } from '../../agent/core/result.ts';
 import { host } from '../../agent/host/node.ts';
 import type { Table } from '../../agent/wire/blobmsg.ts';
 import { bundle } from '../../build/bundle.ts';
@@ -34,6 +34,8 @@ export type Router = Readonly<{
   refused: ReadonlySet<string>;
   startAgent(): Promise<void>;
   stopAgent(): void;
+  /** In the agent's place: answers as it is told to. */
+  impersonate(answers: Readonly<Record<string, plain.Fields>>): Promise<void>;
   close(): Promise<void>;
 }>;
 
@@ -169,6 +171,10 @@ export async function open(weir: string): Promise<Router> {
       await agent.says(/link:/);
     },
     stopAgent: () => agent?.stop(),
+    async impersonate(answers) {
+      const methods = Object.entries(answers).map(([name, answer]) => [name, { args: {}, run: () => ok(plain.table(answer)) }]);
+      must(await enforcing.publish('weir', Object.fromEntries(methods) as ubus.Methods));
+    },
     async close() {
       agent?.stop();
       server.closeAllConnections();

@@ -2,6 +2,7 @@
 
 import { text } from '../../../agent/core/result.ts';
 import type { Section } from '../../../agent/core/settings.ts';
+import { enters } from './dialog.ts';
 import { alert, button, el, section, style } from './element.ts';
 import { readAll } from './field.ts';
 import * as invite from './invite.ts';
@@ -71,25 +72,27 @@ export const page: View = {
       _('To the overview'),
     );
     const done = (): void => show(3, section(_('Done'), el('p', {}, _('This router shares, within your limits.')), overview));
-    const friend = (): void =>
+    const made = (shown: HTMLElement): void =>
       show(
         2,
-        section(
-          _('A first friend'),
-          el('p', {}, _('Make a friend’s key and code here. Or, where a coordinator brings the guests, enter its broker in the settings.')),
-          invite.form((made) =>
-            show(
-              2,
-              section(
-                _('The configuration of your friend'),
-                made,
-                el('div', { class: 'right' }, button(_('Done'), 'positive', done, { id: 'weir-done' })),
-              ),
-            ),
-          ),
-        ),
-        el('p', {}, button(_('Not now'), 'neutral', done, { id: 'weir-later' })),
+        section(_('The configuration of your friend'), shown),
+        el('div', { class: 'right' }, button(_('Done'), 'positive', done, { id: 'weir-done' })),
       );
+    const friend = (): void => {
+      const { node, act } = invite.form(made);
+      enters(node, act);
+      show(
+        2,
+        section(_('A first friend'), el('p', {}, _('Make a friend’s key and code here.')), node, act),
+        section(
+          _('Or a coordinator'),
+          el('p', {}, _('Where a coordinator brings the guests: enter its broker, its root key and your claim code in the settings.')),
+          el('a', { class: 'btn cbi-button', href: L.url('admin/services/weir/settings') }, _('To the settings')),
+          ' ',
+          button(_('Not now'), 'neutral', done, { id: 'weir-later' }),
+        ),
+      );
+    };
     if (!loaded.ok) show(1, alert('error', text(loaded.fault)));
     else if (loaded.value.find(({ name }) => name === 'share')?.options.get('accepted') === '1') friend();
     else show(1, consent(loaded.value, friend));

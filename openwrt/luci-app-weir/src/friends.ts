@@ -5,27 +5,15 @@ import { seconds } from '../../../agent/core/brand.ts';
 import { text } from '../../../agent/core/result.ts';
 import type { Session } from '../../../agent/wire/told.ts';
 import * as told from '../../../agent/wire/told.ts';
+import { dialog } from './dialog.ts';
 import { alert, bar, button, el, renew, rows, section, style } from './element.ts';
 import { readAll } from './field.ts';
 import * as invite from './invite.ts';
 import { ask } from './router.ts';
 
-const close = (): HTMLElement =>
-  el(
-    'div',
-    { class: 'right' },
-    button(_('Close'), 'neutral', () => ui.hideModal(), { id: 'weir-close' }),
-  );
-
 function add(): void {
-  ui.showModal(_('Add a friend'), [
-    invite.form((made) => ui.showModal(_('The configuration of your friend'), [made, close()])),
-    el(
-      'div',
-      { class: 'right' },
-      button(_('Cancel'), 'neutral', () => ui.hideModal()),
-    ),
-  ]);
+  const { node, act } = invite.form((made) => dialog(_('The configuration of your friend'), [made]));
+  dialog(_('Add a friend'), [node], act);
 }
 
 function topUp(name: string, done: () => Promise<void>): void {
@@ -44,16 +32,8 @@ function topUp(name: string, done: () => Promise<void>): void {
     ui.hideModal();
     await done();
   };
-  ui.showModal(`${_('More for')} ${name}`, [
-    el('div', { class: 'weir' }, fields.quota.node, fields.days.node, trouble),
-    el(
-      'div',
-      { class: 'right' },
-      button(_('Cancel'), 'neutral', () => ui.hideModal()),
-      ' ',
-      button(_('Add'), 'positive', give, { id: 'weir-give' }),
-    ),
-  ]);
+  const act = button(_('Add'), 'positive', give, { id: 'weir-give' });
+  dialog(_('More for a friend'), [el('p', {}, name), fields.quota.node, fields.days.node, trouble], act);
 }
 
 function remove(name: string, done: () => Promise<void>): void {
@@ -64,17 +44,9 @@ function remove(name: string, done: () => Promise<void>): void {
     ui.hideModal();
     await done();
   };
-  ui.showModal(`${_('Remove')} ${name}?`, [
-    el('p', {}, _('The session ends at once, with a last receipt. The configuration your friend has is of no use any more.')),
-    trouble,
-    el(
-      'div',
-      { class: 'right' },
-      button(_('Cancel'), 'neutral', () => ui.hideModal()),
-      ' ',
-      button(_('Remove'), 'negative', end, { id: 'weir-end' }),
-    ),
-  ]);
+  const says = _('The session ends at once, with a last receipt. The configuration your friend has is of no use any more.');
+  const act = button(_('Remove'), 'negative', end, { id: 'weir-end' });
+  dialog(_('Remove a friend'), [el('p', {}, name), el('p', {}, says), trouble], act);
 }
 
 function rowOf(s: Session, done: () => Promise<void>): readonly (Node | string)[] {

@@ -37,8 +37,8 @@ export const moreFields = (): Readonly<Record<'quota' | 'days', Field>> => ({
   ),
 });
 
-/** `done`: what is to be shown instead of the form. */
-export function form(done: (shown: HTMLElement) => void): HTMLElement {
+/** `done`: what is to be shown instead of the form. `act`: the button that makes it. */
+export function form(done: (shown: HTMLElement) => void): Readonly<{ node: HTMLElement; act: HTMLButtonElement }> {
   const needed = { isNeeded: true };
   const fields = {
     name: field(
@@ -76,7 +76,7 @@ export function form(done: (shown: HTMLElement) => void): HTMLElement {
     ),
   };
   const trouble = el('div');
-  const make = button(
+  const act = button(
     _('Make the key and the code'),
     'positive',
     async () => {
@@ -95,7 +95,7 @@ export function form(done: (shown: HTMLElement) => void): HTMLElement {
     },
     { id: 'weir-invite' },
   );
-  return el('div', { class: 'weir' }, ...Object.values(fields).map(({ node }) => node), trouble, el('div', { class: 'right' }, make));
+  return { node: el('div', {}, ...Object.values(fields).map(({ node }) => node), trouble), act };
 }
 
 /** What a friend's wish meets first are the owner's own ceilings. What is said of the command line's option is of no use here. */

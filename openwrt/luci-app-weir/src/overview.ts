@@ -15,6 +15,7 @@ import type { Session } from '../../../agent/wire/told.ts';
 import * as told from '../../../agent/wire/told.ts';
 import type { Point } from './chart.ts';
 import { chart } from './chart.ts';
+import { dialog } from './dialog.ts';
 import type { Child } from './element.ts';
 import { alert, bar, button, el, renew, rows, section, style } from './element.ts';
 import { ask } from './router.ts';
@@ -166,7 +167,7 @@ async function receipts({ session, name }: Session): Promise<void> {
   for (let [from, more] = [1, true]; more; from += 32) {
     const answer = await ask('weir', 'receipts', { session, from });
     const page = answer.ok ? told.decodeReceipts(answer.value) : answer;
-    if (!page.ok) return tell(_('Receipts'), alert('error', text(page.fault)));
+    if (!page.ok) return dialog(_('Receipts'), [alert('error', text(page.fault))]);
     // Each page begins with the grants.
     for (const bytes of page.value.messages) messages.set(base64.encode(bytes), bytes);
     more = page.value.more;
@@ -177,37 +178,26 @@ async function receipts({ session, name }: Session): Promise<void> {
     { href: URL.createObjectURL(file), download: `weir-${name ?? session.slice(0, 8)}.txt`, class: 'btn cbi-button' },
     _('Save'),
   );
-  tell(
-    _('Receipts'),
+  dialog(_('Receipts'), [
     el(
       'p',
       {},
       `${messages.size} ${_('signed messages: what was granted, and what was used. Anybody can check them with the program verify.')}`,
     ),
     link,
-  );
+  ]);
 }
 
 async function doctor(): Promise<void> {
   const answer = await ask('weir.enforcer', 'doctor');
   const findings = answer.ok ? report.decodeFindings(answer.value) : answer;
-  if (!findings.ok) return tell(_('Examination'), alert('error', text(findings.fault)));
+  if (!findings.ok) return dialog(_('Examination'), [alert('error', text(findings.fault))]);
   const marks = { good: '✓', note: '•', bad: '✗' };
   const lines = findings.value.map(({ grade, about, says, mend }) =>
     el('li', {}, `${marks[grade]} ${about}: ${says}`, mend === '' ? null : el('div', {}, el('b', {}, `${_('To mend')}: `), mend)),
   );
-  tell(_('Examination'), el('ul', { style: 'list-style: none; padding: 0' }, ...lines));
+  dialog(_('Examination'), [el('ul', { style: 'list-style: none; padding: 0' }, ...lines)]);
 }
-
-const tell = (title: string, ...children: readonly Node[]): void =>
-  ui.showModal(title, [
-    el('div', { class: 'weir' }, ...children),
-    el(
-      'div',
-      { class: 'right' },
-      button(_('Close'), 'neutral', () => ui.hideModal()),
-    ),
-  ]);
 
 // ── The page ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -221,14 +211,14 @@ export const page: View = {
 
     const order = async (method: 'pause' | 'resume'): Promise<void> => {
       const done = await ask('weir.enforcer', method);
-      if (!done.ok) tell(_('The enforcer refused'), alert('error', text(done.fault)));
+      if (!done.ok) dialog(_('The enforcer refused'), [alert('error', text(done.fault))]);
       await tick();
     };
-    const stop = button(_('Stop sharing now'), 'negative', () => order('pause'), { id: 'weir-stop' });
-    const resume = button(_('Share again'), 'positive', () => order('resume'), { id: 'weir-resume' });
+    const stop = button(_('Stop sharing now'), 'negative', () => order('pause'), { id: 'weir-stop', hidden: true });
+    const resume = button(_('Share again'), 'positive', () => order('resume'), { id: 'weir-resume', hidden: true });
     const begin = el(
       'a',
-      { class: 'btn cbi-button cbi-button-positive', id: 'weir-begin', href: L.url('admin/services/weir/begin') },
+      { class: 'btn cbi-button cbi-button-positive', id: 'weir-begin', hidden: true, href: L.url('admin/services/weir/begin') },
       _('Begin sharing'),
     );
 
@@ -264,7 +254,14 @@ export const page: View = {
       style(),
       el('h2', {}, _('Weir')),
       state,
-      el('div', { class: 'weir-row' }, stop, resume, begin, button(_('Examine'), 'neutral', doctor, { id: 'weir-doctor' })),
+      el(
+        'div',
+        { class: 'weir-row' },
+        stop,
+        resume,
+        begin,
+        button(_('Examine'), 'neutral', doctor, { id: 'weir-doctor', style: 'margin-left: auto' }),
+      ),
       warnings,
       shown,
       section(_('Rate of all guests'), drawing),
