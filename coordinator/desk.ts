@@ -113,7 +113,7 @@ export function start(outside: Outside): (request: Request) => Promise<Response>
     if (!who.ok) {
       // Guessing costs more than asking.
       mayAsk(`address/${request.address}`, 10);
-      return refusal(who.fault);
+      return json(401, { error: who.fault });
     }
     if (who.value.kind !== 'nobody' && !mayAsk(access.nameOf(who.value))) return refusal(fault('limit', '', 'too many requests'));
     const found = find(request.method, pathname);

@@ -249,7 +249,7 @@ export async function talk(port: number, node: Node, root: KeyId, rootKey: Uint8
       new Promise((resolve, reject) => {
         const timer = setTimeout(
           () => reject(new Error(`${what}: never; ordered ${ordered.join(' ')}; refused ${refused.join(', ')}`)),
-          8_000,
+          60_000,
         );
         const look = (): void => {
           if (!holds()) return;

@@ -1,0 +1,301 @@
+import { readFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { KeyId, SessionId } from '../../agent/core/signed.ts';
+import { hexOf } from '../../agent/wire/form.ts';
+import * as book from '../../coordinator/book.ts';
+import type { Bucket } from '../../coordinator/core/access.ts';
+import * as access from '../../coordinator/core/access.ts';
+import * as desk from '../../coordinator/desk.ts';
+import * as openapi from '../../coordinator/openapi.ts';
+import type { Response } from '../../coordinator/ports/http.ts';
+import * as registry from '../../coordinator/registry.ts';
+import { addOperator, routes } from '../../coordinator/routes.ts';
+import { signerOf } from '../wire/story.ts';
+import * as ground from './ground.ts';
+import * as nodes from './node.ts';
+import { both, disputeOf, tell } from './node.ts';
+
+const node = nodes.nodeOf('api node');
+const [ann, bob] = [hexOf(signerOf('ann').key), hexOf(signerOf('bob').key)];
+const start = 1_800_000_000;
+
+let here: ground.Ground;
+let answer: (request: Parameters<ReturnType<typeof desk.start>>[0]) => Promise<Response>;
+let at = start * 1000;
+const tokens = new Map<string, string>();
+const log: string[] = [];
+const nudged: KeyId[] = [];
+const sessions = { ann: '' as SessionId, bob: '' as SessionId };
+
+/** Who asks: an operator by its role, a consumer by its name. Time passes, so that nobody asks too often but who is meant to. */
+async function ask(
+  who: string,
+  method: string,
+  path: string,
+  body?: object | string,
+  more: Readonly<{ at?: number; authorization?: string }> = {},
+) {
+  at += 5000;
+  const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
+  const bytes = new TextEncoder().encode(text);
+  const url = desk.base + path;
+  const time = `${Math.floor((more.at ?? at) / 1000)}`;
+  const signer = signerOf(who);
+  const signed = (): string => `Weir ${hexOf(signer.key)} ${time} ${hexOf(signer.sign(desk.toBeSigned(method, url, time, bytes)))}`;
+  const authorization = more.authorization ?? (who === 'nobody' ? null : tokens.has(who) ? `Bearer ${tokens.get(who)}` : signed());
+  const { status, body: said, type } = await answer({ method, url, authorization, address: '192.0.2.1', body: bytes });
+  return { status, said, json: (type === 'application/json' ? JSON.parse(said) : {}) as Record<string, unknown> };
+}
+
+const before = async (): Promise<void> => {
+  here = await ground.begin('PGlite');
+  const { database } = here;
+  answer = desk.start({
+    database,
+    authority: nodes.authorityOf('api'),
+    now: () => at,
+    random: (size) => crypto.getRandomValues(new Uint8Array(size)),
+    nudge: async (id) => void nudged.push(id),
+    log: (line) => void log.push(line),
+  });
+  await database.transaction(async (query) => {
+    for (const role of access.roles) {
+      const token = await addOperator(query, { name: role, role, until: start + 1e7 }, (size) =>
+        crypto.getRandomValues(new Uint8Array(size)),
+      );
+      if (token.ok) tokens.set(role, token.value);
+    }
+    const old = await addOperator(query, { name: 'old', role: 'admin', until: start - 1 }, (size) => new Uint8Array(size));
+    if (old.ok) tokens.set('old', old.value);
+    await registry.admit(query, node.key, '', start);
+    await registry.takeBirth(query, node.id, node.born(), start);
+  });
+  const offer = { micro: 1200, currency: 'EUR', rate_up: 1e6, rate_down: 8e6, most_bytes: 1e9, most_seconds: 86_400, credit: 1 << 24 };
+  assert.is((await ask('admin', 'PUT', '/offers/roof', offer)).status, 200);
+  for (const [name, key] of [
+    ['ann', ann],
+    ['bob', bob],
+  ] as const) {
+    assert.is((await ask('operator', 'POST', '/consumers', { key, name })).status, 200);
+    const opened = await ask(name, 'POST', '/sessions', { offer: 'roof', peer: nodes.peerOf(name), bytes: 1e8, seconds: 3600 });
+    assert.is(opened.status, 200, opened.said);
+    sessions[name] = opened.json['session'] as SessionId;
+  }
+};
+const after = (): Promise<void> => here.stop();
+
+// ── Roles × endpoints ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** For each route: who gets in, in the order nobody, ann, viewer, operator, admin. A route without a row fails. */
+const mayAsk: Readonly<Record<string, string>> = {
+  'GET /health': 'nobody ann viewer operator admin',
+  'GET /overview': 'viewer operator admin',
+  'GET /traffic': 'viewer operator admin',
+  'GET /nodes': 'viewer operator admin',
+  'POST /nodes': 'admin',
+  'GET /nodes/{node}': 'viewer operator admin',
+  'PUT /nodes/{node}/standing': 'operator admin',
+  'POST /nodes/{node}/commands': 'operator admin',
+  'GET /tickets': 'admin',
+  'POST /tickets': 'admin',
+  'DELETE /tickets/{name}': 'admin',
+  'GET /operators': 'admin',
+  'POST /operators': 'admin',
+  'DELETE /operators/{name}': 'admin',
+  'GET /consumers': 'viewer operator admin',
+  'POST /consumers': 'operator admin',
+  'DELETE /consumers/{key}': 'operator admin',
+  'GET /offers': 'ann viewer operator admin',
+  'PUT /offers/{name}': 'admin',
+  'GET /sessions': 'ann viewer operator admin',
+  'POST /sessions': 'ann operator admin',
+  'GET /sessions/{session}': 'ann viewer operator admin',
+  'GET /sessions/{session}/evidence': 'ann viewer operator admin',
+  'GET /sessions/{session}/receipts': 'ann viewer operator admin',
+  'POST /sessions/{session}/top-up': 'ann operator admin',
+  'DELETE /sessions/{session}': 'ann operator admin',
+  'POST /sessions/{session}/decision': 'admin',
+  'GET /disputes': 'viewer operator admin',
+  'POST /disputes': 'ann viewer operator admin',
+  'GET /findings': 'viewer operator admin',
+  'GET /findings/{id}/evidence': 'viewer operator admin',
+  'GET /refusals': 'viewer operator admin',
+  'GET /ledger': 'ann viewer operator admin',
+  'GET /ledger/entries': 'ann viewer operator admin',
+  'POST /ledger/deposits': 'admin',
+  'GET /audit': 'admin',
+};
+const concrete = (path: string): string =>
+  path
+    .replace('{node}', node.id)
+    .replace('{session}', sessions.ann)
+    .replace('{key}', 'ab'.repeat(32))
+    .replace('{id}', '99')
+    .replace('/tickets/{name}', '/tickets/abcd')
+    .replace('{name}', 'none');
+
+const rights = suite('api: roles × endpoints');
+rights.before(before);
+rights('every route has a row', () =>
+  assert.equal(Object.keys(mayAsk).sort(), routes.map(({ method, at: path }) => `${method} ${path}`).sort()),
+);
+for (const [name, want] of Object.entries(mayAsk))
+  rights(name, async () => {
+    const [method = '', path = ''] = name.split(' ');
+    const got: string[] = [];
+    for (const who of ['nobody', 'ann', 'viewer', 'operator', 'admin']) {
+      // A body of no sense: who gets in is told so, and nothing is done.
+      const { status } = await ask(who, method, concrete(path), method === 'GET' || method === 'DELETE' ? undefined : '{"x":1}');
+      if (method === 'DELETE' && path === '/sessions/{session}') assert.is([200, 401, 403].includes(status), true);
+      if (status !== 401 && status !== 403) got.push(who);
+    }
+    assert.is(got.join(' '), want);
+  });
+rights.run();
+
+// ── What belongs to whom ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const own = suite('api: a consumer sees its own');
+own('another’s session is not there', async () => {
+  for (const rest of ['', '/evidence', '/receipts']) {
+    assert.is((await ask('bob', 'GET', `/sessions/${sessions.bob}${rest}`)).status, 200);
+    assert.is((await ask('ann', 'GET', `/sessions/${sessions.bob}${rest}`)).status, 404);
+  }
+  assert.is((await ask('ann', 'DELETE', `/sessions/${sessions.bob}`)).status, 404);
+  assert.is((await ask('ann', 'POST', `/sessions/${sessions.bob}/top-up`, { bytes: 1, seconds: 0 })).status, 404);
+});
+own('nothing of another is in any answer', async () => {
+  await here.database.transaction(async (query) => {
+    const [terms] = await query<{ bytes: Uint8Array }>('select bytes from terms where session = $1', [sessions.bob]);
+    const [grant] = await book.grantsOf(query, sessions.bob);
+    if (terms === undefined || grant === undefined) throw new Error('no terms');
+    const told = tell(node, nodes.anchorOf(terms.bytes), grant.price, null, both(4_000_000, 6_000_000));
+    assert.is((await book.takeReceipt(query, node.id, told.signed, start)).ok, true);
+    assert.is((await book.takeDispute(query, disputeOf('bob', told, 'bytes', both(1, 1)), start)).ok, true);
+  });
+  for (const { method, at: path, rule, search } of routes.filter((r) => r.method === 'GET' && r.rule.consumers)) {
+    const text = `?consumer=${bob}&account=consumer/${bob}`;
+    const asked = Object.keys(search).includes('consumer')
+      ? `?consumer=${bob}`
+      : Object.keys(search).includes('account')
+        ? `?account=consumer/${bob}`
+        : '';
+    const { said } = await ask('ann', method, concrete(path) + asked);
+    assert.is(said.includes(bob) || said.includes(sessions.bob), false, `${path} ${text} ${JSON.stringify(rule)}`);
+  }
+  const { json } = await ask('bob', 'GET', '/ledger');
+  assert.equal((json['accounts'] as readonly object[]).length, 2);
+});
+own.run();
+
+// ── Refusals ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const session = { offer: 'roof', peer: nodes.peerOf('ann'), bytes: 1e6, seconds: 60 };
+const refusals: readonly Readonly<{
+  name: string;
+  who?: string;
+  method?: string;
+  path: string;
+  body?: object | string;
+  more?: Parameters<typeof ask>[4];
+  want: string;
+}>[] = [
+  { name: 'no such path', path: '/nothing', want: '404 missing path' },
+  { name: 'another method', method: 'DELETE', path: '/nodes', want: '405 unsupported method' },
+  { name: 'no JSON', who: 'ann', path: '/sessions', body: '{', want: '400 malformed body' },
+  { name: 'no object', who: 'ann', path: '/sessions', body: '[]', want: '400 malformed body' },
+  { name: 'a field is missing', who: 'ann', path: '/sessions', body: { ...session, peer: undefined }, want: '400 missing body.peer' },
+  { name: 'a field nobody knows', who: 'ann', path: '/sessions', body: { ...session, price: 0 }, want: '400 unsupported body.price' },
+  { name: 'a name of JavaScript’s', who: 'ann', path: '/sessions', body: '{"constructor":1}', want: '400 unsupported body.constructor' },
+  { name: 'no WireGuard key', who: 'ann', path: '/sessions', body: { ...session, peer: 'x' }, want: '400 malformed body.peer' },
+  { name: 'half a byte', who: 'ann', path: '/sessions', body: { ...session, bytes: 0.5 }, want: '400 malformed body.bytes' },
+  { name: 'more than offered', who: 'ann', path: '/sessions', body: { ...session, bytes: 2e9 }, want: '403 denied bytes' },
+  { name: 'for another consumer', who: 'ann', path: '/sessions', body: { ...session, consumer: bob }, want: '403 denied consumer' },
+  { name: 'no such offer', who: 'ann', path: '/sessions', body: { ...session, offer: 'sea' }, want: '404 missing offer' },
+  { name: 'no session’s id', method: 'GET', path: '/sessions/%00', want: '400 malformed session' },
+  { name: 'broken percents', method: 'GET', path: '/sessions/%E0%A4', want: '400 malformed session' },
+  { name: 'an unknown parameter', method: 'GET', path: '/sessions?x=1', want: '400 unsupported x' },
+  { name: 'a body where none is', method: 'DELETE', path: '/operators/none', body: {}, want: '400 unsupported body' },
+  { name: 'no dispute', who: 'ann', path: '/disputes', body: { message: '00'.repeat(64) }, want: '400 malformed byte 1' },
+  {
+    name: 'a token that was guessed',
+    path: '/nodes',
+    method: 'GET',
+    more: { authorization: 'Bearer weir_00' },
+    want: '401 stranger authorization',
+  },
+  { name: 'a token that is over', who: 'old', path: '/nodes', method: 'GET', want: '401 expired authorization' },
+  { name: 'another scheme', path: '/nodes', method: 'GET', more: { authorization: 'Basic eA==' }, want: '401 malformed authorization' },
+  { name: 'a consumer nobody knows', who: 'eve', method: 'GET', path: '/sessions', want: '401 stranger authorization' },
+  {
+    name: 'signed too early',
+    who: 'ann',
+    method: 'GET',
+    path: '/sessions',
+    more: { at: start * 1000 - 120_000 },
+    want: '401 expired authorization',
+  },
+];
+const refused = suite('api: refusals');
+for (const c of refusals)
+  refused(c.name, async () => {
+    const { status, json } = await ask(c.who ?? 'admin', c.method ?? 'POST', c.path, c.body, c.more);
+    const { code, path } = json['error'] as { code: string; path: string };
+    assert.is(`${status} ${code} ${path}`, c.want);
+  });
+refused('a request that is made again, or for something else', async () => {
+  at += 5000;
+  const time = `${Math.floor(at / 1000)}`;
+  const url = `${desk.base}/sessions`;
+  const signer = signerOf('ann');
+  const none = new Uint8Array();
+  const authorization = `Weir ${ann} ${time} ${hexOf(signer.sign(desk.toBeSigned('GET', url, time, none)))}`;
+  const request = { method: 'GET', url, authorization, address: '192.0.2.1', body: none };
+  assert.is((await answer({ ...request, url: `${url}?limit=5` })).status, 401);
+  assert.is((await answer(request)).status, 200);
+  assert.is((await answer(request)).status, 401);
+});
+refused('too often', async () => {
+  at += 60_000;
+  const statuses = new Set<number>();
+  const request = { method: 'GET', url: `${desk.base}/health`, authorization: null, address: '192.0.2.7', body: new Uint8Array() };
+  for (let i = 0; i < 80; i++) statuses.add((await answer(request)).status);
+  assert.equal([...statuses], [200, 429]);
+});
+refused('what was refused has left nothing but its line', async () => {
+  const count = async (): Promise<unknown> => (await here.database.transaction((query) => query('select count(*) as n from session')))[0];
+  const was = await count();
+  for (let i = 0; i < 20; i++) await ask('ann', 'POST', '/sessions', session);
+  const { json } = await ask('ann', 'POST', '/sessions', session);
+  assert.is((json['error'] as { code: string }).code, 'limit');
+  const [{ n }] = (await here.database.transaction((query) =>
+    query<{ n: bigint }>(`select count(*) as n from command where outcome is null`),
+  )) as [{ n: bigint }];
+  assert.is(n, 16n);
+  assert.is(was === (await count()), false);
+  const { json: audit } = await ask('admin', 'GET', '/audit?limit=1');
+  assert.equal((audit['audit'] as readonly { did: string; outcome: string }[])[0]?.outcome, 'limit command');
+});
+refused('no token and no body is in the log or in the audit', async () => {
+  const { said } = await ask('admin', 'GET', '/audit?limit=500');
+  for (const token of tokens.values()) assert.is(`${said}${log.join()}`.includes(token), false);
+  assert.equal(log, []);
+});
+refused('the document is that of the routes', () =>
+  assert.equal(JSON.parse(readFileSync('coordinator/openapi.json', 'utf8')), JSON.parse(JSON.stringify(openapi.render(routes, desk.base)))),
+);
+refused.after(after);
+refused.run();
+
+const buckets: readonly Readonly<{ name: string; bucket: Bucket; now: number; cost?: number; want: number | null }>[] = [
+  { name: 'full', bucket: access.begin(0), now: 0, want: 59 },
+  { name: 'empty', bucket: { left: 0, at: 0 }, now: 0, want: null },
+  { name: 'one came back', bucket: { left: 0, at: 0 }, now: 50, want: 0 },
+  { name: 'never more than full', bucket: access.begin(0), now: 1e9, want: 59 },
+  { name: 'costs ten', bucket: { left: 9, at: 0 }, now: 0, cost: 10, want: null },
+  { name: 'a clock that goes back', bucket: { left: 1, at: 1000 }, now: 0, want: 0 },
+];
+const take = suite('access: take');
+for (const c of buckets) take(c.name, () => assert.is(access.take(c.bucket, c.now, c.cost)?.left ?? null, c.want));
+take.run();
