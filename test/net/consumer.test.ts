@@ -227,6 +227,7 @@ consumer('ends with the last receipt, and goes on where it was after a restart',
 const caught: Readonly<Record<(typeof lies)[number], RegExp | null>> = {
   less: /^disputed 2 bytes \d+ \d+$/,
   silent: null,
+  vouching: null,
   replay: null,
   other: null,
 };
