@@ -11,6 +11,7 @@ import type { PeerKey } from '../../agent/core/seat.ts';
 import { grantId, type SessionId } from '../../agent/core/signed.ts';
 import { host } from '../../agent/host/node.ts';
 import * as cose from '../../agent/wire/cose.ts';
+import { bytesOf } from '../../agent/wire/form.ts';
 import * as coordinators from '../fakes/coordinator.ts';
 import * as enforcer from '../fakes/enforcer.ts';
 import type { Guest } from '../fakes/guest.ts';
@@ -24,6 +25,7 @@ const facts = { key: key('r'), port: 51_820, uplinks: [{ name: 'wan', up: true, 
 
 type Ground = Readonly<{
   h: house.House;
+  node: string;
   kernel: seats.Seats;
   agent: Guest;
   /** May order all; and what a coordinator may by itself. */
@@ -74,7 +76,7 @@ async function within(work: (g: Ground) => Promise<void>, kind: 'wasm' | 'native
     }
     const [one, other] = open;
     if (one === undefined || other === undefined) throw new Error('fewer coordinators than were opened');
-    await work({ h, kernel, agent, one, other, reboots: () => reboots });
+    await work({ h, node, kernel, agent, one, other, reboots: () => reboots });
   } finally {
     for (const c of open) c.close();
     bus?.close();
@@ -154,11 +156,13 @@ const rows: Readonly<Record<Order['kind'], (g: Ground) => Promise<void>>> = {
     assert.is(refusal(await g.one.order({ kind: 'close', session })), 'missing session');
   },
   async limit(g) {
-    await begun(g, 'a');
+    const { grant } = await begun(g, 'a');
     const rate = { up: 1_000_000n, down: 2_000_000n };
     const limit = { kind: 'limit', rate, sessions: 1, isPaused: false } as const;
     assert.is((await g.one.order(limit)).kind, 'done');
     assert.is(refusal(await g.one.order({ kind: 'open', grant: g.one.grant(key('b')) })), 'limit limit.sessions');
+    // The same grant again is answered when all is as it should be.
+    assert.is((await g.one.order({ kind: 'open', grant })).kind, 'opened');
     assert.equal(g.kernel.held(key('a'))?.wish.rate, rate);
     assert.is((await g.one.order({ ...limit, isPaused: true })).kind, 'done');
     await g.agent.says(/session \w+: paused: limit/);
@@ -221,21 +225,30 @@ const rows: Readonly<Record<Order['kind'], (g: Ground) => Promise<void>>> = {
     assert.is((await g.one.order({ kind: 'list', after: null })).kind, 'listed');
   },
   async move(g) {
-    const move = (port: number) => ({ kind: 'move', brokers: [{ host: g.h.broker.name, port, pin: null }] }) as const;
-    assert.is(refusal(await g.other.order(move(1))), 'denied order');
-    // Nobody is there, so it comes back.
-    assert.is((await g.one.order(move(1))).kind, 'done');
-    await g.agent.says(/link: goes to broker\.test:1,/);
-    await g.agent.says(/link: connected to/, 2);
-    assert.is((await g.one.born()).sequence > 1, true);
+    const move = (port: number, pin: Uint8Array | null) => ({ kind: 'move', brokers: [{ host: g.h.broker.name, port, pin }] }) as const;
+    assert.is(refusal(await g.other.order(move(1, null))), 'denied order');
+    const { sequence } = await g.one.order(move(1, null)).then(async () => {
+      await g.agent.says(/link: goes to broker\.test:1,/);
+      return g.one.born();
+    });
+    assert.ok(sequence > 1, 'nobody is there, so it comes back');
     const there = await mosquitto.start();
+    const base = `weir/${g.node}`;
     try {
-      const settled = await coordinators.open('one', there, 'weir');
-      // Of another authority: it is not believed, and the old one serves on.
-      assert.is((await g.one.order(move(there.tlsPort))).kind, 'done');
+      // Its authority is another, so without a pin it would not be believed.
+      assert.is((await g.one.order(move(there.tlsPort, null))).kind, 'done');
       await g.agent.says(/tls-certificate/);
-      await g.agent.says(/link: connected to/, 3);
-      settled.close();
+      assert.ok((await g.one.born()).sequence > sequence);
+      assert.is((await g.one.order(move(there.tlsPort, bytesOf(there.pin)))).kind, 'done');
+      const moved = await coordinators.open('one', there, base);
+      await moved.born();
+      const grant = moved.grant(key('a'));
+      assert.is((await moved.order({ kind: 'open', grant }, { sequence: 50 })).kind, 'opened');
+      await there.kill();
+      await g.one.born();
+      const listed = await g.one.order({ kind: 'list', after: null }, { sequence: 99 });
+      assert.is(listed.kind === 'listed' && listed.sessions[0]?.session, sessionOf(grant), 'what was agreed there holds here');
+      moved.close();
     } finally {
       await there.stop();
     }
