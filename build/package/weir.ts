@@ -39,28 +39,28 @@ const onRouter = (upgrades: boolean, ...commands: readonly string[]): readonly s
 ];
 const named = 'export root="$IPKG_INSTROOT" pkgname=weir';
 
-/** What the feed's scripts say beside OpenWrt's own part. An upgrade ends no session: the kernel holds them, and the new processes take them
- *  over. */
+// The enforcer gives the router back, so it has to be there: the owner, or OpenWrt's part, may have stopped it before.
+const giveBack = [
+  '/etc/init.d/weir start',
+  'ubus -t 20 wait_for weir.enforcer',
+  '/usr/sbin/weir teardown || echo "weir: left behind: network.weir0 and firewall.weir_*"',
+  'echo "weir: /etc/weir stays, with key, receipts and the ledger of the month; rm -r /etc/weir for good"',
+];
+
+/** What the feed's scripts say beside OpenWrt's own part, which stands before them or behind. An upgrade ends no session: the kernel holds
+ *  them, and the new processes take them over. */
 export const own = {
   // procd finds nothing changed, and the old program would go on.
   postinst: onRouter(true, '/etc/init.d/weir restart'),
-  // The enforcer gives the router back, so it has to be there: OpenWrt's part, or the owner, may have stopped it before.
-  prerm: onRouter(
-    false,
-    '/etc/init.d/weir start',
-    'ubus -t 20 wait_for weir.enforcer',
-    '/usr/sbin/weir teardown || echo "weir: left behind: network.weir0 and firewall.weir_*"',
-    '/etc/init.d/weir stop',
-    'echo "weir: /etc/weir stays, with key, receipts and the ledger of the month; rm -r /etc/weir for good"',
-  ),
+  prerm: onRouter(false, ...giveBack, '/etc/init.d/weir stop'),
 };
 
 const scripts: Readonly<Record<'apk' | 'ipk', Readonly<Partial<Record<Script, string>>>>> = {
   // opkg runs prerm before an upgrade, too, and OpenWrt's part stops the old program.
-  ipk: { postinst: script('default_postinst "$0" "$@"'), prerm: script(...own.prerm, 'default_prerm "$0" "$@"') },
+  ipk: { postinst: script('default_postinst "$0" "$@"'), prerm: script(...onRouter(false, ...giveBack), 'default_prerm "$0" "$@"') },
   apk: {
     postinst: script(named, 'add_group_and_user', 'default_postinst'),
-    prerm: script(named, ...own.prerm, 'default_prerm'),
+    prerm: script(named, ...onRouter(false, ...giveBack), 'default_prerm'),
     // apk stops nobody before it.
     postupgrade: script(named, 'export PKG_UPGRADE=1', 'add_group_and_user', 'default_postinst', ...own.postinst),
   },

@@ -64,14 +64,7 @@ function withRoot(
 }
 
 const service = (verb: string): string => `service weir ${verb}`;
-const removal = [
-  service('start'),
-  'ubus -t 20 wait_for weir.enforcer',
-  'weir teardown',
-  service('stop'),
-  service('disable'),
-  service('stop'),
-];
+const removal = [service('start'), 'ubus -t 20 wait_for weir.enforcer', 'weir teardown', service('disable'), service('stop')];
 const real = process.env['OPENWRT_FUNCTIONS'];
 
 for (const [whose, functions] of [
