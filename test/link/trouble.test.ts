@@ -389,6 +389,9 @@ const table: Readonly<Record<string, readonly (readonly [file: string, test: str
   'a line that stalls': [[here, 'half a connection']],
   'a line that cuts': [[here, 'a line that is cut']],
   'a line that delays': [[here, 'a slow line']],
+  'a bad uplink for a day': [
+    ['test/loop/uplink.test.ts', 'that is bad for a day: each receipt arrives once, in its order, and the journal stays small'],
+  ],
   'a line that loses': [[net, 'every fifth packet is lost']],
 };
 const rows = suite('each trouble');
@@ -408,6 +411,7 @@ rows('has its tests, and they are there', () => {
 /** What the project has promised of its link. */
 const promised = [
   'DNS failing',
+  'a bad uplink for a day',
   'a line that cuts',
   'a line that delays',
   'a line that loses',
@@ -429,5 +433,9 @@ const promised = [
   'several brokers',
   'wrong password',
 ];
+/** The compiler sees to it that each order has a row; here, that the rows are run. */
+rows('and each order of a coordinator', () =>
+  assert.match(readFileSync('test/link/commands.test.ts', 'utf8'), /rows: Readonly<Record<Order\['kind'\],[\s\S]*Object\.entries\(rows\)/),
+);
 rows('is in the table', () => assert.equal(Object.keys(table).toSorted(), promised));
 rows.run();

@@ -79,7 +79,8 @@ export type Ground = Readonly<{
 const identity = identityOf(new Uint8Array(32).fill(7) as SecretKey, portable);
 export const signer = identity.signer;
 
-export function ground(): Ground {
+/** `more`: what else it has of the world than this ground, which has no broker. */
+export function ground(more: (g: Pick<Ground, 'clock'>) => Partial<loops.World> = () => ({})): Ground {
   const inner = manual();
   let boots = { count: 0, at: 0 };
   const clock: ManualClock = {
@@ -184,6 +185,7 @@ export function ground(): Ground {
       },
       show: (session) => void shown.push(session),
       tally: (tally) => void tallies.push(tally),
+      ...more({ clock: host.clock as ManualClock }),
     });
     await calm();
   }
