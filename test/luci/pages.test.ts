@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PeerKey } from '../../agent/core/seat.ts';
+import { options } from '../../agent/core/settings.ts';
 import { host } from '../../agent/host/node.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
 import type { Browser, Look, Page } from './chromium.ts';
@@ -155,6 +156,11 @@ pages('settings: what the agent would refuse is said at the field, or of the who
   await page.go(router.url('settings'), desktop);
   await page.until("document.querySelector('#weir-save')");
   await see('settings');
+  // Yes and no are the enforcer's to write: by the consent, and by the switch of the overview.
+  const { share: _, ...rest } = options;
+  const known = Object.entries(rest).flatMap(([kind, names]) => Object.keys(names).map((name) => `${kind}-${name}`));
+  const shown = await page.value<string[]>("[...document.querySelectorAll('.weir-field')].map((field) => field.dataset.name)");
+  assert.equal(shown.toSorted(), known.toSorted());
   await page.fill('#weir-tunnel-port', '4720');
   await page.click('#weir-save');
   await page.until(says('tunnel-port', 'other than 4720'));
