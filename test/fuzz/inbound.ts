@@ -15,7 +15,8 @@ import type { Target } from './fuzz.ts';
 let node: inbound.Node | null = null;
 /** The same one for many inputs: what one leaves behind is there for the next. */
 function living(): inbound.Node {
-  if (node !== null) return node;
+  // One that was told to restart hears nothing more.
+  if (node !== null && node.state().contact.kind !== 'leaving') return node;
   node = inbound.begin();
   for (const who of [inbound.one, inbound.other])
     node.receive('certificates', sign('certificate', certificate, certificateOf(who), who.root));
