@@ -8,18 +8,20 @@ import { decodeQR } from 'qr/decode.js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as ubus from '../../agent/adapters/ubus-client.ts';
-import { millis, type SecretKey } from '../../agent/core/brand.ts';
+import { millis, type SecretKey, seconds } from '../../agent/core/brand.ts';
 import { fault, ok, type Result } from '../../agent/core/result.ts';
 import { portable as hashes } from '../../agent/crypto/sha.ts';
 import * as x25519 from '../../agent/crypto/x25519.ts';
 import { host } from '../../agent/host/node.ts';
 import * as base64 from '../../agent/wire/base64.ts';
 import type { Table } from '../../agent/wire/blobmsg.ts';
+import * as cbor from '../../agent/wire/cbor.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import * as enforcer from '../../agent/wire/enforcer.ts';
 import { hexOf } from '../../agent/wire/form.ts';
 import * as identity from '../../agent/wire/identity.ts';
 import * as owner from '../../agent/wire/owner.ts';
+import * as telemetry from '../../agent/wire/telemetry.ts';
 import { native } from '../../build/native.ts';
 import type { Fields } from '../fakes/plain.ts';
 import * as plain from '../fakes/plain.ts';
@@ -428,3 +430,41 @@ limits('as the owner has set them', () =>
   }),
 );
 limits.run();
+
+const tidings = suite('weir telemetry and enrol');
+tidings('what was sent last, in words and for programs', () =>
+  within(async (stage) => {
+    const report = { at: seconds(3600), span: seconds(60), isWhole: false, values: { load: 42, temperature: -3, release: 'a\x1bb' } };
+    const sent = base64.encode(cbor.encode(telemetry.report.write(report)));
+    stage.answers['telemetry'] = { report: sent, ago: 5n, waiting: 0n, span: 0n };
+    const { stdout, code } = await stage.weir('telemetry');
+    assert.equal(
+      [code, stdout],
+      [0, 'sent 5 s ago, of 60 s; nothing waits\nrelease      a?b\nload          42  hundredths\ntemperature   -3  °C\n'],
+    );
+    assert.equal(JSON.parse((await stage.weir('telemetry', '--json')).stdout), { ...report, ago: 5, waiting: 0, waiting_span: 0 });
+    stage.answers['telemetry'] = { waiting: 3n, span: 180n };
+    assert.is((await stage.weir('telemetry')).stdout, 'nothing was sent yet; 3 wait, of 180 s\n');
+    stage.answers['telemetry'] = { report: 'Zm9v', ago: 5n, waiting: 0n, span: 0n };
+    const wrong = await stage.weir('telemetry');
+    assert.equal([wrong.code, wrong.stdout], [1, '']);
+    assert.match(wrong.stderr, /report/);
+  }),
+);
+tidings('a code is written down, and nothing of it is shown', () =>
+  within(async (stage) => {
+    const root = '0f'.repeat(32);
+    const ended = await stage.weir('enrol', 'ABCD-efgh-2345-wxyz-mnop', '--root', root);
+    assert.equal([ended.code, ended.stderr], [0, '']);
+    assert.not.match(ended.stdout, /efgh/i);
+    const config = stage.files.get('weir') ?? '';
+    assert.match(config, `config coordinator 'coordinator'\n\toption root '${root}'\n\toption claim 'ABCD-efgh-2345-wxyz-mnop'\n`);
+    assert.match(config, "option mtu '1400'");
+    for (const args of [['enrol'], ['enrol', 'abcd'], ['enrol', 'abcdefgh2345wxyzmnop', '--root', 'x']]) {
+      const { code, stderr } = await stage.weir(...args);
+      assert.is(code, 2);
+      assert.not.match(stderr, /abcdefgh/);
+    }
+  }),
+);
+tidings.run();

@@ -18,6 +18,7 @@ const cases: readonly (readonly [module: string, loads: readonly string[]])[] = 
   ['cli-verify', [curves]],
   ['cli-key', [curves]],
   ['cli-friend', [curves, code]],
+  ['cli-tidings', []],
   ['cli-alone', [kernel]],
 ];
 const made = await bundle();

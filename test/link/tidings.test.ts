@@ -1,7 +1,9 @@
 // What a node says of its own accord, over a real broker: whose it is, how it does, and how good its line is. The agent in a WebAssembly
 // engine, the enforcer one of numbers.
 
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Bus } from '../../agent/adapters/ubus-client.ts';
@@ -12,9 +14,12 @@ import type { Result } from '../../agent/core/result.ts';
 import type { Report } from '../../agent/core/telemetry.ts';
 import { version } from '../../agent/core/version.ts';
 import { host } from '../../agent/host/node.ts';
+import * as base64 from '../../agent/wire/base64.ts';
 import * as cbor from '../../agent/wire/cbor.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import * as enrol from '../../agent/wire/enrol.ts';
+import { hexOf } from '../../agent/wire/form.ts';
+import * as identity from '../../agent/wire/identity.ts';
 import * as telemetry from '../../agent/wire/telemetry.ts';
 import * as coordinators from '../fakes/coordinator.ts';
 import * as enforcer from '../fakes/enforcer.ts';
@@ -48,7 +53,8 @@ type Ground = Readonly<{
 }>;
 
 async function within(more: string, work: (g: Ground) => Promise<void>, kind: 'wasm' | 'native' = 'wasm'): Promise<void> {
-  const h = await house.open(undefined, {
+  const lines: string[] = [];
+  const h = await house.open((_, line) => lines.push(line), {
     config: (broker, authority) =>
       `config node 'node'\n\toption id 'roof-1'\n${mosquitto.section(broker, kind === 'wasm' ? broker.name : '127.0.0.1', authority)}\n` +
       coordinators.section('one').replace(/\n$/, `\toption claim 'ABCD-efgh-2345-wxyz-mnop'\n\n${more}`),
@@ -81,11 +87,21 @@ async function within(more: string, work: (g: Ground) => Promise<void>, kind: 'w
     const agent = await start();
     one = await coordinators.open('one', h.broker, 'weir/roof-1');
     await work({ h, one, node, enrolments, agent, start });
+    isSilent(lines, h);
   } finally {
     one?.close();
     bus?.close();
     await h.close();
   }
+}
+
+/** What nobody may read in a log: the broker's password, the code, the node's key. */
+function isSilent(lines: readonly string[], { broker, socket }: house.House): void {
+  const { secret } = must(identity.decode(readFileSync(join(dirname(socket), 'agent', 'key')), host));
+  const said = lines.join('\n').toLowerCase();
+  assert.ok(lines.length > 5);
+  for (const word of [broker.password, code, code.slice(4), 'efgh-2345', hexOf(secret), base64.encode(secret).toLowerCase()])
+    assert.not.ok(said.includes(word), 'a secret is in the log');
 }
 
 const asked = async ({ enrolments }: Ground): Promise<Enrolment> =>
@@ -135,9 +151,8 @@ for (const kind of ['wasm', 'native'] as const)
         assert.match(await status(g), `enrolled: ${g.one.rootId}: enrolled`);
         g.agent.signal('SIGTERM');
         await g.agent.ended;
-        const again = await g.start();
+        await g.start();
         assert.match(await status(g), `enrolled: ${g.one.rootId}: enrolled`);
-        for (const line of [...g.agent.lines, ...again.lines]) assert.not.match(line, /abcd|wxyz|correct horse/i);
       },
       kind,
     ),
