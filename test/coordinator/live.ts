@@ -135,11 +135,11 @@ export type Talker = Readonly<{
   end(): Promise<void>;
 }>;
 
-export async function talk(port: number, node: Node, root: KeyId, rootKey: Uint8Array): Promise<Talker> {
+export async function talk(port: number, node: Node, root: KeyId, rootKey: Uint8Array, password = fleet): Promise<Talker> {
   const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, {
     clientId: node.id,
     username: 'weir',
-    password: fleet,
+    password,
     protocolVersion: 4,
     reconnectPeriod: 200,
   });

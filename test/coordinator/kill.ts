@@ -1,0 +1,142 @@
+// A coordinator that is killed in the midst of its work, and what must hold then: nothing that a node was told has arrived is lost, nothing is
+// counted twice, and every receipt arrives in the end.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import type { SessionId } from '../../agent/core/signed.ts';
+import { hexOf } from '../../agent/wire/form.ts';
+import { signerOf } from '../wire/story.ts';
+import * as live from './live.ts';
+import * as nodes from './node.ts';
+import { both, tell, witnessed } from './node.ts';
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
+  return address.port;
+}
+
+/** Resolves when it says where it can be asked. */
+async function run(dir: string, database: string | null, mqtt: number, http: number): Promise<ChildProcess> {
+  const args = [
+    'run',
+    '--dir',
+    dir,
+    '--http',
+    `127.0.0.1:${http}`,
+    '--mqtt',
+    `127.0.0.1:${mqtt}`,
+    ...(database === null ? [] : ['--database', database]),
+  ];
+  const child = spawn(process.execPath, ['scripts/run.mjs', 'coordinator/cli.ts', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const kill = (): unknown => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.on('exit', () => process.off('exit', kill));
+  let failed = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    failed += text;
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.once('data', () => resolve());
+    child.once('exit', (code) => reject(new Error(`the coordinator ended with ${code}:\n${failed}`)));
+  });
+  return child;
+}
+
+const ended = (child: ChildProcess, signal: NodeJS.Signals): Promise<void> =>
+  new Promise((resolve) => {
+    child.once('exit', () => resolve());
+    child.kill(signal);
+  });
+
+/** `trouble`: what else happens at each kill, to the database say. */
+export async function play(times: number, database: string | null, trouble: () => Promise<void> = async () => undefined): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'weir-kill-'));
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+  const tokens = await live.prepare(dir, database);
+  const [mqtt, http] = [await freePort(), await freePort()];
+  const authority = nodes.authorityOf('live');
+  const admin = (method: string, path: string, body?: object): Promise<live.Answer> =>
+    live.ask(http, method, path, `Bearer ${tokens.admin}`, body);
+  let child = await run(dir, database, mqtt, http);
+
+  const node = nodes.nodeOf('kill node');
+  assert.is((await admin('POST', '/nodes', { key: hexOf(node.key) })).status, 200);
+  const offer = { micro: 1200, currency: 'EUR', rate_up: 1e6, rate_down: 8e6, most_bytes: 1e12, most_seconds: 86_400, credit: 1 << 24 };
+  assert.is((await admin('PUT', '/offers/roof', offer)).status, 200);
+  const talker = await live.talk(mqtt, node, authority.root, authority.rootKey);
+  await talker.birth();
+  const sessions: SessionId[] = [];
+  for (const who of ['ann', 'bob']) {
+    // The birth may still be on its way.
+    for (let opened: live.Answer | null = null; opened?.status !== 200; await new Promise((resolve) => setTimeout(resolve, 50))) {
+      opened = await admin('POST', '/sessions', {
+        offer: 'roof',
+        peer: nodes.peerOf(who),
+        consumer: hexOf(signerOf(who).key),
+        bytes: 1e12,
+        seconds: 3600,
+      });
+      if (opened.status === 200) sessions.push(opened.json['session'] as SessionId);
+    }
+  }
+  await talker.until('grants', () => sessions.every((session) => talker.grants.has(session)));
+
+  let isOver = false;
+  const sealed = new Map<SessionId, nodes.Told>();
+  const work = async (): Promise<void> => {
+    for (let n = 1; !isOver; n++) {
+      for (const [i, session] of sessions.entries()) {
+        const given = talker.grants.get(session);
+        if (given === undefined) throw new Error('no grant');
+        const told = tell(
+          node,
+          nodes.anchorOf(given.bytes),
+          given.grant.price,
+          sealed.get(session) ?? null,
+          both(n * 1_000_000, n * 3_000_000),
+        );
+        sealed.set(session, told);
+        // While nobody is there, it waits in the client; the connection that follows says all again.
+        void talker.seal(told, i === 0 || n % 2 === 0 ? witnessed(told, i === 0 ? 'ann' : 'bob') : told.signed).catch(() => undefined);
+      }
+      // As many as a journal of its size keeps, and no more under way than a broker takes.
+      while (!isOver && talker.waiting.length > 40) await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const working = work();
+  for (let i = 0; i < times; i++) {
+    const acknowledged = (): number => talker.ordered.filter((kind) => kind === 'acknowledge').length;
+    const before = acknowledged();
+    await talker.until('acknowledged', () => acknowledged() > before);
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 700));
+    await ended(child, 'SIGKILL');
+    await trouble();
+    child = await run(dir, database, mqtt, http);
+  }
+  isOver = true;
+  await working;
+  await talker.until('all', () => talker.waiting.length === 0);
+  const { json } = await admin('GET', '/ledger');
+  assert.equal(json['checks'], []);
+  for (const session of sessions) {
+    const told = sealed.get(session)?.receipt;
+    const row = (await admin('GET', `/sessions/${session}`)).json;
+    assert.equal(
+      [row['receipts'], row['up'], row['down'], row['broken'], row['gap']],
+      [told?.sequence, Number(told?.counted.up), Number(told?.counted.down), null, false],
+    );
+  }
+  assert.equal((await admin('GET', '/findings')).json['findings'], []);
+  await talker.end();
+  await ended(child, 'SIGTERM');
+  rmSync(dir, { recursive: true, force: true });
+}
