@@ -1,5 +1,5 @@
 // Makes the source tarball that the feed's Makefile fetches, and the feed's folder with its hash: `npm run dist`. What is in it needs neither
-// Node nor this tree: the C host with a Makefile, the JavaScript bundled, the files for a router.
+// Node nor this tree: the C host with a Makefile, the JavaScript bundled, the files for a router, LuCI's pages.
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { version } from '../agent/core/version.ts';
 import { bundle } from './bundle.ts';
+import { luci } from './luci.ts';
 import { inOrder } from './package/payload.ts';
 import * as tar from './package/tar.ts';
 
@@ -21,12 +22,11 @@ export async function tarball(time: number): Promise<Buffer> {
     ...folder('src'),
     ...folder('files'),
     ...(await bundle()).modules.map(({ name, source }) => [`modules/${name}`, Buffer.from(source)] as const),
+    ...[...(await luci()).files].map(([path, bytes]) => [`luci${path}`, bytes] as const),
     ['LICENSE', readFileSync('LICENSE')] as const,
   ];
-  const top = `weir-${version}`;
-  const folders = ['', 'src/', 'files/', 'modules/'].map((name) => ({ name: `${top}/${name}`, mode: 0o755, time, bytes: null }));
-  const members = files.map(([path, bytes]) => ({ name: `${top}/${path}`, mode: 0o644, time, bytes }));
-  return gzipSync(tar.write(inOrder([...folders, ...members], ({ name }) => name)), { level: 9 });
+  const members = files.map(([path, bytes]) => ({ name: `weir-${version}/${path}`, mode: 0o644, time, bytes }));
+  return gzipSync(tar.write(inOrder(members, ({ name }) => name)), { level: 9 });
 }
 
 /** The feed's Makefile, for this very tarball. */

@@ -12,6 +12,8 @@ import * as assert from 'uvu/assert';
 import { version } from '../../agent/core/version.ts';
 import { bundle } from '../../build/bundle.ts';
 import * as dist from '../../build/dist.ts';
+import { luci } from '../../build/luci.ts';
+import { luciApp } from '../../build/package/luci.ts';
 import * as tar from '../../build/package/tar.ts';
 import { own, weir } from '../../build/package/weir.ts';
 
@@ -20,6 +22,7 @@ const payload = weir('apk', 'x86_64', Buffer.alloc(0), version, 0);
 const variable = (name: string): string =>
   new RegExp(`^\\s*${name}:=((?:.*\\\\\\n)*.*)$`, 'm').exec(text)?.[1]?.replace(/\\\n\s*/g, '') ?? '';
 const block = (name: string): string => new RegExp(`^define ${name}\\n([\\s\\S]*?)\\nendef$`, 'm').exec(text)?.[1] ?? '';
+const app = luciApp('ipk', (await luci()).files, version, 0);
 const made = await dist.tarball(1_790_000_000);
 const members = tar.read(gunzipSync(made));
 
@@ -60,6 +63,16 @@ for (const name of ['postinst', 'prerm'] as const)
     assert.is(block(`Package/weir/${name}`).replaceAll('$$', '$'), ['#!/bin/sh', ...own[name]].join('\n')),
   );
 
+feed('the pages of LuCI are those of our package', () => {
+  const of = block('Package/luci-app-weir');
+  assert.match(of, `SECTION:=${app.section}\n`);
+  assert.match(of, `DEPENDS:=${app.depends.flatMap((name) => (name === 'libc' ? [] : `+${name}`)).join(' ')}\n`);
+  assert.is(block('Package/luci-app-weir/description').trim(), app.description);
+  const body = block('Package/luci-app-weir/postinst').replaceAll('$$', '$').replace('#!/bin/sh\n', '');
+  assert.ok(app.scripts.postinst?.endsWith(`${body}\n`) && app.scripts.postrm?.endsWith(`${body}\n`));
+  assert.match(text, '\nPackage/luci-app-weir/postrm=$(Package/luci-app-weir/postinst)\n');
+});
+
 feed('the engine is the one that our binaries hold', () => {
   const [file, hash] = [variable('FILE'), variable('HASH')];
   assert.ok(block('Build/Prepare').includes(`$(DL_DIR)/${file} `));
@@ -71,7 +84,7 @@ feed('the engine is the one that our binaries hold', () => {
 });
 
 feed("the packages feed's rules: procd alone, and names written out", () => {
-  assert.match(text, /\$\(eval \$\(call BuildPackage,weir\)\)\n$/);
+  assert.match(text, /\$\(eval \$\(call BuildPackage,weir\)\)\n/);
   assert.not.match(text, /(define|call|eval)[^\n]*\$\(PKG_NAME\)/);
   assert.match(readFileSync('openwrt/weir/files/weir.init', 'utf8'), /^USE_PROCD=1$/m);
 });
@@ -80,11 +93,8 @@ feed('the tarball holds all that is compiled and installed, and nothing else', a
   const names = (folder: string): string[] => readdirSync(`openwrt/weir/${folder}`).map((file) => `${folder}/${file}`);
   const modules = (await bundle()).modules.map(({ name }) => `modules/${name}`);
   assert.equal(
-    members
-      .filter(({ bytes }) => bytes !== null)
-      .map(({ name }) => name.slice(`weir-${version}/`.length))
-      .sort(),
-    [...names('src'), ...names('files'), ...modules, 'LICENSE'].sort(),
+    members.map(({ name }) => name.slice(`weir-${version}/`.length)).sort(),
+    [...names('src'), ...names('files'), ...modules, ...app.entries.map(({ path }) => `luci${path}`), 'LICENSE'].sort(),
   );
 });
 
