@@ -57,7 +57,11 @@ export function start(outside: Outside): Intake {
 
   async function refuse(node: string, why: Fault): Promise<void> {
     log(`${node}: refused: ${text(why)}`);
-    await database.transaction((query) => registry.refuse(query, node, why, now()));
+    await database.transaction(async (query) => {
+      // Names that anybody may make up share one line.
+      const name = (await registry.nodeOf(query, node)) === null ? 'unknown' : node;
+      await registry.refuse(query, name, why, now());
+    });
   }
 
   function sayCertificates(node: KeyId): void {
@@ -139,7 +143,9 @@ export function start(outside: Outside): Intake {
 
   async function hear(topic: string, payload: Uint8Array): Promise<void> {
     const [name, kind, ...more] = topic.startsWith(`${prefix}/`) ? topic.slice(prefix.length + 1).split('/') : [];
-    if (name === undefined || kind === undefined || !/^[a-z2-7]{16}$/.test(name)) return;
+    if (name === undefined || kind === undefined) return;
+    if (!/^[a-z2-7]{16}$/.test(name))
+      return refuse(name, fault('unsupported', 'topic', 'a node goes by its key id here: leave weir.node.id out'));
     const node = await database.transaction((query) => registry.nodeOf(query, name));
     if (node?.standing === 'revoked') return;
     if (kind === 'state' || kind === 'telemetry') return node === null ? undefined : hearUnsigned(node.id, kind, payload);
