@@ -3,7 +3,7 @@
 
 import { connect } from '../../agent/adapters/mqtt-link.ts';
 import type { Birth } from '../../agent/core/birth.ts';
-import { type ByteCount, millis, type PublicKey, type SecretKey, seconds } from '../../agent/core/brand.ts';
+import { type ByteCount, type Millis, millis, type PublicKey, type SecretKey, seconds } from '../../agent/core/brand.ts';
 import type { Command, Order, Outcome, Reply } from '../../agent/core/command.ts';
 import type { Grant } from '../../agent/core/grant.ts';
 import type { Certificate } from '../../agent/core/keyring.ts';
@@ -69,7 +69,7 @@ export type Coordinator = Keys &
     reply(): Promise<Reply>;
     grant(peer: PeerKey, more?: Partial<Grant>): Uint8Array;
     /** The next one. */
-    receipt(): Promise<Told>;
+    receipt(within?: Millis): Promise<Told>;
     /** The newest root over all chains. */
     summit(): Promise<Uint8Array>;
     send(topic: string, payload: Uint8Array): Promise<void>;
@@ -93,12 +93,12 @@ export async function open(
     boxes.set(topic, box);
     return box;
   };
-  const next = (topic: string): Promise<Uint8Array> =>
+  const next = (topic: string, within = patience): Promise<Uint8Array> =>
     new Promise((resolve, reject) => {
       const box = boxOf(topic);
       const first = box.inbox.shift();
       if (first !== undefined) return resolve(first.payload);
-      const timer = host.clock.after(patience, () => reject(new Error(`${name}: nothing came on ${topic}`)));
+      const timer = host.clock.after(within, () => reject(new Error(`${name}: nothing came on ${topic}`)));
       box.waiting.push(({ payload }) => {
         timer.cancel();
         resolve(payload);
@@ -195,8 +195,8 @@ export async function open(
       };
       return sign('grant', grants.grant, grant, keys.key);
     },
-    async receipt() {
-      const message = must(cose.decode(await next(`receipts/${keys.rootId}`)));
+    async receipt(within) {
+      const message = must(cose.decode(await next(`receipts/${keys.rootId}`, within)));
       const verified = must(cose.verify(message, known().key, host));
       return {
         receipt: must(cose.read(verified, 'receipt', receipts)),

@@ -1,7 +1,6 @@
 // Agents in trouble in a network of their own, where packets can be lost and port 53 is free. Each trouble strikes four at once: native and in
 // WebAssembly, at Mosquitto by MQTT 5 and at NATS by 3.1.1, with TLS and passwords.
 
-import { spawnSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { seconds } from '../../../agent/core/brand.ts';
@@ -14,17 +13,9 @@ import * as mosquitto from '../../fakes/mosquitto.ts';
 import * as nats from '../../fakes/nats.ts';
 import { account, config, goesOn, longWait, published, section, waitIn } from '../../link/config.ts';
 import { type Talk, talk } from '../../link/conversation/talk.ts';
+import { lose, up } from './line.ts';
 
-function run(input: string, command: string, ...args: readonly string[]): void {
-  const { status, stderr } = spawnSync(command, args, { input, encoding: 'utf8', env: { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } });
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`);
-}
-/** Which packets do not arrive. */
-function lose(...which: readonly string[]): void {
-  const chain = ['type filter hook output priority 0', ...which.map((packets) => `${packets} drop`)].join('; ');
-  run(`table inet trouble\ndelete table inet trouble\ntable inet trouble { chain out { ${chain}; }; }`, 'nft', '-f', '-');
-}
-run('', 'ip', 'link', 'set', 'lo', 'up');
+up();
 const brokers = { '5': await mosquitto.start(), '3.1.1': await nats.start() } as const;
 type Version = keyof typeof brokers;
 type Member = Readonly<{ id: string; kind: 'wasm' | 'native'; version: Version; broker: Broker; home: house.House }>;
