@@ -19,7 +19,6 @@ import { type File, host } from './ground/router.ts';
 
 const life = suite('the life of a package');
 
-const passwd = 'root:x:0:0:root:/root:/bin/sh\n';
 const addresses = [`${at.tunnel.v4}/16`, `${at.tunnel.v6}/64`, `${at.tunnel.local}/64`];
 
 const standIns = (): Record<string, File> => {
@@ -48,7 +47,7 @@ async function boot(machine: Machine, bus: BusOfRouter): Promise<Ground> {
       '/bin/relay': { bytes: relay(machine), mode: 0o755 },
       // Where a router's own says what it waits for, here it is there.
       '/bin/ubus': { bytes: '#!/bin/sh\n', mode: 0o755 },
-      '/etc/passwd': { bytes: passwd },
+      '/etc/passwd': { bytes: 'root:x:0:0:root:/root:/bin/sh\n' },
       '/etc/group': { bytes: 'root:x:0:\n' },
       '/etc/shadow': { bytes: 'root:*:0:0:99999:7:::\n', mode: 0o600 },
       '/etc/resolv.conf': { bytes: '' },
@@ -102,61 +101,68 @@ const absent = (): never => {
   throw new Error('no session is left');
 };
 
+async function live(ground: Ground, bus: BusOfRouter): Promise<void> {
+  const router = ground.in('router');
+  const before = await look(ground, bus);
+
+  await router.run('opkg.sh install /packages/old.ipk');
+  await until(ground, 'weir status');
+  const asleep = await router.run('nft list tables; weir status');
+  assert.not.match(asleep, 'weir_');
+  assert.match(asleep, 'shares nothing');
+
+  await router.run('weir setup && weir share');
+  // What the bus of this test keeps in a file of its own a router has here.
+  await router.run(`echo "option accepted '1'" >>/etc/config/weir`);
+  await until(ground, "grep -q 'shares on weir0' /run/enforcer.log");
+  await router.run(`${ip} -batch - ${input(addresses.map((a) => `address replace ${a} dev weir0 nodad`).join('\n'))}`);
+
+  const terms = '--quota 8M --rate 20M --days 1 --dns none';
+  await router.run(`weir friend add ann ${terms} --key ${keys.c.public} --endpoint ${at.wan.v4} --out /run/ann.conf`);
+  assert.match(await router.run('cat /run/ann.conf'), `Address = ${at.consumer(0).v4}/32`);
+  await until(ground, `wg show weir0 peers | grep -q '${keys.c.public}'`);
+  await ground.connect((await router.run('wg show weir0 public-key')).trim());
+  assert.is((await acts.transfer(ground, 'pull', at.internet.v4, 1 << 20)).end, 'complete');
+
+  const tunnel = `${ip} -oneline link show weir0 | cut -d: -f1; wg show weir0 listen-port; wg show weir0 peers`;
+  const [processes, device] = [await router.run('cat /run/procd/weir/*.pid'), await router.run(tunnel)];
+  const going = acts.transfer(ground, 'pull', at.internet.v4, 4 << 20);
+  await router.run('opkg.sh upgrade /packages/new.ipk');
+  assert.is((await going).end, 'complete', 'who is in notices nothing');
+  assert.is(await router.run(tunnel), device);
+  assert.is.not(await router.run('cat /run/procd/weir/*.pid'), processes);
+  assert.match(await router.run('cat /usr/lib/opkg/info/weir.control; ls /etc/rc.d'), /Version: 0\.2\.0[\s\S]*S95weir/);
+  assert.match(await router.run('cat /etc/config/weir'), 'accepted', "the owner's settings are his");
+  await until(ground, 'weir receipts ann --json >/dev/null');
+
+  // The new agent goes on counting where the old one was, and the kernel never stopped.
+  assert.is((await acts.transfer(ground, 'pull', at.internet.v4, 20 << 20)).end, 'idle');
+  await until(ground, `weir sessions --json | grep -q '"reason":"spent"'`);
+  const { sessions } = JSON.parse(await router.run('weir sessions --json')) as { sessions: Session[] };
+  const [{ up, down, quota } = absent()] = sessions;
+  assert.ok(up + down <= quota && up + down > quota - 65_536, `${up + down} of ${quota} bytes`);
+  assert.match(await router.run('weir receipts ann --json'), '"sequence":1');
+
+  const said = await router.run('opkg.sh remove weir');
+  assert.match(said, '/etc/weir stays');
+  const after = await look(ground, bus);
+  assert.equal(after.uci, before.uci);
+  assert.is(after.kernel, before.kernel);
+  assert.equal(differing(after.files, before.files), [...accounts, '/etc/config/weir', ...kept].sort());
+  assert.equal(differing(before.files, after.files), accounts);
+}
+
 for (const machine of ['x86_64-6.12', 'mipsel'] satisfies Machine[])
   life(`${machine}: installed, shared, upgraded in mid-session, removed without a trace`, async () => {
     const bus = await startBus(config());
-    const ground = await boot(machine, bus);
     try {
-      const router = ground.in('router');
-      const before = await look(ground, bus);
-
-      await router.run('opkg.sh install /packages/old.ipk');
-      await until(ground, 'weir status');
-      const asleep = await router.run('nft list tables; weir status');
-      assert.not.match(asleep, 'weir_');
-      assert.match(asleep, 'shares nothing');
-
-      await router.run('weir setup && weir share');
-      // What the bus of this test keeps in a file of its own a router has here.
-      await router.run(`echo "option accepted '1'" >>/etc/config/weir`);
-      await until(ground, "grep -q 'shares on weir0' /run/enforcer.log");
-      await router.run(`${ip} -batch - ${input(addresses.map((a) => `address replace ${a} dev weir0 nodad`).join('\n'))}`);
-
-      const terms = '--quota 8M --rate 20M --days 1 --dns none';
-      await router.run(`weir friend add ann ${terms} --key ${keys.c.public} --endpoint ${at.wan.v4} --out /run/ann.conf`);
-      assert.match(await router.run('cat /run/ann.conf'), `Address = ${at.consumer(0).v4}/32`);
-      await until(ground, `wg show weir0 peers | grep -q '${keys.c.public}'`);
-      await ground.connect((await router.run('wg show weir0 public-key')).trim());
-      assert.is((await acts.transfer(ground, 'pull', at.internet.v4, 1 << 20)).end, 'complete');
-
-      const tunnel = `${ip} -oneline link show weir0 | cut -d: -f1; wg show weir0 listen-port; wg show weir0 peers`;
-      const [processes, device] = [await router.run('cat /run/procd/weir/*.pid'), await router.run(tunnel)];
-      const going = acts.transfer(ground, 'pull', at.internet.v4, 4 << 20);
-      await router.run('opkg.sh upgrade /packages/new.ipk');
-      assert.is((await going).end, 'complete', 'who is in notices nothing');
-      assert.is(await router.run(tunnel), device);
-      assert.is.not(await router.run('cat /run/procd/weir/*.pid'), processes);
-      assert.match(await router.run('cat /usr/lib/opkg/info/weir.control; ls /etc/rc.d'), /Version: 0\.2\.0[\s\S]*S95weir/);
-      assert.match(await router.run('cat /etc/config/weir'), 'accepted', "the owner's settings are his");
-      await until(ground, 'weir receipts ann --json >/dev/null');
-
-      // The new agent goes on counting where the old one was, and the kernel never stopped.
-      assert.is((await acts.transfer(ground, 'pull', at.internet.v4, 20 << 20)).end, 'idle');
-      await until(ground, `weir sessions --json | grep -q '"reason":"spent"'`);
-      const { sessions } = JSON.parse(await router.run('weir sessions --json')) as { sessions: Session[] };
-      const [{ up, down, quota } = absent()] = sessions;
-      assert.ok(up + down <= quota && up + down > quota - 65_536, `${up + down} of ${quota} bytes`);
-      assert.match(await router.run('weir receipts ann --json'), '"sequence":1');
-
-      const said = await router.run('opkg.sh remove weir');
-      assert.match(said, '/etc/weir stays');
-      const after = await look(ground, bus);
-      assert.equal(after.uci, before.uci);
-      assert.is(after.kernel, before.kernel);
-      assert.equal(differing(after.files, before.files), [...accounts, '/etc/config/weir', ...kept].sort());
-      assert.equal(differing(before.files, after.files), accounts);
+      const ground = await boot(machine, bus);
+      try {
+        await live(ground, bus);
+      } finally {
+        await ground.close();
+      }
     } finally {
-      await ground.close();
       await bus.stop();
     }
   });
