@@ -3,8 +3,8 @@
 import * as uci from './adapters/uci.ts';
 import type { Command, Desk } from './cli-bus.ts';
 import { command } from './cli-bus.ts';
-import * as argv from './core/argv.ts';
-import { parseCode } from './core/enrol.ts';
+import type * as argv from './core/argv.ts';
+import { parseClaim } from './core/enrol.ts';
 import { ok, type Result, under } from './core/result.ts';
 import { fields } from './core/telemetry.ts';
 import * as console from './wire/console.ts';
@@ -16,21 +16,18 @@ export const help = {
 The last report to the broker, read from the very bytes that were sent. What you
 keep to yourself is set by weir.telemetry.leave_out.
 `,
-  enrol: `weir enrol CODE [--root HEX]
+  enrol: `weir enrol CODE[@ROOT]
 
 Makes this router yours at a coordinator, by the code that it gave you. Writes
 weir.coordinator.claim; the agent asks as soon as there is a link, and weir
-status says what it was answered.
-  --root HEX  the coordinator's root key, where it is not set yet
+status says what it was answered. ROOT is the coordinator's root key, where
+weir.coordinator.root is not set.
 `,
 };
 
 const commands = {
   telemetry: command({ options: { json: 'flag' } }, telemetry),
-  enrol: command(
-    { options: { root: argv.matching(/^[0-9a-f]{64}$/, '64 hexadecimal digits in small letters') }, words: { CODE: parseCode } },
-    enrol,
-  ),
+  enrol: command({ options: {}, words: { 'CODE[@ROOT]': claim } }, enrol),
 } as const;
 export const run: Command = (host, name, args) => commands[name as keyof typeof commands](host, name, args);
 
@@ -58,11 +55,13 @@ async function telemetry({ host, ask }: Desk, { options }: argv.Arguments<{ json
 /** A terminal obeys more than letters. */
 const printable = (value: number | string): string => `${value}`.replace(/[^ -~]/g, '?');
 
-type Enrolling = argv.Arguments<{ root: (text: string) => Result<string> }>;
+function claim(text: string): Result<string> {
+  const parsed = parseClaim(text);
+  return parsed.ok ? ok(text) : parsed;
+}
 
-async function enrol({ host, bus }: Desk, { options: { root }, words: [claim = ''] }: Enrolling): Promise<Result<number>> {
-  const values = new Map([...(root === undefined ? [] : [['root', root] as const]), ['claim', claim]]);
-  const written = await uci.set({ call: bus.call, clock: host.clock }, 'weir', 'coordinator', values);
+async function enrol({ host, bus }: Desk, { words: [code = ''] }: argv.Arguments<Record<never, never>>): Promise<Result<number>> {
+  const written = await uci.set({ call: bus.call, clock: host.clock }, 'weir', 'coordinator', new Map([['claim', code]]));
   if (!written.ok) return { ok: false, fault: under('weir.coordinator', written.fault) };
   host.print('written down; weir status says what the coordinator answers\n');
   return ok(0);

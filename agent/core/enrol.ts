@@ -15,6 +15,15 @@ export function parseCode(text: string): Result<Code> {
   return /^[a-z2-7]{20}$/.test(code) ? ok(code as Code) : fail('malformed', '', 'expected 20 letters and digits from 2 to 7');
 }
 
+/** What a coordinator gives out: a code, and behind an @ whose it is, so that one line says all. */
+export type Claim = Readonly<{ code: Code; root: string | null }>;
+
+export function parseClaim(text: string): Result<Claim> {
+  const [, before = '', root = null] = /^([^@]*)(?:@([0-9a-f]{64}))?$/.exec(text) ?? [];
+  const code = parseCode(before);
+  return code.ok ? ok({ code: code.value, root }) : code;
+}
+
 export const nameOf = (code: Code): string => code.slice(0, 4);
 
 /** Of a node, by its own key. */

@@ -4,7 +4,7 @@
 import { type BitRate, type ByteCount, type PublicKey, type Seconds, seconds } from './brand.ts';
 import type { Endpoint } from './endpoint.ts';
 import * as endpoint from './endpoint.ts';
-import { type Code, parseCode } from './enrol.ts';
+import { type Claim, type Code, parseClaim } from './enrol.ts';
 import type { Line } from './home.ts';
 import type { Prefix } from './ip.ts';
 import * as ip from './ip.ts';
@@ -103,8 +103,8 @@ const link = { read: whole(64, 100_000_000), want: 'kbit/s, 64 to 100000000', st
 const flows = (standard: number) => ({ read: whole(1, 1_000_000), want: '1 to 1000000', standard });
 const places = { each: prefix(), want: 'an address or a prefix, such as 203.0.113.0/24', standard: [] as readonly Prefix[] };
 const credential = { read: matching(/^[^\0]{1,256}$/), want: '1 to 256 characters', standard: null };
-const claim: Read<Code> = (text) => {
-  const parsed = parseCode(text);
+const claim: Read<Claim> = (text) => {
+  const parsed = parseClaim(text);
   return parsed.ok ? parsed.value : null;
 };
 export const options = {
@@ -126,13 +126,13 @@ export const options = {
     pin: { read: digest, want: '64 hexadecimal digits in small letters', standard: null },
   },
   coordinator: {
-    root: { read: (text: string) => digest(text) as PublicKey | null, want: '64 hexadecimal digits in small letters' },
+    root: { read: (text: string) => digest(text) as PublicKey | null, want: '64 hexadecimal digits in small letters', standard: null },
     may: {
       each: (text: string) => permissions.find((one) => one === text) ?? null,
       want: `one of ${permissions.join(', ')}`,
       standard: ['sessions', 'limit', 'probe', 'quarantine', 'restart'] as readonly Permission[],
     },
-    claim: { read: claim, want: 'the code that the coordinator gave out, 20 letters and digits', standard: null },
+    claim: { read: claim, want: 'what the coordinator gave out: 20 letters and digits, or these, an @ and its root key', standard: null },
   },
   telemetry: {
     period: { read: whole(10, 3600), want: 'seconds, 10 to 3600', standard: 60 },
@@ -227,7 +227,7 @@ export function parse(sections: readonly Section[]): Parsed {
   const faults: Fault[] = [];
   const node = take('node', sections, faults);
   const brokers = all('broker', sections, faults, (name) => brokerOf(name, sections, faults));
-  const coordinators = all('coordinator', sections, faults, (name) => take('coordinator', sections, faults, name));
+  const coordinators = all('coordinator', sections, faults, (name) => coordinatorOf(name, sections, faults));
   return faults.length > 0 ? { ok: false, faults } : { ok: true, value: { node, brokers, coordinators } };
 }
 
@@ -236,6 +236,19 @@ function all<T>(kind: SectionName, sections: readonly Section[], faults: Fault[]
   const named = sections.filter((section) => kindOf(section) === kind && section.options.size > 0);
   if (named.length > mostOfAKind) faults.push(fault('limit', `weir.${kind}`, `at most ${mostOfAKind} of them`));
   return named.slice(0, mostOfAKind).map(({ name }) => one(name));
+}
+
+/** Its root by an option of its own or in the claim; they may not disagree. Holds what it promises only when no fault was added. */
+function coordinatorOf(name: string, sections: readonly Section[], faults: Fault[]): Coordinator {
+  const before = faults.length;
+  const { root: own, may, claim } = take('coordinator', sections, faults, name);
+  const claimed = claim === null || claim.root === null ? null : (digest(claim.root) as PublicKey | null);
+  const root = own ?? claimed;
+  if (faults.length === before && root === null)
+    faults.push(fault('missing', `weir.${name}.root`, `set it to ${options.coordinator.root.want}`));
+  if (own !== null && claimed !== null && !own.every((byte, i) => byte === claimed[i]))
+    faults.push(fault('denied', `weir.${name}.claim`, 'is of another root than root'));
+  return { root: root as PublicKey, may, claim: claim?.code ?? null };
 }
 
 function brokerOf(name: string, sections: readonly Section[], faults: Fault[]): Broker {

@@ -454,13 +454,13 @@ tidings('what was sent last, in words and for programs', () =>
 tidings('a code is written down, and nothing of it is shown', () =>
   within(async (stage) => {
     const root = '0f'.repeat(32);
-    const ended = await stage.weir('enrol', 'ABCD-efgh-2345-wxyz-mnop', '--root', root);
+    const ended = await stage.weir('enrol', `ABCD-efgh-2345-wxyz-mnop@${root}`);
     assert.equal([ended.code, ended.stderr], [0, '']);
     assert.not.match(ended.stdout, /efgh/i);
     const config = stage.files.get('weir') ?? '';
-    assert.match(config, `config coordinator 'coordinator'\n\toption root '${root}'\n\toption claim 'ABCD-efgh-2345-wxyz-mnop'\n`);
+    assert.match(config, `config coordinator 'coordinator'\n\toption claim 'ABCD-efgh-2345-wxyz-mnop@${root}'\n`);
     assert.match(config, "option mtu '1400'");
-    for (const args of [['enrol'], ['enrol', 'abcd'], ['enrol', 'abcdefgh2345wxyzmnop', '--root', 'x']]) {
+    for (const args of [['enrol'], ['enrol', 'abcd'], ['enrol', 'abcdefgh2345wxyzmnop@x']]) {
       const { code, stderr } = await stage.weir(...args);
       assert.is(code, 2);
       assert.not.match(stderr, /abcdefgh/);

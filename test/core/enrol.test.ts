@@ -17,6 +17,22 @@ for (const [name, text, want] of [
       assert.equal(parsed, { ok: false, fault: { code: 'malformed', path: '', reason: 'expected 20 letters and digits from 2 to 7' } });
     else assert.equal(parsed, { ok: true, value: want });
   });
+const root = '0f'.repeat(32);
+for (const [name, text, want] of [
+  ['alone', 'abcd-efgh-2345-wxyz-mnop', null],
+  ['with its root', `abcd-efgh-2345-wxyz-mnop@${root}`, root],
+] as const)
+  codes(`a claim ${name}`, () => assert.equal(enrol.parseClaim(text), { ok: true, value: { code: 'abcdefgh2345wxyzmnop', root: want } }));
+for (const [name, text] of [
+  ['another root', `abcd-efgh-2345-wxyz-mnop@${root}0`],
+  ['no root', 'abcd-efgh-2345-wxyz-mnop@'],
+  ['no code', `@${root}`],
+  ['two roots', `abcd-efgh-2345-wxyz-mnop@${root}@${root}`],
+] as const)
+  codes(`no claim: ${name}`, () => {
+    const parsed = enrol.parseClaim(text);
+    assert.is(parsed.ok ? null : parsed.fault.code, 'malformed');
+  });
 codes('is named by its first letters', () => assert.is(enrol.nameOf('abcdefgh2345wxyzmnop' as enrol.Code), 'abcd'));
 for (const [asked, minutes] of [
   [0, 1],

@@ -135,6 +135,15 @@ accepted('what is told, and whom it asks how good the line is', () => {
   });
   assert.equal(settings.parseTelling([]), { ok: true, value: { period: 60, without: [], probes: [] } });
 });
+accepted('three options are enough for a router that nobody touches', () => {
+  const parsed = settings.parse([
+    section('broker', { host: 'broker.example', pin }),
+    section('coordinator', { claim: `abcd-efgh-2345-wxyz-mnop@${pin}` }),
+  ]);
+  assert.equal(parsed.ok && parsed.value.coordinators.map(({ root, claim }) => [root, claim]), [
+    [new Uint8Array(32).fill(15), 'abcdefgh2345wxyzmnop'],
+  ]);
+});
 accepted.run();
 
 const refused = suite('settings refuses');
@@ -200,6 +209,12 @@ refused('what cannot be told, or asked', () => {
     ['malformed', 'weir.far.host'],
     ['malformed', 'weir.far.port'],
   ]);
+});
+refused('a claim of another root than the one that is set', () => {
+  const both = { root: pin, claim: `abcd-efgh-2345-wxyz-mnop@${'ff'.repeat(32)}` };
+  const parsed = settings.parse([section('coordinator', both)]);
+  assert.equal(parsed.ok ? [] : parsed.faults.map((f) => [f.code, f.path]), [['denied', 'weir.coordinator.claim']]);
+  assert.ok(settings.parse([section('coordinator', { ...both, root: 'ff'.repeat(32) })]).ok);
 });
 refused('a claim that is none, and does not repeat it', () => {
   const parsed = settings.parse([another('first', { root: pin, claim: 'hunter2-hunter2' }, 'coordinator')]);
