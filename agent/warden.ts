@@ -353,10 +353,10 @@ export function start(world: World): Warden {
       if (book !== null) book = { ...book, now: charge(book.now) };
       return done;
     }
-    // Guests may have used up meanwhile what was given out. That is no fault, and it flies again when there is more.
+    // Guests may have used up meanwhile what was given out. That is no fault: more is, and it flies again; or the month is spent.
     const metered = await rules.meter();
     const isOut = metered.ok && metered.value.node !== null && allowed !== null && metered.value.node >= allowed;
-    return isOut ? done : proof;
+    return isOut ? prove(up, stand) : proof;
   }
 
   /** A kernel may lack nft_connlimit, and everything else holds without. */

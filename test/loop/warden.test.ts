@@ -447,6 +447,23 @@ for (const call of ['device', 'guard', 'prepare', 'tunnel', 'canary'] as const)
     await m.passing(10_000);
     assert.equal([why(m), m.peers.size, m.held.size], ['shares', 1, 1]);
   });
+failures('canary, because guests have used up meanwhile what was given out of the month: it flies again', async () => {
+  const m = await begin();
+  await m.it.admit([request(0)]);
+  anew(m);
+  let flights = 0;
+  const { get } = m.failing;
+  m.failing.get = (name) => {
+    if (name !== 'canary') return get.call(m.failing, name);
+    flights += 1;
+    m.use(m.room());
+    return flights === 1 ? { code: 'foreign', path: 'canary.up4', reason: 'not counted' } : undefined;
+  };
+  m.settings.sections = shared({ sessions: '7', monthly_cap: '40' });
+  m.it.changed();
+  await m.calm();
+  assert.equal([why(m), flights, m.peers.size], ['shares', 2, 1]);
+});
 for (const call of ['meter', 'peers', 'seat', 'welcome'] as const)
   failures(`${call} in a command: the answer is a Fault, and no peer is without rules`, async () => {
     const m = await begin();
