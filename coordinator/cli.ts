@@ -71,10 +71,11 @@ async function init(dir: string, days: number, database: string | null): Promise
   const certified = certify(join(dir, 'root.key'), command.value, { serial: 1, least: 1, days }, join(dir, 'command-1.certificate'));
   if (certified !== null) return refuse(certified);
   const opened = await coordinator.openDatabase({ dir, database }, say);
-  const token = await opened.transaction((query) =>
+  if (!opened.ok) return refuse(opened.fault);
+  const token = await opened.value.transaction((query) =>
     addOperator(query, { name: 'admin', role: 'admin', until: now() + days * 86_400 }, coordinator.random),
   );
-  await opened.end();
+  await opened.value.end();
   if (!token.ok) return refuse(token.fault);
   console.log(
     `root   ${hexOf(root.value)}\ntoken  ${token.value}\nfleet  ${new TextDecoder().decode(readFileSync(join(dir, 'fleet.password'))).trim()}`,

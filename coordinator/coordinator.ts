@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ok, type Result } from '../agent/core/result.ts';
+import { fail, ok, type Result } from '../agent/core/result.ts';
 import * as broker from './adapters/broker.ts';
 import * as folder from './adapters/folder.ts';
 import * as http from './adapters/http.ts';
@@ -35,10 +35,19 @@ export type Running = Readonly<{ http: number; mqtt: number | null; root: string
 export const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size));
 const turnEvery = 1000;
 
-export async function openDatabase({ dir, database }: Pick<Options, 'dir' | 'database'>, log: (line: string) => void): Promise<Database> {
+export async function openDatabase(
+  { dir, database }: Pick<Options, 'dir' | 'database'>,
+  log: (line: string) => void,
+): Promise<Result<Database>> {
   const opened =
-    database === null ? await pglite.open(join(dir, 'database')) : postgres.open(database, (why) => log(`database: ${why.message}`));
-  await schema.migrate(opened);
+    database === null ? await pglite.open(join(dir, 'database')) : ok(postgres.open(database, (why) => log(`database: ${why.message}`)));
+  if (!opened.ok) return opened;
+  try {
+    await schema.migrate(opened.value);
+  } catch (error) {
+    await opened.value.end();
+    return fail('foreign', 'database', (error as Error).message);
+  }
   return opened;
 }
 
@@ -49,7 +58,9 @@ export async function start(options: Options, log: (line: string) => void): Prom
   if (!read.ok) return read;
   const password = files.read('fleet.password');
   if (!password.ok) return password;
-  const database = await openDatabase(options, log);
+  const opened = await openDatabase(options, log);
+  if (!opened.ok) return opened;
+  const database = opened.value;
   const link = await meet(options, read.value, database, new TextDecoder().decode(password.value).trim(), log);
   const answer = desk.start({ database, authority: read.value, now: Date.now, random, nudge: link.heard.nudge, log });
   const server = await http.serve(options.http.host, options.http.port, answer);

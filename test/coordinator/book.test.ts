@@ -105,6 +105,18 @@ const rows: readonly Row[] = [
     owed: 0n,
   },
   {
+    name: 'more ahead of a gap than is kept',
+    async play(s) {
+      const [, second] = s.chain;
+      if (second === undefined) throw new Error('no second receipt');
+      const ahead = Array.from({ length: 66 }, (_, n) => node.sign({ ...second.receipt, sequence: n + 2 }));
+      return (await s.say(...ahead)).split(' ').slice(63).join(' ');
+    },
+    want: '0?1 limit receipt limit receipt',
+    held: 0n,
+    owed: 0n,
+  },
+  {
     name: 'signed by another than its consumer',
     play: (s) => s.say(witnessed(at(s, 0), 'bob')),
     want: 'forged unprotected.12',

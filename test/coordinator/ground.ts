@@ -14,7 +14,9 @@ export type Ground = Readonly<{ database: Database; stop(): Promise<void> }>;
 
 export async function begin(kind: (typeof kinds)[number]): Promise<Ground> {
   if (kind === 'PGlite') {
-    const database = await pglite.open(null);
+    const opened = await pglite.open(null);
+    if (!opened.ok) throw new Error(opened.fault.reason);
+    const database = opened.value;
     await schema.migrate(database);
     return { database, stop: () => database.end() };
   }

@@ -8,7 +8,7 @@ import { portable } from '../../agent/crypto/sha.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
 import { hexOf } from '../../agent/wire/form.ts';
-import type * as coordinator from '../../coordinator/coordinator.ts';
+import * as coordinator from '../../coordinator/coordinator.ts';
 import * as mosquitto from '../fakes/mosquitto.ts';
 import { signerOf } from '../wire/story.ts';
 import * as ground from './ground.ts';
@@ -184,6 +184,12 @@ for (const [name, make] of [
     assert.is(messages.ok && messages.value.length, 2);
     const refused = await admin('POST', '/sessions', { offer: 'roof', peer: nodes.peerOf('eve'), bytes: 1e6, seconds: 60 });
     assert.is(refused.status, 404, refused.text);
+  });
+
+  link('a second process on the same database is refused', async () => {
+    const second = await coordinator.openDatabase(here.options, () => undefined);
+    assert.is(second.ok, under.database !== null);
+    if (second.ok) await second.value.end();
   });
 
   link('no secret is in the log', () => {

@@ -49,14 +49,15 @@ export async function prepare(dir: string, database: string | null): Promise<Liv
   write('command-1.certificate', authority.certify(root, certified));
   write('fleet.password', fleet);
   const opened = await coordinator.openDatabase({ dir, database }, () => undefined);
+  if (!opened.ok) throw new Error(opened.fault.reason);
   const tokenOf = (name: 'viewer' | 'operator' | 'admin'): Promise<string> =>
-    opened.transaction(async (query) => {
+    opened.value.transaction(async (query) => {
       const token = await addOperator(query, { name, role: name, until: 4_000_000_000 }, coordinator.random);
       if (!token.ok) throw new Error(token.fault.reason);
       return token.value;
     });
   const tokens = { viewer: await tokenOf('viewer'), operator: await tokenOf('operator'), admin: await tokenOf('admin') };
-  await opened.end();
+  await opened.value.end();
   return tokens;
 }
 
