@@ -8,41 +8,41 @@ import type { Group } from './settings.ts';
 /** state: told when it changes. level: the most within the span. sum: counted since the boot; told is what came to it. */
 export type Kind = 'state' | 'level' | 'sum';
 
-type Field = Readonly<{ id: number; kind: Kind; group: Group; unit: string; about: string }>;
-const field = (id: number, kind: Kind, group: Group, unit: string, about: string): Field => ({ id, kind, group, unit, about });
+type Field = Readonly<{ id: number; kind: Kind; group: Group; unit: string }>;
+const field = (id: number, kind: Kind, group: Group, unit: string): Field => ({ id, kind, group, unit });
 
-/** Numbers are for good: a field that goes leaves its number behind. */
+/** What each means is in docs/PROTOCOL.md. Numbers are for good: a field that goes leaves its number behind. */
 export const fields = {
-  version: field(1, 'state', 'system', 'text', 'of Weir'),
-  release: field(2, 'state', 'system', 'text', 'of the system'),
-  kernel: field(3, 'state', 'system', 'text', 'of Linux'),
-  load: field(4, 'level', 'system', 'hundredths', 'processes that want to run, on average over a minute'),
-  memory: field(5, 'level', 'system', 'thousandths', 'in use'),
-  temperature: field(6, 'level', 'system', '°C', 'of the hottest sensor'),
-  flash: field(7, 'level', 'system', 'thousandths', 'in use'),
-  boot: field(8, 'state', 'system', '0 to 2', 'the boot before ended: nobody knows, in order, without a word (power, crash, watchdog)'),
-  uplink: field(10, 'state', 'network', '0 or 1', 'one of the uplinks is up'),
-  speed: field(11, 'state', 'network', 'Mbit/s', 'of the fastest uplink that is up'),
-  latency: field(12, 'level', 'network', 'ms', 'of the probes, the worst median'),
-  probes: field(13, 'sum', 'network', 'packets or connections', 'sent as probes'),
-  lost: field(14, 'sum', 'network', 'packets or connections', 'of these, without an answer'),
-  waiting: field(20, 'level', 'sharing', 'sessions', 'waiting'),
-  open: field(21, 'level', 'sharing', 'sessions', 'open'),
-  throttled: field(22, 'level', 'sharing', 'sessions', 'throttled'),
-  draining: field(23, 'level', 'sharing', 'sessions', 'draining'),
-  paused: field(24, 'level', 'sharing', 'sessions', 'paused'),
-  up: field(25, 'sum', 'sharing', 'bytes', 'of all sessions, to the Internet'),
-  down: field(26, 'sum', 'sharing', 'bytes', 'of all sessions, from the Internet'),
-  left: field(27, 'state', 'sharing', 'MiB', 'that the open sessions may still use'),
-  month: field(28, 'state', 'sharing', 'MiB', "left of the owner's month"),
-  refused: field(29, 'sum', 'sharing', 'packets', 'dropped: to where guests may not go'),
-  spent: field(30, 'sum', 'sharing', 'packets', 'dropped: beyond a quota or a rate'),
-  clock: field(40, 'state', 'health', '0 to 2', 'who vouches for the time: nobody, time servers, somebody who signed it'),
-  writes: field(41, 'sum', 'health', 'writes', "to flash, of the agent's journal"),
-  written: field(42, 'sum', 'health', 'bytes', "to flash, of the agent's journal"),
-  gap: field(43, 'sum', 'health', 'bytes', 'that passed while rules were gone, and are billed to nobody'),
-  troubles: field(44, 'state', 'health', 'faults', 'of the enforcer'),
-  ledger: field(45, 'sum', 'health', 'writes', "to flash, of the owner's month"),
+  version: field(1, 'state', 'system', 'text'),
+  release: field(2, 'state', 'system', 'text'),
+  kernel: field(3, 'state', 'system', 'text'),
+  load: field(4, 'level', 'system', 'hundredths'),
+  memory: field(5, 'level', 'system', 'thousandths'),
+  temperature: field(6, 'level', 'system', '°C'),
+  flash: field(7, 'level', 'system', 'thousandths'),
+  boot: field(8, 'state', 'system', '0 to 2'),
+  uplink: field(10, 'state', 'network', '0 or 1'),
+  speed: field(11, 'state', 'network', 'Mbit/s'),
+  latency: field(12, 'level', 'network', 'ms'),
+  probes: field(13, 'sum', 'network', 'packets or connections'),
+  lost: field(14, 'sum', 'network', 'packets or connections'),
+  waiting: field(20, 'level', 'sharing', 'sessions'),
+  open: field(21, 'level', 'sharing', 'sessions'),
+  throttled: field(22, 'level', 'sharing', 'sessions'),
+  draining: field(23, 'level', 'sharing', 'sessions'),
+  paused: field(24, 'level', 'sharing', 'sessions'),
+  up: field(25, 'sum', 'sharing', 'bytes'),
+  down: field(26, 'sum', 'sharing', 'bytes'),
+  left: field(27, 'state', 'sharing', 'MiB'),
+  month: field(28, 'state', 'sharing', 'MiB'),
+  refused: field(29, 'sum', 'sharing', 'packets'),
+  spent: field(30, 'sum', 'sharing', 'packets'),
+  clock: field(40, 'state', 'health', '0 to 2'),
+  writes: field(41, 'sum', 'health', 'writes'),
+  written: field(42, 'sum', 'health', 'bytes'),
+  gap: field(43, 'sum', 'health', 'bytes'),
+  troubles: field(44, 'state', 'health', 'faults'),
+  ledger: field(45, 'sum', 'health', 'writes'),
 } as const satisfies Record<string, Field>;
 export type Name = keyof typeof fields;
 const names = Object.keys(fields) as readonly Name[];
