@@ -44,8 +44,9 @@ function certified(payload: Uint8Array, { ring }: Whose, hashes: Hashes): Result
 
 function commanded(payload: Uint8Array, ticket: number, whose: Whose, hashes: Hashes): Result<Ordering> {
   const by = vouched(payload, 'command', whose, hashes);
-  const read = by.ok ? cose.read(by.value.signed, 'command', command) : by;
-  if (!by.ok || !read.ok) return by.ok ? (read as Result<never>) : by;
+  if (!by.ok) return by;
+  const read = cose.read(by.value.signed, 'command', command);
+  if (!read.ok) return read;
   const { signed, key } = by.value;
   return ok({
     kind: 'commanded',
@@ -62,8 +63,8 @@ type Granted = Extract<Ordering, { kind: 'commanded' }>['granted'];
 function grantIn(order: Order, whose: Whose, hashes: Hashes): Granted {
   if (!('grant' in order)) return null;
   const by = vouched(order.grant, 'grant', whose, hashes);
-  const read = by.ok ? cose.read(by.value.signed, 'grant', grant) : by;
   if (!by.ok) return { ok: false, fault: under('grant', by.fault) };
+  const read = cose.read(by.value.signed, 'grant', grant);
   if (!read.ok) return read;
   const digest = cose.digestOf(by.value.signed, hashes);
   return ok({ grant: read.value, id: grantId(digest), digest, bytes: order.grant, root: by.value.key.root });

@@ -128,8 +128,8 @@ export function take(j: Journal, m: Mark): Result<Journal> {
     default: {
       const account = j.accounts.get(m.session);
       const isPast = account === undefined && j.past.some(({ session }) => session === m.session);
-      // Acknowledgements come again when their replies were lost.
-      if (isPast) return m.kind === 'acknowledged' ? ok(j) : fail('closed', m.session, 'is over');
+      // Acknowledgements come again when their replies were lost, and a consumer's word may come behind the last one.
+      if (isPast) return m.kind === 'sealed' || m.kind === 'changed' ? fail('closed', m.session, 'is over') : ok(j);
       if (account === undefined) return fail('missing', m.session, 'was never opened');
       const next = takeOf(account, m);
       if (!next.ok) return { ok: false, fault: { ...next.fault, path: m.session } };

@@ -63,8 +63,12 @@ export const begin = (recalled: readonly Recalled[], boot: BootId, at: Millis): 
 export function update(boot: BootId, state: State, event: Serving, moment: serving.Clock): Step {
   const { own } = state;
   if (event.kind === 'configured') {
-    const { id, ceilings } = event;
-    return settle(boot, moment, state, round({ ...state, own: { id, ceilings } }));
+    const { id, ceilings, pinned } = event;
+    const known = { ...state, own: { id, ceilings } };
+    const isTrusted = ({ root }: Session): boolean => root === null || pinned.some((one) => one.id === root);
+    const happening = (s: Session): Happening => (isTrusted(s) ? { kind: 'passed' } : { kind: 'ended', why: 'owner' });
+    const now = { ...moment, boot, ceilings, bounds: state.bounds };
+    return settle(boot, moment, state, round(stepAll(known, happening, now)));
   }
   if (own === null) {
     const ticket = event.kind === 'granted' ? event.granted.ticket : 'ticket' in event ? event.ticket : null;

@@ -23,7 +23,15 @@ const boot = 'b'.repeat(16) as BootId;
 const moment: Clock = { at: millis(1000), wall: { at: seconds(1), trust: 'unknown' } };
 const ceilings = { rate: { up: 1000n, down: 1000n }, quota: 1n << 30n, lifetime: seconds(7200) } as Ceilings;
 const settings = { node: { id: null, prefix: 'weir' }, brokers: [], coordinators: [] } as const;
-const configured: Serving = { kind: 'configured', node: id, id, settings, ceilings, pinned: [], tunnel: null };
+const configured: Extract<Serving, { kind: 'configured' }> = {
+  kind: 'configured',
+  node: id,
+  id,
+  settings,
+  ceilings,
+  pinned: [],
+  tunnel: null,
+};
 const key = (letter: string): PeerKey => `${letter.repeat(42)}A=` as PeerKey;
 const draft = (letter: string): Draft => ({
   peer: key(letter),
@@ -85,6 +93,16 @@ const answered = (step: Step, result: Answer['result']): Serving => ({
 const idle = happen(begin(), configured, read([]));
 const admitting = happen(happen(idle, { kind: 'agreed', granted: granted('a') }), read([]));
 const opened = happen(admitting, answered(admitting, ok(seated('a'))));
+
+const trusted = suite('whose session it is');
+trusted('a coordinator that the owner has taken out loses its sessions', () => {
+  const still = happen(opened, { ...configured, pinned: [{ id: root, root: new Uint8Array(32) as PublicKey, may: [], least: 1 }] });
+  assert.is(still.state.table.get(session('a'))?.kind, 'open');
+  const gone = happen(opened, configured);
+  const s = gone.state.table.get(session('a'));
+  assert.equal([s?.kind, s?.kind === 'draining' && s.why], ['draining', 'owner']);
+});
+trusted.run();
 
 const early = suite('before the enforcer is known');
 const asking: readonly Serving[] = [

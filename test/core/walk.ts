@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import * as agent from '../../agent/core/agent.ts';
 import type { ByteCount, PublicKey } from '../../agent/core/brand.ts';
 import { millis, seconds } from '../../agent/core/brand.ts';
+import type { Order } from '../../agent/core/command.ts';
 import type { Effect } from '../../agent/core/effect.ts';
 import type { Event } from '../../agent/core/event.ts';
 import type { Draft, Granted } from '../../agent/core/friend.ts';
@@ -14,11 +15,11 @@ import type { Journal, Mark } from '../../agent/core/journal.ts';
 import * as journal from '../../agent/core/journal.ts';
 import type { Link, Receipt } from '../../agent/core/receipt.ts';
 import * as receipts from '../../agent/core/receipt.ts';
-import { fault } from '../../agent/core/result.ts';
+import { fault, ok } from '../../agent/core/result.ts';
 import type { PeerKey } from '../../agent/core/seat.ts';
 import { sumOf } from '../../agent/core/seat.ts';
 import type { Recalled, Session } from '../../agent/core/serving.ts';
-import type { Ceilings } from '../../agent/core/settings.ts';
+import { type Ceilings, permissions } from '../../agent/core/settings.ts';
 import type { Digest, KeyId, Nonce, SessionId, Wall } from '../../agent/core/signed.ts';
 import { grantId } from '../../agent/core/signed.ts';
 import * as seats from '../fakes/seats.ts';
@@ -72,6 +73,9 @@ export function walk(seed: number, length: number): void {
   let pending: Event[] = [];
   let open = new Set<number>();
   let tickets = 0;
+  /** Commands without an answer, by their numbers. */
+  let ordered = new Set<number>();
+  let commands = 0;
   let invited = 0;
   let nonces = 0;
   let { state } = agent.begin({ boot: '', epoch: epoch }, [], journal.empty, millis(0));
@@ -125,7 +129,15 @@ export function walk(seed: number, length: number): void {
   function act(effect: Effect): void {
     switch (effect.kind) {
       case 'ask':
-        pending.push({ kind: 'configured', node: id, id, settings, ceilings, pinned: [], tunnel: null });
+        pending.push({
+          kind: 'configured',
+          node: id,
+          id,
+          settings,
+          ceilings,
+          pinned: [{ id: root, root: consumer, may: permissions, least: 1 }],
+          tunnel: null,
+        });
         return;
       case 'sign': {
         const { grant, name, ticket } = effect;
@@ -183,6 +195,11 @@ export function walk(seed: number, length: number): void {
       case 'wait':
         waiting = true;
         return;
+      case 'publish': {
+        const { word } = effect.publication;
+        if (word.kind === 'reply') assert.ok(ordered.delete(word.reply.sequence), 'a reply for each command, and one');
+        return;
+      }
       case 'answer':
         assert.ok(open.delete(effect.ticket), 'an answer for each who asked, and one');
         return;
@@ -249,6 +266,7 @@ export function walk(seed: number, length: number): void {
     unwritten = [];
     waiting = false;
     open = new Set();
+    ordered = new Set();
     const begun = agent.begin(self(), recalled(), book, millis(uptime));
     state = begun.state;
     for (const effect of begun.effects) act(effect);
@@ -283,6 +301,17 @@ export function walk(seed: number, length: number): void {
     };
   }
 
+  function order(asked: Order): void {
+    // Before, nobody is certified.
+    if (state.orders.own === null) return;
+    tickets += 1;
+    commands += 1;
+    ordered.add(commands);
+    const command = { node: id, epoch, sequence: commands, expires: null, order: asked };
+    const draw = (): Granted => sign(friend.invite(id, nonce(), draft()), { name: null, root, ticket: null, kind: 'open' });
+    happen({ kind: 'commanded', ticket: tickets, signer: root, root, command, granted: asked.kind === 'open' ? ok(draw()) : null });
+  }
+
   const deeds: readonly (readonly [weight: number, deed: () => void])[] = [
     [20, () => void kernel.pass(some([...keys.values()]) ?? ('' as PeerKey), pick(1 << 20), pick(4 << 20))],
     [
@@ -315,6 +344,28 @@ export function walk(seed: number, length: number): void {
           kind: 'granted',
           granted: sign(grant, { name: null, root: chance(90) ? s.root : root, ticket: ticket(), kind: 'change' }),
         });
+      },
+    ],
+    [
+      8,
+      () => {
+        const s = some(sessions());
+        const session = s?.session ?? ('0'.repeat(32) as SessionId);
+        const told = { session, sequence: s?.head.sequence ?? 1, digest: s?.head.digest ?? digestOf('none') };
+        const far = { ...told, sequence: told.sequence + 1 };
+        order(
+          some<Order>([
+            { kind: 'open', grant: new Uint8Array() },
+            { kind: 'open', grant: new Uint8Array() },
+            { kind: 'close', session },
+            { kind: 'list', after: null },
+            { kind: 'limit', rate: chance(50) ? null : { up: 1_000_000n, down: 500_000n }, sessions: pick(4), isPaused: chance(30) },
+            { kind: 'limit', rate: null, sessions: null, isPaused: false },
+            { kind: 'send', session, from: 1 + pick(3) },
+            { kind: 'acknowledge', receipts: [chance(95) ? told : far], root: null },
+            { kind: 'quarantine', isOn: chance(20) },
+          ]) ?? { kind: 'list', after: null },
+        );
       },
     ],
     [2, () => happen({ kind: 'revoked', ticket: ticket(), session: some(sessions())?.session ?? ('0'.repeat(32) as SessionId), root })],
@@ -387,6 +438,7 @@ export function walk(seed: number, length: number): void {
   }
   assert.equal(sessions(), [], 'every session ends');
   assert.is(open.size, 0, 'everybody was answered');
+  assert.is(ordered.size, 0, 'every command was answered');
   const read = kernel.read();
   assert.equal(read.ok && read.value.rows.length, 0, 'nobody is left in');
   for (const [session, account] of book.accounts) assert.ok(account.isClosed, `${session} has no last receipt`);
