@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import * as fields from '../../agent/wire/fields.ts';
 import * as at from './ground/addresses.ts';
 import { readLine } from './ground/ground.ts';
 import { nat } from './ground/topology.ts';
@@ -40,7 +41,9 @@ enforcer('admits a session: traffic passes and is counted, until it is evicted',
   const [gone] = await it.items('evict', { key: key('c') });
   assert.ok(gone?.ok);
   assert.equal([gone.value.counted, gone.value.packets, gone.value.generation], [row.counted, row.packets, row.generation]);
+  const before = await dropped(it);
   assert.not(await echoes(it, 'c', at.internet.v4, quiet));
+  assert.ok((await dropped(it)).spent > before.spent);
   const [again] = await it.items('evict', { key: key('c') });
   assert.is(again?.ok === false && again.fault.code, 'missing');
 });
@@ -79,6 +82,10 @@ for (const { name, to, header, size } of sizes) {
   });
 }
 
+const dropped = async (it: Post): Promise<Readonly<{ refused: bigint; spent: bigint }>> => {
+  const facts = post.must(await it.ask('facts'));
+  return { refused: post.must(fields.integer(facts, 'dropped_refused')), spent: post.must(fields.integer(facts, 'dropped_spent')) };
+};
 const transfer = { down: 0, intervalMs: 100, withinMs: 2500, to: at.internet.v4, port: 443 };
 const oneSkb = 65_536n;
 enforcer('stops an established TCP flow at its quota; the countersign port stays reachable', async ({ it }) => {
@@ -160,7 +167,9 @@ enforcer('keeps sessions away from everything but the Internet', async ({ it }) 
     [2, 3, 4],
   );
   await it.connect('c', 'd', 'e');
+  const before = await dropped(it);
   assert.equal(failures(await runProbes(it.ground, { rules: true })), []);
+  assert.ok((await dropped(it)).refused > before.refused);
 });
 
 enforcer('nobody else changes its rules, where the kernel can refuse it', async ({ it }) => {
