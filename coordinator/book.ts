@@ -208,8 +208,19 @@ async function breakChain(
 }
 
 export async function write(query: Query, transfers: readonly Transfer[], now: number): Promise<void> {
-  for (const { id, unit, debit, credit, amount } of transfers)
+  for (const { id, unit, debit, credit, amount } of transfers) {
     await query('insert into transfer values ($1, $2, $3, $4, $5, $6)', [id, unit, debit, credit, amount, now]);
+    // In the order of their names, so that two transactions never wait for one another.
+    const sides = [
+      { account: debit, change: -amount },
+      { account: credit, change: amount },
+    ].sort((a, b) => (a.account < b.account ? -1 : 1));
+    for (const { account, change } of sides)
+      await query(
+        'insert into balance values ($1, $2, $3) on conflict (account, unit) do update set amount = balance.amount + excluded.amount',
+        [account, unit, change],
+      );
+  }
 }
 
 // ── What a consumer says against it ──────────────────────────────────────────────────────────────────────────────────────────────────

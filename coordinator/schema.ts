@@ -99,6 +99,8 @@ create table transfer (
   amount bigint not null check (amount > 0),
   at bigint not null
 );
+-- What the transfers come to, kept with each of them: a page does not add up a million.
+create table balance (account text not null, unit text not null, amount bigint not null, primary key (account, unit));
 create view entry as
   select id, unit, debit as account, -amount as amount, at from transfer
   union all select id, unit, credit, amount, at from transfer;

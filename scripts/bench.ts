@@ -3,12 +3,13 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Bench, Report } from './benches/bench.ts';
+import { coordinator } from './benches/coordinator.ts';
 import { enforce } from './benches/enforce.ts';
 import { footprint } from './benches/footprint.ts';
 import { link } from './benches/link.ts';
 import { receipts } from './benches/receipts.ts';
 
-const benches: Readonly<Record<string, Bench>> = { footprint, enforce, receipts, link };
+const benches: Readonly<Record<string, Bench>> = { footprint, enforce, receipts, link, coordinator };
 const page = 'docs/BENCHMARKS.md';
 const head = `# Benchmarks
 

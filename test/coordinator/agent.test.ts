@@ -61,8 +61,8 @@ agent('enrolled by a code, a session opened, billed, closed and acknowledged', a
     assert.equal([ended['up'], ended['down'], ended['final'], ended['broken']], [3_000_000, 9_000_000, 'revoked', null]);
     assert.is(kernel.held(peer), undefined);
 
-    const { accounts, checks } = (await admin('GET', '/ledger')).json;
-    assert.equal(checks, []);
+    const { accounts } = (await admin('GET', '/ledger')).json;
+    assert.equal((await admin('GET', '/ledger/check')).json, { wrong: [] });
     const paid = (accounts as readonly { account: string; unit: string; amount: number }[]).filter(
       ({ account }) => account === `node/${id}`,
     );

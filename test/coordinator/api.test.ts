@@ -122,6 +122,7 @@ const mayAsk: Readonly<Record<string, string>> = {
   'GET /findings/{id}/evidence': 'viewer operator admin',
   'GET /refusals': 'viewer operator admin',
   'GET /ledger': 'ann viewer operator admin',
+  'GET /ledger/check': 'viewer operator admin',
   'GET /ledger/entries': 'ann viewer operator admin',
   'POST /ledger/deposits': 'admin',
   'GET /audit': 'admin',

@@ -125,8 +125,7 @@ export async function play(times: number, database: string | null, trouble: () =
   isOver = true;
   await working;
   await talker.until('all', () => talker.waiting.length === 0);
-  const { json } = await admin('GET', '/ledger');
-  assert.equal(json['checks'], []);
+  assert.equal((await admin('GET', '/ledger/check')).json, { wrong: [] });
   for (const session of sessions) {
     const told = sealed.get(session)?.receipt;
     const row = (await admin('GET', `/sessions/${session}`)).json;
