@@ -128,16 +128,21 @@ function pageOf(ask: (method: string, params?: Fields) => Promise<Fields>, compl
     return (result as { value: T }).value;
   }
   async function until(expression: string): Promise<void> {
-    const held = await value<boolean>(`new Promise((resolve) => {
-      const end = Date.now() + ${patience - 5000};
-      const look = () => {
-        let is = false;
-        try { is = Boolean(${expression}); } catch {}
-        if (is || Date.now() > end) resolve(is); else setTimeout(look, 50);
-      };
-      look();
-    })`);
-    if (held) return;
+    const end = Date.now() + patience;
+    const held = (): Promise<boolean> =>
+      value<boolean>(`new Promise((resolve) => {
+        const look = () => {
+          let is = false;
+          try { is = Boolean(${expression}); } catch {}
+          if (is || Date.now() > ${end - 5000}) resolve(is); else setTimeout(look, 50);
+        };
+        look();
+      })`).catch((error: Error) => {
+        // The page that was asked gave way to another.
+        if (/navigated|context was destroyed|Cannot find context/.test(error.message) && Date.now() < end) return held();
+        throw error;
+      });
+    if (await held()) return;
     throw new Error(`never so: ${expression}\n${await value<string>('document.body.innerText')}\n${complaints.join('\n')}`);
   }
   const mouse = (type: string, x: number, y: number): Promise<Fields> =>

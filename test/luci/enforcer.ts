@@ -2,7 +2,7 @@
 
 import type { Bus, Methods } from '../../agent/adapters/ubus-client.ts';
 import * as uci from '../../agent/adapters/uci.ts';
-import { ok, text } from '../../agent/core/result.ts';
+import { fault, ok, text } from '../../agent/core/result.ts';
 import * as settings from '../../agent/core/settings.ts';
 import * as standing from '../../agent/core/standing.ts';
 import { host } from '../../agent/host/node.ts';
@@ -13,7 +13,8 @@ import * as seats from '../fakes/seats.ts';
 
 const uplink = { name: 'wan', up: true, device: 'eth1', addresses: ['11.1.0.2/24'], hints: [], dns: ['9.9.9.9'] };
 
-export function methods(bus: Bus, kernel: seats.Seats): Methods {
+/** `ground`: whether network and firewall have what is ours. */
+export function methods(bus: Bus, kernel: seats.Seats, ground: { isSetUp: boolean }): Methods {
   const order = (accepted: Readonly<Record<string, string>>, why: Parameters<seats.Seats['refuse']>[0]) => ({
     args: {},
     async run() {
@@ -25,6 +26,14 @@ export function methods(bus: Bus, kernel: seats.Seats): Methods {
   });
   return {
     ...enforcer.methods(bus, kernel, {}),
+    setup: {
+      args: {},
+      run() {
+        const changed = !ground.isSetUp;
+        ground.isSetUp = true;
+        return ok(plain.table({ changed }));
+      },
+    },
     share: order({ accepted: '1', paused: '0' }, null),
     pause: order({ paused: '1' }, seats.paused),
     resume: order({ paused: '0' }, null),
@@ -33,7 +42,8 @@ export function methods(bus: Bus, kernel: seats.Seats): Methods {
       async run() {
         const sections = await uci.read(bus.call, 'weir');
         if (!sections.ok) return sections;
-        const [no, owner, rows] = [standing.refusal(sections.value), settings.parseOwner(sections.value), kernel.read()];
+        const bare = ground.isSetUp ? null : fault('missing', 'weir.tunnel.pool6', 'not drawn yet: weir setup');
+        const [no, owner, rows] = [standing.refusal(sections.value) ?? bare, settings.parseOwner(sections.value), kernel.read()];
         const cap = owner.ok ? owner.value.limits.month.cap : null;
         const used = rows.ok ? rows.value.rows.reduce((sum, { counted: { up, down } }) => sum + 2n * (up + down), 0n) : 0n;
         return ok(

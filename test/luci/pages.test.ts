@@ -246,6 +246,14 @@ pages('by keys alone', async () => {
   await page.until("document.querySelector('#weir-more-dora:not([data-before])') === document.activeElement");
 });
 
+pages('what somebody took away from the network is set up anew by a click', async () => {
+  router.unsettle();
+  await page.go(router.url('overview'), desktop);
+  await page.until(shows('Nothing is shared: weir.tunnel.pool6'));
+  await page.click('#weir-setup');
+  await page.until(shows('This router shares'));
+});
+
 pages('who may only read is refused by the session, and told', async () => {
   const before = router.files.get('weir');
   await page.go(router.url('overview', { rights: 'read' }), desktop);

@@ -32,6 +32,8 @@ export type Router = Readonly<{
   /** Which methods were called through HTTP, and which were refused. */
   asked: ReadonlySet<string>;
   refused: ReadonlySet<string>;
+  /** Somebody takes from the network what is ours. */
+  unsettle(): void;
   startAgent(): Promise<void>;
   stopAgent(): void;
   /** In the agent's place: answers as it is told to. */
@@ -74,7 +76,8 @@ export async function open(weir: string): Promise<Router> {
     must(await ubus.open(host, { path: socket, deadline: patience, whenLost: 'end', lost: () => undefined }));
   const [bus, enforcing] = [await connect(), await connect()];
   const kernel = seats.seats(host.clock.monotonic);
-  must(await enforcing.publish('weir.enforcer', enforcer.methods(enforcing, kernel)));
+  const ground = { isSetUp: false };
+  must(await enforcing.publish('weir.enforcer', enforcer.methods(enforcing, kernel, ground)));
 
   let agent: guests.Guest | null = null;
   const [asked, refused] = [new Set<string>(), new Set<string>()];
@@ -169,6 +172,9 @@ export async function open(weir: string): Promise<Router> {
       const env = { UBUS_SOCKET: socket, WEIR_FOLDER: own };
       agent = await guests.inWasm(made, host, { role: 'agent', args: [], env, onLine: () => undefined });
       await agent.says(/link:/);
+    },
+    unsettle() {
+      ground.isSetUp = false;
     },
     stopAgent: () => agent?.stop(),
     async impersonate(answers) {

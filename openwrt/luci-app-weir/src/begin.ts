@@ -33,9 +33,12 @@ function consent(sections: readonly Section[], next: () => void): HTMLElement {
       return trouble.replaceChildren(alert('error', _('Nothing is shared without your yes: tick the box above.')));
     }
     const wrong = await save(sections, [{ section: 'limits', type: 'limits', options: new Map(Object.entries(values)) }]);
-    const done = wrong === null ? await ask('weir.enforcer', 'share') : { ok: false as const, fault: wrong };
+    if (wrong !== null) return trouble.replaceChildren(alert('error', text(wrong)));
+    // The yes comes last: nobody is let in by halves.
+    const ready = await ask('weir.enforcer', 'setup');
+    const done = ready.ok ? await ask('weir.enforcer', 'share') : ready;
     if (done.ok) next();
-    else trouble.append(alert('error', text(done.fault)));
+    else trouble.replaceChildren(alert('error', text(done.fault)));
   };
   return el(
     'div',

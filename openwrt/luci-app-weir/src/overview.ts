@@ -209,13 +209,14 @@ export const page: View = {
     let before: Picture | null = null;
     let points: readonly Point[] = [];
 
-    const order = async (method: 'pause' | 'resume'): Promise<void> => {
+    const order = async (method: 'pause' | 'resume' | 'setup'): Promise<void> => {
       const done = await ask('weir.enforcer', method);
       if (!done.ok) dialog(_('The enforcer refused'), [alert('error', text(done.fault))]);
       await tick();
     };
     const stop = button(_('Stop sharing now'), 'negative', () => order('pause'), { id: 'weir-stop', hidden: true });
     const resume = button(_('Share again'), 'positive', () => order('resume'), { id: 'weir-resume', hidden: true });
+    const setup = button(_('Set up anew'), 'positive', () => order('setup'), { id: 'weir-setup', hidden: true });
     const begin = el(
       'a',
       { class: 'btn cbi-button cbi-button-positive', id: 'weir-begin', hidden: true, href: L.url('admin/services/weir/begin') },
@@ -241,6 +242,7 @@ export const page: View = {
       if (state.textContent !== says) state.textContent = says;
       stop.hidden = no !== null;
       resume.hidden = no !== 'paused';
+      setup.hidden = no !== null || !/\bweir setup\b/.test(word(now.facts, 'why') ?? '');
       begin.hidden = no !== 'accepted';
       renew(warnings, ...notes(now));
       renew(shown, ...cards(now));
@@ -259,6 +261,7 @@ export const page: View = {
         { class: 'weir-row' },
         stop,
         resume,
+        setup,
         begin,
         button(_('Examine'), 'neutral', doctor, { id: 'weir-doctor', style: 'margin-left: auto' }),
       ),
