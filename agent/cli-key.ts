@@ -17,12 +17,13 @@ import * as wire from './wire/identity.ts';
 export const help = {
   key: `weir key show
 weir key backup [FILE] [--passphrase-file FILE]
-weir key restore FILE --passphrase-file FILE
+weir key restore FILE [--passphrase-file FILE]
 
 The key is this router's name and its word: whoever loses it is another router.
 show prints its public half. backup writes the key to FILE, or to the standard
 output, sealed by a passphrase: the one in the file given, or one that is made
-and shown. restore takes it back, on this or another router that has no key.
+and shown. restore takes it back, on this or another router that has no key,
+and asks for the passphrase, or takes it from the standard input.
 A passphrase file holds one line and nothing else.
 `,
 };
@@ -33,7 +34,7 @@ const passphrase = { 'passphrase-file': argv.text };
 const orders: Readonly<Record<string, Command>> = {
   show,
   backup,
-  restore: command({ options: passphrase, words: { FILE: argv.text }, wanted: ['passphrase-file'] }, restore, mend),
+  restore: command({ options: passphrase, words: { FILE: argv.text } }, restore, mend),
 };
 
 export async function run(host: Host, name: string, [order = '', ...args]: readonly string[]): Promise<number> {
@@ -93,15 +94,16 @@ async function backup(host: Host, name: string, args: readonly string[]): Promis
   return 0;
 }
 
-type Restoring = argv.Arguments<typeof passphrase, 'passphrase-file'>;
+type Restoring = argv.Arguments<typeof passphrase>;
 
 async function restore({ host, bus }: Desk, { options, words: [file = ''] }: Restoring): Promise<Result<number>> {
-  const words = passphraseIn(host, options['passphrase-file']);
-  if (!words.ok) return words;
   const sealed = host.files.read(file, wire.mostBackup);
   if (!sealed.ok) return sealed;
   const here = await nameplate.read(host, bus);
   if (!here.ok) return here;
+  const given = options['passphrase-file'];
+  const words = given === undefined ? host.process.ask('passphrase: ') : passphraseIn(host, given);
+  if (!words.ok) return words;
   const folder = folderOf(host);
   host.log('opening the backup takes a moment');
   const restored = identities.restore(host, folder, bondsOf(here.value), sealed.value, words.value);

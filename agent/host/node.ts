@@ -1,6 +1,6 @@
 // ports/host.ts over Node: for development, and the ground under the WebAssembly host. Has no netlink and no ceiling on memory.
 
-import { spawn as startChild } from 'node:child_process';
+import { spawnSync, spawn as startChild } from 'node:child_process';
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import * as fs from 'node:fs';
@@ -9,6 +9,7 @@ import { constants, endianness, uptime } from 'node:os';
 import { dirname } from 'node:path';
 import { Duplex } from 'node:stream';
 import { checkServerIdentity, connect as connectSecure, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { isatty } from 'node:tty';
 import { walk } from '../core/attributes.ts';
 import { type Millis, millis } from '../core/brand.ts';
 import { type Code, type Fault, fail, fault, ok, type Result } from '../core/result.ts';
@@ -397,11 +398,36 @@ function spawn(request: SpawnRequest, done: (ended: Result<Ended>) => void): { k
   };
 }
 
+const mostLine = 1024;
+
+function ask(prompt: string): Result<string> {
+  const isTerminal = isatty(0);
+  const echo = (how: 'echo' | '-echo'): void => void spawnSync('stty', [how], { stdio: ['inherit', 'ignore', 'ignore'] });
+  if (isTerminal) {
+    echo('-echo');
+    process.stderr.write(prompt);
+  }
+  const line: number[] = [];
+  const byte = new Uint8Array(1);
+  try {
+    while (line.length < mostLine && fs.readSync(0, byte) === 1 && byte[0] !== 10) line.push(...byte);
+  } catch (error) {
+    return { ok: false, fault: faultOf('stdin', error as Error) };
+  } finally {
+    if (isTerminal) {
+      echo('echo');
+      process.stderr.write('\n');
+    }
+  }
+  return line.length < mostLine ? ok(new TextDecoder().decode(Uint8Array.from(line))) : fail('EMSGSIZE', 'stdin', 'a line too long');
+}
+
 const processPort: Process = {
   args: process.argv.slice(2),
   env: (name) => process.env[name] ?? null,
   pid: process.pid,
   uid: Number(process.getuid?.()),
+  ask,
   onSignal: (signal, fire) => void process.on(signal, fire),
   spawn,
   exit: (status) => process.exit(status),

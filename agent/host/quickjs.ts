@@ -185,6 +185,7 @@ const clock: Clock = {
 const process: Process = {
   args: JSON.parse(flat.args) as string[],
   env: (name) => flat.env(name),
+  ask: (prompt) => attempt('stdin', () => flat.ask(prompt)),
   pid: flat.pid,
   uid: flat.uid,
   onSignal(signal, fire) {

@@ -192,6 +192,7 @@ function callsOf(program: Program, handles: Map<number, Handle>, deliver: Delive
     },
 
     env: (name: string) => host.process.env(name),
+    ask: (prompt: string) => got(host.process.ask(prompt)),
     random: (size: number) => host.random(size),
     sha256: (bytes: Uint8Array) => host.sha256(bytes),
     sha512: (bytes: Uint8Array) => host.sha512(bytes),

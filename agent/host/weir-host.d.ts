@@ -87,6 +87,7 @@ declare module 'weir-host' {
   export function sha512(bytes: ArrayBuffer, offset: number, length: number): ArrayBuffer;
   export function log(line: string): void;
   export function print(text: string): void;
+  export function ask(prompt: string): string;
   export function memoryUsed(): number;
   export function memoryLimit(): number;
   export function exit(status: number): never;

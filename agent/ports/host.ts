@@ -161,6 +161,8 @@ export type Process = Readonly<{
   /** After the role. */
   args: readonly string[];
   env(name: string): string | null;
+  /** One line of the standard input, of up to 1,023 bytes; where that is a terminal, after the prompt and not shown. Nothing else goes on meanwhile. */
+  ask(prompt: string): Result<string>;
   pid: number;
   uid: number;
   onSignal(signal: Signal, fire: () => void): void;

@@ -359,6 +359,19 @@ others('receipts: each checked; as they are for weir verify', () =>
 );
 others.run();
 
+/** The command line, started by another program. */
+const asking = (program: readonly string[], args: readonly string[], { folder }: Stage): Promise<Ended> =>
+  native('host').then(
+    (binary) =>
+      new Promise((resolve) => {
+        const [name = '', ...before] = program;
+        const env = { ...process.env, UBUS_SOCKET: join(folder, 'ubus.sock'), WEIR_FOLDER: folder };
+        execFile(name, [...before, binary, ...args], { env, timeout: 60_000 }, (error, stdout, stderr) =>
+          resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+        );
+      }),
+  );
+
 const keys = suite('weir key');
 keys('backup, and back on a router that has none', () =>
   within(async (stage) => {
@@ -386,6 +399,14 @@ keys('backup, and back on a router that has none', () =>
     const read = identity.decode(readFileSync(own), hashes);
     assert.ok(read.ok);
     if (read.ok) assert.equal(read.value.secret, secret);
+    rmSync(own);
+    const piped = await asking(['sh', '-c', `echo ${passphrase} | "$@"`, 'sh'], ['key', 'restore', sealed], stage);
+    assert.is(piped.code, 0, piped.stderr);
+    rmSync(own);
+    const typed = await asking(['python3', 'test/bus/terminal.py', passphrase], ['key', 'restore', sealed], stage);
+    assert.is(typed.code, 0, typed.stdout);
+    assert.match(typed.stdout, /passphrase: /);
+    assert.not.match(typed.stdout, passphrase, 'shown while it was typed');
     rmSync(own);
     writeFileSync(words, 'another passphrase\n');
     assert.match((await stage.weir(...restore)).stderr, /passphrase: another passphrase/);

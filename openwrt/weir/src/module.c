@@ -78,6 +78,7 @@ static const JSCFunctionListEntry exports[] = {
     JS_CFUNC_DEF("sha512", 3, host_sha512),
     JS_CFUNC_DEF("log", 1, host_log),
     JS_CFUNC_DEF("print", 1, host_print),
+    JS_CFUNC_DEF("ask", 1, host_ask),
     JS_CFUNC_DEF("memoryUsed", 0, host_memory_used),
     JS_CFUNC_DEF("memoryLimit", 0, host_memory_limit),
     JS_CFUNC_DEF("exit", 1, host_exit),

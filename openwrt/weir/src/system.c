@@ -1,9 +1,11 @@
-// Clocks, randomness, digests, environment, output.
+// Clocks, randomness, digests, environment, input, output.
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -105,4 +107,43 @@ JSValue host_print(JSContext *ctx, JSValueConst self, int argc, JSValueConst *ar
   const int number = errno;
   JS_FreeCString(ctx, text);
   return good ? JS_UNDEFINED : throw_errno(ctx, number, "stdout");
+}
+
+static volatile sig_atomic_t interrupted;
+static void interrupt(int number) { interrupted = number; }
+
+/* One line of the standard input, not shown where that is a terminal. It is waited for, and everything else waits, too. */
+JSValue host_ask(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+  enum { COUNT = sizeof ends / sizeof *ends };
+  size_t prompt_length;
+  const char *prompt = JS_ToCStringLen(ctx, &prompt_length, argv[0]);
+  if (prompt == NULL) return JS_EXCEPTION;
+  struct termios shown, hidden;
+  struct sigaction before[COUNT], action = {.sa_handler = interrupt};
+  const bool is_terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
+  if (is_terminal) {
+    /* Whoever interrupts us must find a terminal that shows again what is typed. */
+    interrupted = 0;
+    for (int i = 0; i < COUNT; i++) sigaction(ends[i], &action, before + i);
+    hidden = shown;
+    hidden.c_lflag &= ~(tcflag_t)ECHO;
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+    put(STDERR_FILENO, prompt, prompt_length);
+  }
+  JS_FreeCString(ctx, prompt);
+  char line[1024];
+  size_t length = 0;
+  ssize_t got = 0;
+  while (length < sizeof line && (got = read(STDIN_FILENO, line + length, 1)) == 1 && line[length] != '\n') length++;
+  const int number = got < 0 ? errno : length == sizeof line ? EMSGSIZE : 0;
+  if (is_terminal) {
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+    put(STDERR_FILENO, "\n", 1);
+    for (int i = 0; i < COUNT; i++) sigaction(ends[i], before + i, NULL);
+    if (interrupted != 0) raise(interrupted);
+  }
+  JSValue text = number == 0 ? JS_NewStringLen(ctx, line, length) : throw_errno(ctx, number, "stdin");
+  explicit_bzero(line, sizeof line);
+  return text;
 }

@@ -157,6 +157,6 @@ JSCFunction host_read, host_replace, host_create, host_append, host_list, host_r
 JSCFunction host_make_directory, host_stat;                                                       /* files.c */
 JSCFunction host_spawn;                                                                           /* spawn.c */
 JSCFunction host_monotonic, host_wall, host_env, host_random, host_sha256, host_sha512, host_log; /* system.c */
-JSCFunction host_print, host_memory_used, host_memory_limit, host_exit;                           /* system.c */
+JSCFunction host_print, host_ask, host_memory_used, host_memory_limit, host_exit;                 /* system.c */
 
 #endif
