@@ -38,14 +38,14 @@ const broker = await mosquitto.start();
 /** Each has a name of its own, because the broker keeps what the one before has said. */
 let nodes = 0;
 
-async function within(work: (g: Ground) => Promise<void>, kind: 'wasm' | 'native' = 'wasm'): Promise<void> {
+async function within(work: (g: Ground) => Promise<void>, kind: 'wasm' | 'native' = 'wasm', version = '5'): Promise<void> {
   const all = ['sessions', 'limit', 'probe', 'quarantine', 'restart', 'move', 'reboot'];
   nodes += 1;
   const node = `roof-${nodes}`;
   const h = await house.open(undefined, {
     broker,
     config: (_, authority) =>
-      `config node 'node'\n\toption id '${node}'\n${mosquitto.section(broker, kind === 'wasm' ? broker.name : '127.0.0.1', authority)}\n` +
+      `config node 'node'\n\toption id '${node}'\n${mosquitto.section(broker, kind === 'wasm' ? broker.name : '127.0.0.1', authority)}\toption version '${version}'\n\n` +
       coordinators.section('one', ...all) +
       coordinators.section('other'),
   });
@@ -263,6 +263,7 @@ const rows: Readonly<Record<Order['kind'], (g: Ground) => Promise<void>>> = {
 
 const orders = suite('orders');
 for (const [name, run] of Object.entries(rows)) orders(name, () => within(run));
+orders('and by MQTT 3.1.1', () => within(rows.close, 'wasm', '3.1.1'));
 orders('and the router’s own program does what it is told', () => within(rows.acknowledge, 'native'));
 orders.after(broker.stop);
 orders.run();
