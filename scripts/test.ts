@@ -34,7 +34,7 @@ const suites: Readonly<Record<string, Suite>> = {
     ],
   },
   fuzz: { what: 'every decoder against mutated input', needs: [] },
-  bus: { what: 'the ubus client against the fake ubusd, and the real one when on PATH', needs: [...native] },
+  bus: { what: 'the ubus client against the fake ubusd, and the real one when on PATH', needs: [...native, '/usr/bin/python3:python3'] },
   host: {
     what: 'one conformance suite on three hosts, the C host under sanitizers',
     needs: [...native, 'openssl:openssl', 'qemu-mips-static:qemu-user-static'],
