@@ -3,11 +3,15 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { seconds } from '../../agent/core/brand.ts';
 import type { Result } from '../../agent/core/result.ts';
+import * as base64 from '../../agent/wire/base64.ts';
 import type { Table } from '../../agent/wire/blobmsg.ts';
 import * as blobmsg from '../../agent/wire/blobmsg.ts';
+import * as cbor from '../../agent/wire/cbor.ts';
 import * as console from '../../agent/wire/console.ts';
 import * as door from '../../agent/wire/door.ts';
+import * as telemetry from '../../agent/wire/telemetry.ts';
 import * as told from '../../agent/wire/told.ts';
 import * as wgquick from '../../agent/wire/wgquick.ts';
 import type { Fields } from '../fakes/plain.ts';
@@ -31,6 +35,9 @@ const session: Fields = {
   disputed: { receipt: 3n, reason: 'bytes', up: 1n, down: 2n, own_up: 0n, own_down: 1n },
 };
 const wan: Fields = { name: 'wan', up: true, addresses: ['11.1.0.2/24'], hints: ['carrier-nat'], dns: ['11.9.0.1'] };
+const report = cbor.encode(
+  telemetry.report.write({ at: seconds(60), span: seconds(60), isWhole: true, values: { load: 3, release: 'r' } }),
+);
 const isPlain = (text: string | null): boolean => text === null || /^[ -~]*$/.test(text);
 
 function showsPlainly(t: Table): Result<unknown> {
@@ -51,6 +58,7 @@ const cases: readonly (readonly [name: string, t: Fields, decode: (t: Table) => 
   ['sessions', { sessions: [session] }, showsPlainly],
   ['opened', { session: 'ab', address4: '10.213.0.2', address6: 'fd00::2', birth: 'Zm9v', grant: 'Zm9v' }, makesItsLines],
   ['receipts', { receipts: ['Zm9v', ''], more: true }, told.decodeReceipts],
+  ['telemetry', { report: base64.encode(report), ago: 5n, waiting: 1n, span: 60n }, told.decodeTelemetry],
   ['facts', { key: 'K', uplinks: [wan] }, door.decode],
 ];
 const fuzz = suite('fuzz told');
