@@ -10,7 +10,8 @@ import { isSpent } from './seat.ts';
 export type Change =
   /** In place: what was used stays to the byte. */
   | Readonly<{ kind: 'resize-quota'; quota: Quota }>
-  /** A spent quota forgets what it refused only by being replaced; nothing passes while it is, so counters are exact. */
+  /** A spent quota forgets what it refused only by being replaced; nothing passes while it is, so counters are exact. What a throttle lets
+   *  pass between the reading and this, its rate for some milliseconds, is billed and not charged to the quota. */
   | Readonly<{ kind: 'replace-quota'; quota: Quota }>
   | Readonly<{ kind: 'set-rate'; rate: Terms['rate'] }>
   | Readonly<{ kind: 'set-spent'; spent: Terms['spent'] }>
