@@ -623,13 +623,13 @@ export const routes: readonly Route[] = [
     says: 'What was booked on an account, the newest first; of a consumer, its own.',
     answers: 'entries: id, unit, amount, at',
     search: { ...page, account: shape.maybe(shape.text(/^(cash|(consumer|node|held)\/[A-Za-z0-9+/=]{16,64})$/, 'an account')) },
-    handle: async ({ query, who }, { search: { account, before, limit } }) =>
-      ok({
-        entries: await query(
-          'select id, account, unit, amount, at from entry where ($1::text is null or account = $1) and at < $2 order by at desc, id limit $3',
-          [who.kind === 'consumer' ? ledger.consumer(who.id) : account, before ?? farFuture, limit ?? perPage],
-        ),
-      }),
+    handle: async ({ query, who }, { search: { account, before, limit } }) => {
+      const of = who.kind === 'consumer' ? ledger.consumer(who.id) : account;
+      // In words of their own, so that each finds its index.
+      const which = of === null ? '$3::text is null' : 'account = $3';
+      const sql = `select id, account, unit, amount, at from entry where ${which} and at < $1 order by at desc, id limit $2`;
+      return ok({ entries: await query(sql, [before ?? farFuture, limit ?? perPage, of]) });
+    },
   }),
   route({
     method: 'POST',

@@ -104,8 +104,9 @@ create table balance (account text not null, unit text not null, amount bigint n
 create view entry as
   select id, unit, debit as account, -amount as amount, at from transfer
   union all select id, unit, credit, amount, at from transfer;
-create index on transfer (debit, at);
-create index on transfer (credit, at);
+create index on transfer (debit, at desc, id);
+create index on transfer (credit, at desc, id);
+create index on transfer (at desc, id);
 
 create table command (
   id bigint generated always as identity primary key,
