@@ -31,7 +31,13 @@ for (const [what, looks, up, down, gap] of rows)
 sums.run();
 
 const looks = suite('looks');
-const begun = serving.begin('s' as GrantId, { name: null, root: null }, story.first, { session: story.session, sequence: 0, digest: story.anchor }, millis(0));
+const begun = serving.begin(
+  's' as GrantId,
+  { name: null, root: null },
+  story.first,
+  { session: story.session, sequence: 0, digest: story.anchor },
+  millis(0),
+);
 const passed = sample.pass(sample.pass(null, []), [of('a', 3, 4, 5)]);
 looks('nobody is there', () =>
   assert.equal(sample.sampleOf([], passed), { waiting: 0, open: 0, throttled: 0, draining: 0, paused: 0, up: 3, down: 4, gap: 5, left: 0 }),
