@@ -11,7 +11,7 @@ import type { Journal } from './journal.ts';
 import type { Moment as Lucky } from './link.ts';
 import * as orders from './orders.ts';
 import * as outbox from './outbox.ts';
-import { absurd, ok, type Result } from './result.ts';
+import { absurd, fail, ok, type Result } from './result.ts';
 import type { Recalled } from './serving.ts';
 import * as sessions from './sessions.ts';
 import type { Broker } from './settings.ts';
@@ -145,10 +145,12 @@ function follow(self: Self, state: State, cause: orders.Cause, moment: Moment): 
     }
     case 'moved': {
       const { contact: at } = state;
-      if (at.kind !== 'connected') return { state, effects: [] };
-      const [first, ...others] = cause.order.brokers.map((place) => brokerAt(place, at.broker));
-      if (first === undefined) return { state, effects: [] };
-      return meet(self, { ...state, moved: [first, ...others] }, { kind: 'moved', brokers: [first, ...others] }, moment);
+      const [first, ...others] = at.kind === 'connected' ? cause.order.brokers.map((place) => brokerAt(place, at.broker)) : [];
+      // The account of this node would go over a line that anybody may listen to.
+      const isPlain = first?.tls === null || others.some(({ tls }) => tls === null);
+      if (first === undefined || isPlain) return reply(state, cause.ticket, fail('denied', 'order.brokers', 'each needs a pin'));
+      const moved = [first, ...others] as const;
+      return and(reply(state, cause.ticket, done), (later) => meet(self, { ...later, moved }, { kind: 'moved', brokers: moved }, moment));
     }
     default:
       return absurd(cause);
@@ -162,7 +164,7 @@ const brokerAt = ({ host, port, pin }: Place, like: Broker): Broker => ({
   ...like,
   host,
   port,
-  tls: pin === null || like.tls === null ? like.tls : { authority: null, pin },
+  tls: pin === null ? like.tls : { authority: null, pin },
 });
 
 function reply(state: State, ticket: number, outcome: Result<{ kind: 'done' }>): Step {

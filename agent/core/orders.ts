@@ -42,7 +42,7 @@ export type Cause =
   | Extract<Serving, { kind: 'granted' | 'revoked' | 'listed' | 'bounded' }>
   | Readonly<{ kind: 'sent'; ticket: Ticket; root: KeyId; order: Extract<Order, { kind: 'send' }> }>
   | Readonly<{ kind: 'acknowledged'; ticket: Ticket; root: KeyId; order: Extract<Order, { kind: 'acknowledge' }> }>
-  | Readonly<{ kind: 'moved'; order: Extract<Order, { kind: 'move' }> }>
+  | Readonly<{ kind: 'moved'; ticket: Ticket; order: Extract<Order, { kind: 'move' }> }>
   | Readonly<{ kind: 'stopped'; signal: string }>;
 export type Moment = Readonly<{ at: Millis; wall: Wall }>;
 
@@ -211,7 +211,7 @@ function obey(state: State, { ticket, root, command, granted }: Extract<Ordering
     case 'restart':
       return { ...done(state, ticket, ok({ kind: 'done' })), causes: [{ kind: 'stopped', signal: `the order of ${root}` }] };
     case 'move':
-      return { ...done(state, ticket, ok({ kind: 'done' })), causes: [{ kind: 'moved', order }] };
+      return pass({ kind: 'moved', ticket, order });
     case 'reboot':
       return { state, effects: [{ kind: 'reboot', ticket }], causes: [] };
     default:

@@ -3,14 +3,16 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { seconds } from '../../agent/core/brand.ts';
-import type { Outcome } from '../../agent/core/command.ts';
+import type { Outcome, Place } from '../../agent/core/command.ts';
 import type { Effect } from '../../agent/core/effect.ts';
+import type { Broker } from '../../agent/core/settings.ts';
 import type { Nonce, Wall } from '../../agent/core/signed.ts';
 import { portable as hashes } from '../../agent/crypto/sha.ts';
 import * as cbor from '../../agent/wire/cbor.ts';
 import { command } from '../../agent/wire/command.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import { certificate } from '../../agent/wire/grant.ts';
+import { brokerAt } from '../core/broker.ts';
 import { certificateOf, idOf, type Keys, sign } from '../fakes/coordinator.ts';
 import * as inbound from './inbound.ts';
 import { commandOf, one, other, sessionOf, signedCommand, signedGrant, stranger } from './inbound.ts';
@@ -216,6 +218,32 @@ for (const row of rows)
     assert.is(it.state().orders.ring, ring);
   });
 hostile.run();
+
+const plain = brokerAt('near.example', 0);
+const secure = { ...plain, tls: { authority: '/a', pin: null } };
+const pin = new Uint8Array(32);
+const bare: Place = { host: 'far.example', port: 8883, pin: null };
+const pinned: Place = { ...bare, pin };
+const moves: readonly (readonly [name: string, from: Broker, to: readonly Place[], want: string, tls: Broker['tls'] | undefined])[] = [
+  ['with TLS, by the same authority', secure, [bare], 'done', secure.tls],
+  ['with TLS, by a pin', secure, [pinned], 'done', { authority: null, pin }],
+  ['without TLS, by a pin', plain, [pinned], 'done', { authority: null, pin }],
+  ['without TLS, to anybody', plain, [bare], 'denied order.brokers', undefined],
+  ['without TLS, one of two by a pin', plain, [pinned, bare], 'denied order.brokers', undefined],
+];
+const moving = suite('a move');
+for (const [name, from, to, want, tls] of moves)
+  moving(name, () => {
+    const it = inbound.begin(undefined, [from]);
+    it.happen({ kind: 'resolved', addresses: ['192.0.2.1'] });
+    it.happen({ kind: 'connected' });
+    it.receive('certificates', certify(one));
+    const effects = it.receive('commands', signedCommand({ kind: 'move', brokers: to }));
+    assert.equal(said(effects).map(refusal), [want]);
+    const { contact } = it.state();
+    assert.equal(contact.kind === 'moving' ? contact.to.tls : undefined, tls);
+  });
+moving.run();
 
 const door = suite('at the door');
 door('a flood is dropped unread, and others are heard again later', () => {

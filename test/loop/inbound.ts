@@ -9,7 +9,7 @@ import type { Event } from '../../agent/core/event.ts';
 import type { Grant } from '../../agent/core/grant.ts';
 import * as journal from '../../agent/core/journal.ts';
 import type { PeerKey } from '../../agent/core/seat.ts';
-import { type Ceilings, permissions } from '../../agent/core/settings.ts';
+import { type Broker, type Ceilings, permissions } from '../../agent/core/settings.ts';
 import type { KeyId, Nonce, SessionId, Wall } from '../../agent/core/signed.ts';
 import { grantId } from '../../agent/core/signed.ts';
 import { portable } from '../../agent/crypto/sha.ts';
@@ -74,7 +74,7 @@ export type Node = Readonly<{
   refused(name: string): number;
 }>;
 
-export function begin(wall: Wall = { at: seconds(0), trust: 'unknown' }): Node {
+export function begin(wall: Wall = { at: seconds(0), trust: 'unknown' }, brokers: readonly Broker[] = []): Node {
   let now = 100_000;
   let tickets = 0;
   let book = journal.empty;
@@ -112,7 +112,7 @@ export function begin(wall: Wall = { at: seconds(0), trust: 'unknown' }): Node {
   const earliest = () => seconds(Math.max(wall.trust === 'unknown' ? 0 : wall.at, Math.floor(now / 1000)));
 
   const pinned = [one, other].map(({ root, rootId }) => ({ id: rootId, root: root.key, may: permissions, least: 1 }));
-  const settings = { node: { id: null, prefix: 'weir' }, brokers: [], coordinators: [] } as const;
+  const settings = { node: { id: null, prefix: 'weir' }, brokers, coordinators: [] } as const;
   happen({ kind: 'configured', node, id: node, settings, ceilings, pinned, tunnel: null });
   return {
     state: () => state,
