@@ -1,5 +1,5 @@
 // The enforcer at its post on an emulated router: the router's bus and daemons run beside the test, and so do the agent (user weir, under the
-// package's ACL) and the owner (root). netifd's part, the addresses of weir0, is done here.
+// package's ACL) and the owner (root). netifd's part, the addresses of weir0, is done here, and so is procd's, the hotplug script.
 
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
@@ -21,6 +21,7 @@ import { startUbusd } from '../../fakes/ubusd.ts';
 import * as at from '../../net/ground/addresses.ts';
 import * as post from '../../net/post.ts';
 import { createGround, type Ground, input, ip } from './enforce.ts';
+import * as acts from './enforce-acts.ts';
 import type { Machine } from './machines.ts';
 import { relay } from './relay.ts';
 import { host, type Order } from './router.ts';
@@ -159,6 +160,7 @@ export async function open(machine: Machine, bus: BusOfRouter, order: Partial<Or
       (a) => `address replace ${a} dev weir0${a.includes(':') ? ' nodad' : ''}`,
     );
     await place.run(`${ip} -batch - ${input(lines.join('\n'))}`);
+    await acts.plug(ground);
   };
   return {
     ground,
