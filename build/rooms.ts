@@ -6,7 +6,7 @@ import { dirname, join, normalize, relative } from 'node:path';
 import ts from 'typescript';
 
 type Room = 'core' | 'wire' | 'crypto' | 'ports' | 'adapters' | 'consumer' | 'host' | 'loop' | 'roots' | CoordinatorRoom;
-type CoordinatorRoom = 'coordinator/core' | 'coordinator/ports' | 'coordinator/adapters' | 'coordinator';
+type CoordinatorRoom = 'coordinator/core' | 'coordinator/ports' | 'coordinator/adapters' | 'coordinator/web' | 'coordinator';
 type Rule = Readonly<{ rooms: readonly Room[]; packages: readonly string[]; why: string }>;
 
 const rules: Readonly<Record<Exclude<Room, 'roots'>, Rule>> = {
@@ -60,6 +60,11 @@ const rules: Readonly<Record<Exclude<Room, 'roots'>, Rule>> = {
     rooms: ['coordinator/ports', 'coordinator/core', 'core'],
     packages: ['node:', 'aedes', 'mqtt', 'pg', '@electric-sql/pglite'],
     why: 'each adapter knows one foreign system, and another database or broker changes nothing else',
+  },
+  'coordinator/web': {
+    rooms: ['coordinator/web', 'coordinator/core', 'core', 'wire', 'crypto'],
+    packages: [],
+    why: 'the page runs in a browser, and knows of the coordinator what it answers over HTTP',
   },
   coordinator: {
     rooms: ['coordinator', 'coordinator/adapters', 'coordinator/ports', 'coordinator/core', 'core', 'wire', 'crypto'],
