@@ -83,6 +83,8 @@ export function start(world: World): Loop {
   const timers: Record<'rest' | 'wait' | 'pace' | 'survey', Timer | null> = { rest: null, wait: null, pace: null, survey: null };
   const asking = new Map<Ticket, (outcome: Result<Settled>) => void>();
   let link: Link | null = null;
+  /** What was too long for us would come again with each connection, for as long as the broker stores it. */
+  let isChoked = false;
   let base = '';
   let tickets = 0;
   const { state: first, effects } = agent.begin(self, world.recalled, store.state(), clock.monotonic());
@@ -276,13 +278,19 @@ export function start(world: World): Loop {
         will: message(will),
         keepAlive: broker.keepAlive,
         // What coordinators say may come while the connection is gone for a moment.
-        ...(orders.isTrusting(state.orders) && { session: hour }),
+        ...(orders.isTrusting(state.orders) && !isChoked && { session: hour }),
         patience,
       },
       {
-        connected: () => happened({ kind: 'connected' }),
+        connected() {
+          isChoked = false;
+          happened({ kind: 'connected' });
+        },
         received: ({ topic, payload }) => happened({ kind: 'received', topic: topic.slice(base.length), payload }),
-        closed: disconnected,
+        closed(why) {
+          isChoked ||= why?.code === 'limit';
+          disconnected(why);
+        },
       },
     );
   }

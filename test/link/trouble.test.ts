@@ -380,6 +380,7 @@ const table: Readonly<Record<string, readonly (readonly [file: string, test: str
     [link, 'a packet without an end, '],
     [link, 'two messages at a time, not longer than it likes, and all of them before the end'],
     ['test/wire/mqtt.test.ts', 'one byte more'],
+    [net, 'a packet that is too long does not stand in the way of the next one'],
   ],
   'quota exceeded': [
     [link, 'its quota is spent'],

@@ -6,6 +6,8 @@ import * as assert from 'uvu/assert';
 import { seconds } from '../../../agent/core/brand.ts';
 import * as way from '../../../agent/core/link.ts';
 import { host } from '../../../agent/host/node.ts';
+import { native } from '../../../build/native.ts';
+import * as coordinators from '../../fakes/coordinator.ts';
 import type { Guest } from '../../fakes/guest.ts';
 import * as house from '../../fakes/house.ts';
 import type { Broker } from '../../fakes/mosquitto.ts';
@@ -16,6 +18,8 @@ import { type Talk, talk } from '../../link/conversation/talk.ts';
 import { lose, up } from './line.ts';
 
 up();
+// Made once, before two ask for it at a time.
+await native('host');
 const brokers = { '5': await mosquitto.start(), '3.1.1': await nats.start() } as const;
 type Version = keyof typeof brokers;
 type Member = Readonly<{ id: string; kind: 'wasm' | 'native'; version: Version; broker: Broker; home: house.House }>;
@@ -27,7 +31,8 @@ async function settle(kind: Member['kind'], version: Version, more: (b: Broker, 
   const home = await house.open(undefined, {
     broker,
     names: `127.0.0.${addresses}`,
-    config: (b, authority) => config(id, section(b.name, b.tlsPort, `version ${version}`, ...more(b, authority))),
+    config: (b, authority) =>
+      config(id, section(b.name, b.tlsPort, `version ${version}`, ...more(b, authority))) + coordinators.section('one'),
   });
   const enforcer = await home.run('enforcer');
   await enforcer.says(/weir\.enforcer is there/);
@@ -137,6 +142,33 @@ for (const [name, strike, kept] of [
       await say(published, 2);
     }),
   );
+
+/** By MQTT 5 the broker does not deliver it. By 3.1.1 it does, and stores it for the next connection, which therefore leaves it behind. */
+test('a packet that is too long does not stand in the way of the next one', () =>
+  play(members, async ({ agents, say }) => {
+    await say(published);
+    await Promise.all(
+      [...agents].map(async ([{ id, version, broker, home }, agent]) => {
+        const t = other(broker, { version });
+        await t.connected();
+        await t.publish(`weir/${id}/commands`, new Uint8Array(70_000));
+        if (version === '3.1.1') await agent.says(published, 2);
+        await t.publish(`weir/${id}/commands`, 'short');
+        let said = '';
+        for (let tries = 0; tries < 100 && !said.includes('refused: '); tries++) {
+          const cli = await home.run('cli', 'status');
+          await cli.ended;
+          said = cli.printed();
+        }
+        assert.match(said, /refused: malformed.*: 1$/m, id);
+        t.link.end();
+        if (version === '5') return;
+        const heir = other(broker, { clientId: id, version, session: seconds(60) });
+        assert.is(await heir.connected(), false, 'nothing is stored');
+        heir.link.end();
+      }),
+    );
+  }));
 
 test('somebody else with its name', () =>
   play(members, async ({ agents, say }) => {
