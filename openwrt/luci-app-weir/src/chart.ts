@@ -6,7 +6,7 @@ import { draw, el } from './element.ts';
 /** Bits a second. */
 export type Point = Readonly<{ at: number; down: number; up: number }>;
 
-const [width, height, foot] = [600, 160, 18];
+const [width, height] = [600, 142];
 const span = 180_000;
 
 /** A round figure above all of them: 1, 2 or 5 and zeros. */
@@ -21,14 +21,12 @@ export function chart(points: readonly Point[], now: number): HTMLElement {
   const line = (of: 'down' | 'up'): SVGElement =>
     draw('polyline', {
       class: `weir-${of}`,
-      points: recent
-        .map((p) => `${(width * (1 - (now - p.at) / span)).toFixed(1)},${((height - foot) * (1 - p[of] / top)).toFixed(1)}`)
-        .join(' '),
+      points: recent.map((p) => `${(width * (1 - (now - p.at) / span)).toFixed(1)},${(height * (1 - p[of] / top)).toFixed(1)}`).join(' '),
     });
-  const last = recent.at(-1);
+  const last = recent.at(-1) ?? { down: 0, up: 0 };
   const rate = (n: number): string => amount.renderRate(BigInt(Math.round(n)));
   const grid = [0, 0.5, 1].map((y) =>
-    draw('line', { x1: 0, x2: width, y1: (height - foot) * y, y2: (height - foot) * y, stroke: 'currentColor', 'stroke-opacity': 0.2 }),
+    draw('line', { x1: 0, x2: width, y1: height * y, y2: height * y, stroke: 'currentColor', 'stroke-opacity': 0.2 }),
   );
   const picture = draw(
     'svg',
@@ -43,15 +41,14 @@ export function chart(points: readonly Point[], now: number): HTMLElement {
     line('down'),
     line('up'),
   );
-  const now2 = last ?? { down: 0, up: 0 };
   return el(
     'div',
     {},
     el(
       'div',
       { class: 'weir-legend' },
-      el('span', {}, el('span', { class: 'weir-down' }, '━ '), `${_('To guests')}: ${rate(now2.down)}`),
-      el('span', {}, el('span', { class: 'weir-up' }, '╍ '), `${_('From guests')}: ${rate(now2.up)}`),
+      el('span', {}, el('span', { class: 'weir-down' }, '━ '), `${_('To guests')}: ${rate(last.down)}`),
+      el('span', {}, el('span', { class: 'weir-up' }, '╍ '), `${_('From guests')}: ${rate(last.up)}`),
       el('span', {}, `${_('Top of the chart')}: ${rate(top)}`),
       el('span', {}, _('the last three minutes')),
     ),

@@ -3,8 +3,6 @@
 export type Child = Node | string | null;
 type Attribute = string | number | boolean | null | ((event: Event) => void);
 
-const drawn = ['svg', 'path', 'line', 'text', 'polyline', 'title'];
-
 function make<T extends Element>(node: T, attributes: Readonly<Record<string, Attribute>>, children: readonly Child[]): T {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === 'function') node.addEventListener(name, value);
@@ -22,7 +20,7 @@ export const el = <K extends keyof HTMLElementTagNameMap>(
 ): HTMLElementTagNameMap[K] => make(document.createElement(tag), attributes, children);
 
 export const draw = (
-  tag: (typeof drawn)[number],
+  tag: 'svg' | 'path' | 'line' | 'polyline',
   attributes: Readonly<Record<string, Attribute>>,
   ...children: readonly Child[]
 ): SVGElement => make(document.createElementNS('http://www.w3.org/2000/svg', tag) as SVGElement, attributes, children);
@@ -106,7 +104,6 @@ export const style = (): HTMLElement =>
 .weir-bar > div { height: 100%; background: var(--primary-color-high, #0088cc); border-radius: .3em }
 .weir-bar > .weir-full { background: var(--error-color-high, #d44) }
 .weir-chart { width: 100%; height: 11em; display: block }
-.weir-chart text { font-size: 11px; fill: currentColor; opacity: .8 }
 .weir-chart polyline { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke }
 .weir-down { stroke: var(--primary-color-high, #0088cc); color: var(--primary-color-high, #0088cc) }
 .weir-up { stroke: #e08a00; color: #e08a00; stroke-dasharray: 5 3 }
@@ -114,7 +111,7 @@ export const style = (): HTMLElement =>
 .weir-row { display: flex; gap: .5em; flex-wrap: wrap; align-items: center }
 .weir-table td .btn { margin: 0 .25em .25em 0 }
 .weir-field { display: grid; grid-template-columns: 14em minmax(0, 1fr); gap: .25em 1em; padding: .4em 0; align-items: start }
-.weir-field > label, .weir-field > .weir-label { padding-top: .3em; text-align: right }
+.weir-field > label { padding-top: .3em; text-align: right }
 .weir-field input[type=text], .weir-field input[type=password], .weir-field select, .weir-field textarea { width: 100%; max-width: 24em; box-sizing: border-box }
 .weir-field textarea { min-height: 5em }
 .weir-field small { display: block; opacity: .8; max-width: 44em }
@@ -132,7 +129,7 @@ export const style = (): HTMLElement =>
 .weir pre { white-space: pre-wrap; overflow-wrap: anywhere }
 @media (max-width: 600px) {
   .weir-field { grid-template-columns: minmax(0, 1fr) }
-  .weir-field > label, .weir-field > .weir-label { text-align: left }
+  .weir-field > label { text-align: left }
   .weir .weir-table, .weir .weir-table tbody, .weir .weir-table .tr, .weir .weir-table .td { display: block; width: auto; text-align: left }
   .weir .weir-table .table-titles { display: none }
   .weir .weir-table .tr { border: 1px solid var(--border-color-medium, #8886); border-radius: 4px; margin-bottom: .5em; padding: .3em .5em }
