@@ -233,6 +233,14 @@ export function holdClient(ground: Place): void {
     assert.is(codeOf(await (await come('guest')).find('weir.secret')), 'denied weir.secret');
   });
 
+  bus('the session that uhttpd adds to each call is no argument', async () => {
+    await provide('weir.test', { echo });
+    const root = await come('root');
+    const own = blobmsg.table({ name: blobmsg.string('ann') });
+    const added = [...own, ...blobmsg.table({ ubus_rpc_session: blobmsg.string('0'.repeat(32)) })];
+    assert.equal(got(await root.call('weir.test', 'echo', added, long)), own);
+  });
+
   bus('publish and remove', async () => {
     const { provider, object } = await provide('weir.test', { echo });
     const guest = await come('guest');
