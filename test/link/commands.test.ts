@@ -258,6 +258,9 @@ const rows: Readonly<Record<Order['kind'], (g: Ground) => Promise<void>>> = {
     assert.is(g.reboots(), 0);
     assert.is((await g.one.order({ kind: 'reboot' })).kind, 'done');
     assert.is(g.reboots(), 1);
+    const status = await g.h.run('cli', 'status');
+    await status.ended;
+    assert.match(status.printed(), /^agent: commands: 2\nagent: refused: denied order: 1$/m);
   },
 };
 
