@@ -66,6 +66,8 @@ const toJson = (value: unknown): string => JSON.stringify(value, (_, v: unknown)
 
 export async function open(weir: string): Promise<Router> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-luci-'));
+  // Also when it does not come to `close`.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const own = join(folder, 'agent');
   mkdirSync(own, { mode: 0o700 });
   const socket = join(folder, 'ubus.sock');
@@ -188,7 +190,6 @@ export async function open(weir: string): Promise<Router> {
       for (const one of [bus, enforcing]) one.close();
       fakes.stop();
       await ubusd.stop();
-      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
