@@ -147,8 +147,13 @@ export type From = Readonly<{ by: string; now: number; nonce: string }>;
 
 const signGrant = (grant: Grant, { signer }: Held): cose.Verified => cose.sign('grant', grantForm.write(grant), signer, hashes);
 
-/** A session begins with its grant, and is asked of the node. */
-export async function open(query: Query, wanted: Wanted, auth: Authority, { by, now, nonce }: From): Promise<Result<SessionId>> {
+/** A session begins with its grant, and is asked of the node. `owner`: whose it is where it is not countersigned. */
+export async function open(
+  query: Query,
+  wanted: Wanted,
+  auth: Authority,
+  { by, now, nonce, owner = consumerOf(wanted) }: From & Readonly<{ owner?: string }>,
+): Promise<Result<SessionId>> {
   const node = await registry.nodeOf(query, wanted.node);
   if (node === null) return fail('missing', 'grant.node', 'is not known');
   if (node.standing !== 'active') return fail('denied', 'grant.node', `is ${node.standing}`);
@@ -159,14 +164,14 @@ export async function open(query: Query, wanted: Wanted, auth: Authority, { by, 
   if (wrong !== undefined) return { ok: false, fault: wrong };
   const signed = signGrant(grant, held.value);
   const session: SessionId = grantId(cose.digestOf(signed, hashes));
-  await query('insert into session (id, node, consumer, opened) values ($1, $2, $3, $4)', [session, grant.node, consumerOf(grant), now]);
+  await query('insert into session (id, node, consumer, opened) values ($1, $2, $3, $4)', [session, grant.node, owner, now]);
   await query('insert into terms values ($1, $2, 0, $3)', [session, session, cose.encode(signed)]);
   const added = await add(query, grant.node, { kind: 'open', grant: cose.encode(signed) }, { session, by, now });
   return added.ok ? ok(session) : added;
 }
 
 /** By the key that countersigns; of a stock app, which has none, by the tunnel's. */
-export const consumerOf = ({ consumer, peer }: Pick<Grant, 'consumer' | 'peer'>): string => (consumer === null ? peer : hexOf(consumer));
+const consumerOf = ({ consumer, peer }: Pick<Grant, 'consumer' | 'peer'>): string => (consumer === null ? peer : hexOf(consumer));
 
 /** So much more of what was granted; and no later than `until`, where one was set. */
 export type More = Readonly<{ bytes: bigint; seconds: number }>;

@@ -53,9 +53,6 @@ export function mostOf(grants: readonly Grant[]): bigint | null {
   return most;
 }
 
-/** May a countersignature be waited for? Without a key nobody could give one. */
-export const isWitnessed = ({ witness, consumer }: Grant): boolean => witness !== 'none' && consumer !== null;
-
 /** What is wrong with a consumer's dispute of a receipt that is here. */
 export function faultsOfDispute(dispute: Dispute, { receipt, digest }: Arrived): readonly Fault[] {
   if (dispute.session !== receipt.session || dispute.sequence !== receipt.sequence)

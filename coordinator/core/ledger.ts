@@ -47,17 +47,3 @@ export const agreed = (to: KeyId, before: Receipt | null, after: Receipt): reado
 /** What was held is given to whom somebody has decided it is. */
 export const decided = (to: Account, before: Receipt | null, after: Receipt): readonly Transfer[] =>
   between(before, after, 'decided', held(after.session), to);
-
-export type Balances = ReadonlyMap<string, ReadonlyMap<Account, bigint>>;
-
-/** By unit, then by account. */
-export function balance(transfers: readonly Transfer[]): Balances {
-  const units = new Map<string, Map<Account, bigint>>();
-  for (const { unit, debit, credit, amount } of transfers) {
-    const accounts = units.get(unit) ?? new Map<Account, bigint>();
-    accounts.set(debit, (accounts.get(debit) ?? 0n) - amount);
-    accounts.set(credit, (accounts.get(credit) ?? 0n) + amount);
-    units.set(unit, accounts);
-  }
-  return units;
-}

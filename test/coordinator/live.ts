@@ -19,6 +19,7 @@ import * as cose from '../../agent/wire/cose.ts';
 import * as enrol from '../../agent/wire/enrol.ts';
 import { hexOf } from '../../agent/wire/form.ts';
 import { certificate, grant } from '../../agent/wire/grant.ts';
+import * as requests from '../../agent/wire/request.ts';
 import * as authority from '../../coordinator/authority.ts';
 import * as coordinator from '../../coordinator/coordinator.ts';
 import * as desk from '../../coordinator/desk.ts';
@@ -114,7 +115,7 @@ export async function ask(
 export function signedBy(name: string, method: string, path: string, body?: object, at = Math.floor(Date.now() / 1000)): string {
   const signer = signerOf(name);
   const bytes = new TextEncoder().encode(body === undefined ? '' : JSON.stringify(body));
-  return `Weir ${hexOf(signer.key)} ${at} ${hexOf(signer.sign(desk.toBeSigned(method, desk.base + path, `${at}`, bytes)))}`;
+  return requests.authorization({ method, url: desk.base + path, body: bytes }, `${at}`, signer, hashes);
 }
 
 // ── A node ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
