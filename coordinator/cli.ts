@@ -117,7 +117,10 @@ async function ask(method: string, path: string, fields: readonly string[], url:
     body.push([name, /^\d{1,16}$/.test(value) ? Number(value) : value === 'true' || value === 'false' ? value === 'true' : value]);
   }
   const init = body.length === 0 ? {} : { body: JSON.stringify(Object.fromEntries(body)) };
-  const answer = await fetch(`${url}${desk.base}${path}`, { method, headers: { authorization: `Bearer ${token}` }, ...init });
+  const answer = await fetch(`${url}${desk.base}${path}`, { method, headers: { authorization: `Bearer ${token}` }, ...init }).catch(
+    (error: unknown) => (error as Error).message,
+  );
+  if (typeof answer === 'string') return refuse(`${url}: ${answer}`);
   const said = await answer.text();
   console.log(
     answer.headers.get('content-type')?.startsWith('application/json') === true
