@@ -6,6 +6,7 @@ import { type Code, type Fault, fail, fault, ok, type Result, under } from '../a
 import type { KeyId } from '../agent/core/signed.ts';
 import * as ed25519 from '../agent/crypto/ed25519.ts';
 import { bytesOf, hexOf } from '../agent/wire/form.ts';
+import { toBeSigned } from '../agent/wire/request.ts';
 import type { Authority } from './authority.ts';
 import type { Bucket, Who } from './core/access.ts';
 import * as access from './core/access.ts';
@@ -96,7 +97,7 @@ export function start(outside: Outside): (request: Request) => Promise<Response>
     if (Math.abs(at - Number(time)) > drift) return fail('expired', 'authorization', `the time is ${at}`);
     const [row] = await query<{ name: string }>('select name from consumer where id = $1 and not void', [`${key}`]);
     if (row === undefined) return fail('stranger', 'authorization', 'no such consumer');
-    const message = toBeSigned(request.method, request.url, `${time}`, request.body);
+    const message = toBeSigned(request, `${time}`, hashes);
     if (!ed25519.verify(bytesOf(`${signature}`), message, bytesOf(`${key}`) as PublicKey, hashes.sha512))
       return fail('forged', 'authorization', 'the signature does not hold');
     for (const [one, until] of seen) if (until < at) seen.delete(one);
@@ -171,10 +172,6 @@ class Refused extends Error {
     this.fault = why;
   }
 }
-
-/** What a consumer signs: the request whole, and when. */
-export const toBeSigned = (method: string, url: string, time: string, body: Uint8Array): Uint8Array =>
-  new TextEncoder().encode(`weir request\n${method}\n${url}\n${time}\n${hexOf(hashes.sha256(body))}`);
 
 async function audit(query: Query, at: number, who: Who, route: Route, path: object, outcome: string): Promise<void> {
   const what = Object.values(path).map((part: unknown) => (part instanceof Uint8Array ? hexOf(part) : String(part)));

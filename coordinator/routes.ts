@@ -400,12 +400,13 @@ export const routes: readonly Route[] = [
     method: 'POST',
     at: '/sessions',
     rule: operatingParties,
-    says: 'A session at an offer’s terms. An operator names the consumer’s key, or none for a stock WireGuard app, which cannot countersign.',
+    says: 'A session at an offer’s terms. An operator names the consumer’s key, or none for a stock WireGuard app, which cannot countersign; a consumer that asks for one says so.',
     answers: 'session: its id; ask for it until `condition` is open',
     body: {
       offer: shape.name,
       node: shape.maybe(shape.node),
       consumer: shape.maybe(shape.key),
+      countersign: shape.maybe(shape.truth),
       peer: shape.peer,
       bytes: shape.whole(1, Number.MAX_SAFE_INTEGER),
       seconds: span,
@@ -691,7 +692,15 @@ const shownGrant = ({ quota, rate, lifetime, until, witness, credit, price, revi
   revision,
 });
 
-type Asked = Readonly<{ offer: string; node: KeyId | null; consumer: PublicKey | null; peer: PeerKey; bytes: number; seconds: number }>;
+type Asked = Readonly<{
+  offer: string;
+  node: KeyId | null;
+  consumer: PublicKey | null;
+  countersign: boolean | null;
+  peer: PeerKey;
+  bytes: number;
+  seconds: number;
+}>;
 type Offer = Readonly<
   Record<'micro' | 'rate_up' | 'rate_down' | 'most_bytes' | 'most_seconds' | 'credit', bigint> & { fleet: string; currency: string }
 >;
@@ -703,7 +712,8 @@ async function openSession(tools: Tools, asked: Asked): Promise<Result<Answer>> 
   if (BigInt(asked.bytes) > offer.most_bytes) return fail('denied', 'bytes', `at most ${offer.most_bytes}`);
   if (BigInt(asked.seconds) > offer.most_seconds) return fail('denied', 'seconds', `at most ${offer.most_seconds}`);
   if (who.kind === 'consumer' && asked.consumer !== null) return fail('denied', 'consumer', 'is who asks');
-  const consumer = who.kind === 'consumer' ? (bytesOf(who.id) as PublicKey) : asked.consumer;
+  const payer = who.kind === 'consumer' ? (bytesOf(who.id) as PublicKey) : asked.consumer;
+  const consumer = asked.countersign === false ? null : payer;
   // Of those that are there, the one with the fewest sessions.
   const [chosen] = await query<{ id: KeyId; fleet: string }>(
     `select id, fleet from node where standing = 'active' and fleet = $1 and birth is not null and ($2::text is null or id = $2)
@@ -726,7 +736,8 @@ async function openSession(tools: Tools, asked: Asked): Promise<Result<Answer>> 
     credit: consumer === null ? null : (offer.credit as ByteCount),
     price: offer.micro === 0n ? null : { micro: offer.micro as Micro, currency: offer.currency },
   };
-  const opened = await orders.open(query, wanted, tools.authority, fromOf(tools));
+  const owner = payer === null ? asked.peer : hexOf(payer);
+  const opened = await orders.open(query, wanted, tools.authority, { ...fromOf(tools), owner });
   if (!opened.ok) return opened;
   tools.nudge(chosen.id);
   return ok({ session: opened.value, node: chosen.id });

@@ -168,6 +168,14 @@ own('another’s session is not there', async () => {
   assert.is((await ask('ann', 'DELETE', `/sessions/${sessions.bob}`)).status, 404);
   assert.is((await ask('ann', 'POST', `/sessions/${sessions.bob}/top-up`, { bytes: 1, seconds: 0 })).status, 404);
 });
+own('a session for a stock app is its own, and bears no key that countersigns', async () => {
+  const wish = { offer: 'roof', peer: nodes.peerOf('ann’s phone'), bytes: 1e6, seconds: 60 };
+  const opened = await ask('ann', 'POST', '/sessions', { ...wish, countersign: false });
+  const { json } = await ask('ann', 'GET', `/sessions/${opened.json['session']}`);
+  const { witness, credit } = json['grant'] as { witness: string; credit: null };
+  assert.equal([json['consumer'], witness, credit], [ann, 'none', null]);
+  assert.is((await ask('bob', 'GET', `/sessions/${opened.json['session']}`)).status, 404);
+});
 own('nothing of another is in any answer', async () => {
   await here.database.transaction(async (query) => {
     const [terms] = await query<{ bytes: Uint8Array }>('select bytes from terms where session = $1', [sessions.bob]);
