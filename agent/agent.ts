@@ -17,6 +17,7 @@ import { methods } from './desk.ts';
 import * as hearings from './hearing.ts';
 import { host } from './host/quickjs.ts';
 import { type Loop, start } from './loop.ts';
+import * as demand from './on-demand.ts';
 import { busOf, die, isClockTold } from './role.ts';
 import * as soundings from './sounding.ts';
 import type { Tidings } from './tidings.ts';
@@ -63,7 +64,7 @@ loop = start({
     if (!known.ok) return { ok: false, faults: [known.fault] };
     ceilings = told.value.ceilings;
     if (told.value.settings.brokers.length > 0 && loop !== null) {
-      tidings ??= (await import('./tidings.ts')).open({ host, bus, book: book.value, loop, folder, id: known.value.id, clock, resolve });
+      tidings ??= (await demand.tidings()).open({ host, bus, book: book.value, loop, folder, id: known.value.id, clock, resolve });
       tidings.configure(told.value);
     }
     const { least } = book.value.store.state();
@@ -82,7 +83,7 @@ loop = start({
   },
   async hear(message, whose) {
     if (message.topic === 'enrolled' && tidings !== null) return tidings.heard(message.payload, whose());
-    const office = await import('./office.ts');
+    const office = await demand.office();
     return office.hear(message, whose(), host);
   },
   survey,
@@ -123,7 +124,7 @@ soundings.start({
 });
 
 async function survey(): Promise<Tunnel | null> {
-  const office = await import('./office.ts');
+  const office = await demand.office();
   return office.survey(bus.call);
 }
 

@@ -67,7 +67,8 @@ const common = {
 export async function bundle(): Promise<Bundle> {
   const result = await build({
     ...common,
-    entryPoints: roles.map((role) => `agent/${role}.ts`),
+    // What is named here is a module of its own.
+    entryPoints: [...roles, 'on-demand'].map((name) => `agent/${name}.ts`),
     outdir,
     splitting: true,
     chunkNames: '[name]-[hash]',
