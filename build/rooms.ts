@@ -58,7 +58,7 @@ const rules: Readonly<Record<Exclude<Room, 'roots'>, Rule>> = {
   },
   'coordinator/adapters': {
     rooms: ['coordinator/ports', 'coordinator/core', 'core'],
-    packages: ['node:', 'aedes', 'mqtt', 'pg', '@electric-sql/pglite'],
+    packages: ['node:', 'aedes', 'mqtt', 'pg', '@electric-sql/pglite', 'esbuild'],
     why: 'each adapter knows one foreign system, and another database or broker changes nothing else',
   },
   'coordinator/web': {

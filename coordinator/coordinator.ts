@@ -8,6 +8,7 @@ import * as broker from './adapters/broker.ts';
 import * as folder from './adapters/folder.ts';
 import * as http from './adapters/http.ts';
 import * as mqtt from './adapters/mqtt.ts';
+import * as page from './adapters/page.ts';
 import * as pglite from './adapters/pglite.ts';
 import * as postgres from './adapters/postgres.ts';
 import type { Authority } from './authority.ts';
@@ -63,7 +64,7 @@ export async function start(options: Options, log: (line: string) => void): Prom
   const database = opened.value;
   const link = await meet(options, read.value, database, new TextDecoder().decode(password.value).trim(), log);
   const answer = desk.start({ database, authority: read.value, now: Date.now, random, nudge: link.heard.nudge, log });
-  const server = await http.serve(options.http.host, options.http.port, answer);
+  const server = await http.serve(options.http.host, options.http.port, page.before(page.bundle(), answer));
   let isOver = false;
   let turning = Promise.resolve();
   const timer = setInterval(() => {

@@ -6,6 +6,17 @@ import type { Request, Response, Server } from '../ports/http.ts';
 
 const mostBody = 65_536;
 
+/** A browser runs nothing but the page's own files, asks nobody else, and shows it within no other page. */
+const policy = ['script-src', 'worker-src', 'style-src', 'img-src', 'connect-src'].map((what) => `${what} 'self'`);
+const headers = {
+  'cache-control': 'no-store',
+  'content-security-policy': ["default-src 'none'", ...policy, "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"].join(
+    '; ',
+  ),
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
 /** null: more than we take. */
 async function bodyOf(message: IncomingMessage): Promise<Uint8Array | null> {
   const chunks: Buffer[] = [];
@@ -21,7 +32,7 @@ async function bodyOf(message: IncomingMessage): Promise<Uint8Array | null> {
 export async function serve(host: string, port: number, answer: (request: Request) => Promise<Response>): Promise<Server> {
   const server = createServer({ requestTimeout: 15_000, headersTimeout: 10_000, maxHeaderSize: 8192 }, (message, response) => {
     const say = ({ status, type, body }: Response): void => {
-      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+      response.writeHead(status, { 'content-type': type, ...headers });
       response.end(body);
     };
     const work = async (): Promise<void> => {
@@ -34,8 +45,8 @@ export async function serve(host: string, port: number, answer: (request: Reques
           body: `{"error":{"code":"limit","path":"body","reason":"at most ${mostBody} bytes"}}`,
         });
       }
-      const { method = '', url = '', headers, socket } = message;
-      say(await answer({ method, url, authorization: headers.authorization ?? null, address: socket.remoteAddress ?? '', body }));
+      const { method = '', url = '', socket } = message;
+      say(await answer({ method, url, authorization: message.headers.authorization ?? null, address: socket.remoteAddress ?? '', body }));
     };
     // A request that broke off has nobody to be answered.
     work().catch(() => response.destroy());

@@ -1,13 +1,12 @@
 // Asks the coordinator that has served this page: what it answers is of the same version, and is taken as the types say. Knows how who asks is
 // told, and keeps no secret.
 
-import type { Fault } from '../../agent/core/result.ts';
-import { type Result, fail } from '../../agent/core/result.ts';
-import * as ed25519 from '../../agent/crypto/ed25519.ts';
 import type { SecretKey } from '../../agent/core/brand.ts';
+import { type Fault, fail, ok, type Result } from '../../agent/core/result.ts';
+import * as ed25519 from '../../agent/crypto/ed25519.ts';
 import { portable } from '../../agent/crypto/sha.ts';
-import { bytesOf, hexOf } from '../../agent/wire/form.ts';
-import * as access from '../core/access.ts';
+import { bytesOf } from '../../agent/wire/form.ts';
+import * as request from '../../agent/wire/request.ts';
 
 const base = '/api/v1';
 
@@ -30,12 +29,10 @@ let ahead = 0;
 export function byKey(secret: string): Credentials {
   const signer = ed25519.signer(bytesOf(secret) as SecretKey, portable.sha512);
   const last = new Map<string, number>();
-  const digest = hexOf(portable.sha256(new Uint8Array()));
   return (url) => {
     const time = Math.max(Math.floor(Date.now() / 1000) + ahead, (last.get(url) ?? 0) + 1);
     last.set(url, time);
-    const message = new TextEncoder().encode(access.requestText('GET', url, `${time}`, digest));
-    return `Weir ${hexOf(signer.key)} ${time} ${hexOf(signer.sign(message))}`;
+    return request.authorization({ method: 'GET', url, body: new Uint8Array() }, `${time}`, signer, portable);
   };
 }
 
@@ -50,18 +47,20 @@ export function open(credentials: Credentials | null): Api {
     }
     const date = Date.parse(response.headers.get('date') ?? '');
     if (!Number.isNaN(date)) ahead = Math.round((date - Date.now()) / 1000);
-    if (response.ok) return { ok: true, value: response };
+    if (response.ok) return ok(response);
+    if (response.headers.get('content-type') !== 'application/json')
+      return fail('foreign', '', `there is an answer ${response.status}, and not the coordinator’s`);
     const { error } = (await response.json()) as { error: Fault };
     return { ok: false, fault: error };
   }
   return {
     async get<T extends object>(path: string) {
       const answer = await ask(path);
-      return answer.ok ? { ok: true, value: (await answer.value.json()) as T } : answer;
+      return answer.ok ? ok((await answer.value.json()) as T) : answer;
     },
     async text(path) {
       const answer = await ask(path);
-      return answer.ok ? { ok: true, value: await answer.value.text() } : answer;
+      return answer.ok ? ok(await answer.value.text()) : answer;
     },
   };
 }

@@ -20,8 +20,11 @@ export const el = <K extends keyof HTMLElementTagNameMap>(
   ...children: readonly Child[]
 ): HTMLElementTagNameMap[K] => make(document.createElement(tag), attributes, children);
 
-export const draw = (tag: 'svg' | 'rect' | 'polyline' | 'line' | 'title', attributes: Attributes, ...children: readonly Child[]): SVGElement =>
-  make(document.createElementNS('http://www.w3.org/2000/svg', tag) as SVGElement, attributes, children);
+export const draw = (
+  tag: 'svg' | 'rect' | 'polyline' | 'line' | 'title',
+  attributes: Attributes,
+  ...children: readonly Child[]
+): SVGElement => make(document.createElementNS('http://www.w3.org/2000/svg', tag) as SVGElement, attributes, children);
 
 /** What is shown changes every few seconds; who works with the keyboard stays where he is. */
 export function renew(place: Element, ...children: readonly Child[]): void {
@@ -35,7 +38,8 @@ export const section = (title: string, ...children: readonly Child[]): HTMLEleme
 export const note = (kind: 'good' | 'bad' | 'plain', ...children: readonly Child[]): HTMLElement =>
   el('p', { class: `note ${kind}`, role: kind === 'bad' ? 'alert' : 'status' }, ...children);
 export const badge = (kind: 'good' | 'bad' | 'warn' | 'plain', words: string): HTMLElement => el('span', { class: `badge ${kind}` }, words);
-export const link = (hash: string, words: string, name: string | null = null): HTMLElement => el('a', { href: `#/${hash}`, class: name }, words);
+export const link = (hash: string, words: string, name: string | null = null): HTMLElement =>
+  el('a', { href: `#/${hash}`, class: name }, words);
 
 export const card = (title: string, value: string, more: Child = null): HTMLElement =>
   el('div', { class: 'card' }, el('b', {}, title), el('strong', {}, value), more === null ? null : el('small', {}, more));

@@ -1,0 +1,98 @@
+// What is disputed, with both figures, and who was caught, with the evidence.
+
+import { text } from '../../agent/core/result.ts';
+import * as chart from './chart.ts';
+import { badge, type Child, el, rows, save, section } from './element.ts';
+import * as session from './session.ts';
+import type { Asking, View } from './view.ts';
+import { picture } from './view.ts';
+import { time, type Whole } from './words.ts';
+
+type Dispute = Readonly<{
+  session: string;
+  sequence: number;
+  reason: string;
+  told_up: Whole;
+  told_down: Whole;
+  own_up: Whole | null;
+  own_down: Whole | null;
+  arrived: number;
+  decided: string | null;
+}>;
+type Finding = Readonly<{ id: number; node: string; session: string | null; code: string; path: string; reason: string; at: number }>;
+
+export const view: View = async (asking) => {
+  const [disputes, findings] = await Promise.all([
+    asking.api.get<{ disputes: readonly Dispute[] }>('/disputes'),
+    asking.api.get<{ findings: readonly Finding[] }>('/findings'),
+  ]);
+  if (!disputes.ok) return disputes;
+  if (!findings.ok) return findings;
+  return picture({ ...disputes.value, ...findings.value }, ({ disputes, findings }) => [
+    section(
+      'Disputes',
+      rows(
+        ['Session', 'Receipt', 'Because of', 'The router says', 'The consumer says', 'Arrived', 'Decided'],
+        disputes.map((d) => {
+          const most = Math.max(sum(d.told_up, d.told_down), sum(d.own_up, d.own_down));
+          return [
+            session.sessionOf(d.session),
+            `${d.sequence}`,
+            d.reason,
+            figure(d.told_up, d.told_down, most),
+            figure(d.own_up, d.own_down, most),
+            time(d.arrived),
+            d.decided === null ? badge('warn', 'open: the money is held') : `for the ${d.decided}`,
+          ];
+        }),
+        'Nothing is disputed.',
+      ),
+      disputes.some(({ decided }) => decided === null)
+        ? el(
+            'p',
+            {},
+            el(
+              'small',
+              {},
+              'An admin decides: ',
+              el('code', {}, 'scripts/coordinator ask POST /sessions/SESSION/decision to=node'),
+              ', or to=consumer.',
+            ),
+          )
+        : null,
+    ),
+    section(
+      'Caught',
+      el('p', {}, 'What was signed and should not have been. The messages show it by themselves.'),
+      rows(
+        ['When', 'Router', 'Session', 'What', 'Evidence'],
+        findings.map((f) => [
+          time(f.at),
+          session.nodeOf(asking, f.node),
+          f.session === null ? '–' : session.sessionOf(f.session),
+          `${f.path} ${f.reason}`,
+          evidence(asking, f),
+        ]),
+        'Nobody was caught.',
+      ),
+    ),
+  ]);
+};
+
+const sum = (up: Whole | null, down: Whole | null): number => Number(up) + Number(down);
+
+function figure(up: Whole | null, down: Whole | null, most: number): Child {
+  const says = session.figures(up, down);
+  return up === null ? says : el('div', {}, says, chart.part(sum(up, down), most, says));
+}
+
+function evidence({ api }: Asking, { id }: Finding): Child {
+  const name = `finding-${id}.txt`;
+  const button = el('button', { type: 'button', id: `finding-${id}`, click: () => keep() }, 'Save');
+  async function keep(): Promise<void> {
+    const messages = await api.text(`/findings/${id}/evidence`);
+    if (messages.ok) save(name, messages.value);
+    else button.textContent = text(messages.fault);
+  }
+  return button;
+}

@@ -1,0 +1,155 @@
+// The fleet, and one router of it.
+
+import { ok, type Result, text } from '../../agent/core/result.ts';
+import * as chart from './chart.ts';
+import { check } from './check.ts';
+import { badge, type Child, card, cards, el, link, note, rows, section } from './element.ts';
+import { trafficOf } from './overview.ts';
+import * as session from './session.ts';
+import type { Checked } from './verify.ts';
+import { type Asking, picture, type View } from './view.ts';
+import { count, size, time, type Whole } from './words.ts';
+
+type Node = Readonly<{
+  id: string;
+  fleet: string;
+  standing: 'active' | 'quarantined' | 'revoked';
+  here: boolean;
+  heard: number | null;
+  sessions: number;
+  bytes: Whole;
+  findings: number;
+  waiting: number;
+}>;
+
+const standingOf = ({ standing, here }: Pick<Node, 'standing' | 'here'>): HTMLElement =>
+  standing === 'revoked'
+    ? badge('bad', 'revoked')
+    : standing === 'quarantined'
+      ? badge('bad', 'in quarantine')
+      : here
+        ? badge('good', 'connected')
+        : badge('warn', 'not connected');
+
+export const list: View = async ({ api }) => {
+  const found = await api.get<{ nodes: readonly Node[] }>('/nodes');
+  if (!found.ok) return found;
+  return picture(found.value, ({ nodes }) => [
+    rows(
+      ['Router', 'Fleet', 'State', 'Last heard', 'Open sessions', 'Carried in all', 'Caught', 'Commands waiting'],
+      nodes.map((n) => [
+        link(`routers/${n.id}`, n.id, 'name'),
+        n.fleet === '' ? '–' : n.fleet,
+        standingOf(n),
+        time(n.heard),
+        `${n.sessions}`,
+        size(n.bytes),
+        n.findings === 0 ? '–' : badge('bad', `${n.findings}`),
+        n.waiting === 0 ? '–' : `${n.waiting}`,
+      ]),
+      'No router has come yet. A claim code lets one in: scripts/coordinator ask POST /tickets kind=claim seconds=86400',
+    ),
+  ]);
+};
+
+type Detail = Pick<Node, 'id' | 'fleet' | 'standing' | 'here' | 'heard'> &
+  Readonly<{
+    enrolled: number;
+    birth: Readonly<{
+      version: string;
+      host: string;
+      starts: number;
+      tunnel: Readonly<{ port: number; addresses: readonly string[] }> | null;
+    }> | null;
+    commands: readonly { id: number; kind: string; by: string; at: number; answered: number | null; outcome: string | null }[];
+  }>;
+
+let last: Readonly<{ of: string; checked: Result<Checked> }> | null = null;
+
+async function rootsOf({ api, root }: Asking, id: string): Promise<Result<Result<Checked>>> {
+  const messages = await api.text(`/nodes/${id}/evidence`);
+  if (!messages.ok) return messages;
+  const of = `${id} ${messages.value}`;
+  if (last?.of !== of) last = { of, checked: await check({ messages: messages.value, root }) };
+  return ok(last.checked);
+}
+
+export const one: View = async (asking, [id = '']) => {
+  const { api } = asking;
+  const [node, traffic, sessions, names, roots] = await Promise.all([
+    api.get<Detail>(`/nodes/${id}`),
+    trafficOf(asking, 'hour', id),
+    api.get<{ sessions: readonly session.Session[] }>(`/sessions?node=${id}&limit=20`),
+    session.namesOf(asking),
+    rootsOf(asking, id),
+  ]);
+  if (!node.ok) return node;
+  if (!traffic.ok) return traffic;
+  if (!sessions.ok) return sessions;
+  if (!names.ok) return names;
+  if (!roots.ok) return roots;
+  const seen = { node: node.value, traffic: traffic.value, sessions: sessions.value.sessions, names: names.value, roots: roots.value };
+  return picture(seen, ({ node, traffic, sessions, names, roots }) => [
+    el('p', {}, link('routers', '← All routers')),
+    el('h1', {}, 'Router ', el('span', { class: 'name' }, id)),
+    facts(node),
+    section('Billed in the last hour', chart.traffic(traffic.points, traffic.since, traffic.step, traffic.steps)),
+    section('Sessions', session.table(asking, sessions, names, 'It has had no session yet.')),
+    section('Roots', ...rootsShown(roots)),
+    section(
+      'Commands',
+      rows(
+        ['Order', 'By', 'Given', 'Answered', 'Outcome'],
+        node.commands.map((c) => [
+          c.kind,
+          c.by,
+          time(c.at),
+          c.answered === null ? '–' : time(c.answered),
+          c.outcome ?? badge('warn', 'waiting'),
+        ]),
+        'Nothing was ordered yet.',
+      ),
+    ),
+  ]);
+};
+
+function facts(node: Detail): HTMLElement {
+  const { birth } = node;
+  return cards(
+    card('State', node.standing, standingOf(node)),
+    card('Last heard', time(node.heard), `enrolled ${time(node.enrolled)}`),
+    ...(birth === null
+      ? [card('Birth', 'none yet', 'it has not come since it was let in')]
+      : [
+          card('Version', birth.version, `on ${birth.host}, started ${count(birth.starts, 'time')}`),
+          birth.tunnel === null
+            ? card('Tunnel', 'none', 'it shares nothing now')
+            : card('Tunnel', `port ${birth.tunnel.port}`, birth.tunnel.addresses.join(', ')),
+        ]),
+  );
+}
+
+const yes = (words: string): HTMLElement => el('span', { class: 'yes' }, `✓ ${words}`);
+const no = (words: string): HTMLElement => el('span', { class: 'no' }, `✗ ${words}`);
+
+function rootsShown(checked: Result<Checked>): readonly Child[] {
+  if (!checked.ok) return [note('bad', `The roots cannot be checked here: ${text(checked.fault)}.`)];
+  const { roots } = checked.value;
+  const known = new Set(roots.map(({ number }) => number));
+  return [
+    el('p', {}, 'A root is one signed statement of how far every chain of the router has come. Checked in this browser.'),
+    rows(
+      ['Root', 'Chains', 'Signature', 'Follows the one before', 'Its receipts'],
+      roots
+        .toReversed()
+        .map((r) => [
+          `${r.number}`,
+          `${r.size}`,
+          r.isSigned ? yes('holds') : no('does not'),
+          !known.has(r.number - 1) ? '–' : r.isLinked ? yes('holds') : no('does not'),
+          r.isShown ? yes('are here and make it') : 'are not all here',
+        ]),
+      'None has come yet.',
+    ),
+  ];
+}

@@ -1,0 +1,278 @@
+// Sessions: those that are there, and one of them with its chain of receipts, checked here.
+
+import { ok, type Result, text } from '../../agent/core/result.ts';
+import * as chart from './chart.ts';
+import { check } from './check.ts';
+import { badge, type Child, card, cards, el, link, note, rows, save, section } from './element.ts';
+import type { Checked, Step } from './verify.ts';
+import { type Asking, picture, type View } from './view.ts';
+import { amount, count, short, size, time, type Whole } from './words.ts';
+
+export type Session = Readonly<{
+  id: string;
+  node: string;
+  consumer: string;
+  opened: number;
+  condition: 'asked' | 'open' | 'refused';
+  receipts: number;
+  agreed: number;
+  up: Whole;
+  down: Whole;
+  due: Whole;
+  currency: string | null;
+  final: string | null;
+  broken: string | null;
+  gap: boolean;
+}>;
+export type Names = Readonly<Record<string, string>>;
+
+const endings: Readonly<Record<string, string>> = {
+  expired: 'its time is over',
+  spent: 'used up',
+  idle: 'unused for too long',
+  revoked: 'ended by the coordinator',
+  owner: 'ended by the router’s owner',
+  unwitnessed: 'countersignatures stayed away',
+  quarantined: 'the router is in quarantine',
+  lost: 'lost with a restart',
+};
+
+/** By key, as an operator knows them; a consumer is told nobody's. */
+export async function namesOf({ api, who }: Asking): Promise<Result<Names>> {
+  if (who.kind === 'consumer') return ok({});
+  const known = await api.get<{ consumers: readonly { id: string; name: string }[] }>('/consumers');
+  return known.ok ? ok(Object.fromEntries(known.value.consumers.map(({ id, name }) => [id, name]))) : known;
+}
+
+export const nodeOf = ({ who }: Asking, id: string): Child =>
+  who.kind === 'operator' ? link(`routers/${id}`, id, 'name') : el('span', { class: 'name' }, id);
+export const sessionOf = (id: string): Child => link(`sessions/${id}`, id.slice(0, 8), 'name');
+
+function stateOf({ condition, final, broken, gap }: Session): HTMLElement {
+  if (broken !== null) return badge('bad', `not billed: ${broken}`);
+  if (gap) return badge('warn', 'a receipt is missing');
+  if (final !== null) return badge('plain', endings[final] ?? final);
+  const kinds = { open: badge('good', 'open'), asked: badge('warn', 'asked of the router'), refused: badge('bad', 'refused') };
+  return kinds[condition];
+}
+
+const usedOf = ({ up, down }: Session): bigint => BigInt(up) + BigInt(down);
+const dueOf = ({ due, currency }: Session): string => (currency === null ? '–' : amount(due, currency));
+
+export const table = (asking: Asking, sessions: readonly Session[], names: Names, empty: string): HTMLElement =>
+  rows(
+    ['Session', 'Router', ...(asking.who.kind === 'operator' ? ['Consumer'] : []), 'Opened', 'Used', 'Due', 'Countersigned', 'State'],
+    sessions.map((s) => [
+      sessionOf(s.id),
+      nodeOf(asking, s.node),
+      ...(asking.who.kind === 'operator' ? [names[s.consumer] ?? short(s.consumer)] : []),
+      time(s.opened),
+      size(usedOf(s)),
+      dueOf(s),
+      `${s.agreed} of ${count(s.receipts, 'receipt')}`,
+      stateOf(s),
+    ]),
+    empty,
+  );
+
+const perPage = 50;
+
+/** sessions: the newest. sessions/open: those that are open. sessions/before/SECONDS: those opened before. */
+export const list: View = async (asking, [which, before]) => {
+  const search = which === 'open' ? '&open=true' : which === 'before' ? `&before=${before}` : '';
+  const [found, names] = await Promise.all([
+    asking.api.get<{ sessions: readonly Session[] }>(`/sessions?limit=${perPage}${search}`),
+    namesOf(asking),
+  ]);
+  if (!found.ok) return found;
+  if (!names.ok) return names;
+  return picture({ ...found.value, names: names.value }, ({ sessions, names }) => {
+    const last = sessions.at(-1);
+    return [
+      el('nav', { class: 'choice' }, chosen('sessions', 'All', which !== 'open'), chosen('sessions/open', 'Open', which === 'open')),
+      table(asking, sessions, names, which === 'open' ? 'Nobody is in.' : 'There are no sessions yet.'),
+      sessions.length === perPage && last !== undefined ? link(`sessions/before/${last.opened}`, 'Older ones') : null,
+    ];
+  });
+};
+
+export const chosen = (hash: string, words: string, is: boolean): HTMLElement => {
+  const one = link(hash, words);
+  if (is) one.setAttribute('aria-current', 'true');
+  return one;
+};
+
+// ── One of them ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+type Dispute = Readonly<{
+  sequence: number;
+  reason: string;
+  told_up: Whole;
+  told_down: Whole;
+  own_up: Whole | null;
+  own_down: Whole | null;
+  decided: string | null;
+}>;
+type Detail = Session &
+  Readonly<{
+    grant: Readonly<{
+      quota: Readonly<{ kind: 'shared'; bytes: Whole }> | Readonly<{ kind: 'split'; up: Whole; down: Whole }>;
+      rate: Readonly<{ up: Whole; down: Whole }>;
+      until: number | null;
+      witness: string;
+      price: Readonly<{ micro: Whole; currency: string }> | null;
+    }> | null;
+    disputes: readonly Dispute[];
+  }>;
+
+/** What was checked last, of which session at which state, and how long it took. */
+let last: Readonly<{ of: string; checked: Result<Checked>; messages: string; took: number }> | null = null;
+/** What takes longer is not done again at every receipt. */
+const quick = 2000;
+
+async function checkedOf({ api, root }: Asking, { id, receipts, agreed, broken, gap }: Session): Promise<Result<NonNullable<typeof last>>> {
+  const of = `${id} ${receipts} ${agreed} ${broken} ${gap}`;
+  if (last !== null && (last.of === of || (last.of.startsWith(id) && last.took > quick))) return ok(last);
+  const began = performance.now();
+  const messages = await api.text(`/sessions/${id}/evidence`);
+  if (!messages.ok) return messages;
+  const checked = await check({ messages: messages.value, root });
+  last = { of, checked, messages: messages.value, took: performance.now() - began };
+  return ok(last);
+}
+
+export const one: View = async (asking, [id = '']) => {
+  const found = await asking.api.get<Detail>(`/sessions/${id}`);
+  if (!found.ok) return found;
+  const [checked, names] = await Promise.all([checkedOf(asking, found.value), namesOf(asking)]);
+  if (!checked.ok) return checked;
+  if (!names.ok) return names;
+  return picture({ session: found.value, checked: checked.value, names: names.value }, ({ session, checked, names }) => [
+    el('p', {}, link('sessions', '← All sessions')),
+    el('h1', {}, 'Session ', el('span', { class: 'name' }, id)),
+    summary(asking, session, names),
+    ...(session.disputes.length === 0 ? [] : [section('Disputes of this session', disputes(session.disputes))]),
+    section('Receipts', ...receipts(session, checked.checked, checked.messages)),
+  ]);
+};
+
+function summary(asking: Asking, s: Detail, names: Names): HTMLElement {
+  const { grant } = s;
+  const quota =
+    grant === null ? null : grant.quota.kind === 'shared' ? BigInt(grant.quota.bytes) : BigInt(grant.quota.up) + BigInt(grant.quota.down);
+  const used = usedOf(s);
+  const says = quota === null ? size(used) : `${size(used)} of ${size(quota)}`;
+  return cards(
+    card('State', s.condition, stateOf(s)),
+    el(
+      'div',
+      { class: 'card' },
+      el('b', {}, 'Used'),
+      el('strong', {}, says),
+      quota === null ? null : chart.part(Number(used), Number(quota), says),
+      el('small', {}, `${size(s.up)} up, ${size(s.down)} down`),
+    ),
+    card('Due', dueOf(s), grant?.price ? `${amount(grant.price.micro, grant.price.currency)} for a MiB` : 'no price'),
+    card('Countersigned', `${s.agreed} of ${s.receipts}`, grant?.witness === 'required' ? 'required: only these are paid' : 'not required'),
+    card('Router', s.node, nodeOf(asking, s.node)),
+    card(
+      'Consumer',
+      names[s.consumer] ?? short(s.consumer),
+      `opened ${time(s.opened)}${grant?.until ? `, until ${time(grant.until)}` : ''}`,
+    ),
+  );
+}
+
+const mark = (is: boolean | null): HTMLElement =>
+  is === null ? el('span', { class: 'none' }, '–') : el('span', { class: is ? 'yes' : 'no' }, is ? '✓ holds' : '✗ does not');
+
+const shownMost = 100;
+
+function receipts(session: Session, checked: Result<Checked>, messages: string): readonly Child[] {
+  if (!checked.ok) return [note('bad', `The messages cannot be checked here: ${text(checked.fault)}.`)];
+  const { steps, findings, messages: many } = checked.value;
+  const inOrder = steps.toSorted((a, b) => a.sequence - b.sequence);
+  const newest = inOrder.toReversed().slice(0, shownMost);
+  const witnessed = steps.filter(({ isWitnessed }) => isWitnessed).length;
+  const behind = session.receipts - (inOrder.at(-1)?.sequence ?? 0);
+  return [
+    findings.length === 0
+      ? note(
+          'good',
+          `Checked in this browser: ${count(many, 'signed message')}, ${count(witnessed, 'countersignature')}, every link of the chain. All of it holds.`,
+        )
+      : note(
+          'bad',
+          `Checked in this browser: ${count(findings.length, 'finding')}.`,
+          el('ul', {}, ...findings.slice(0, 20).map((finding) => el('li', {}, finding))),
+        ),
+    behind > 0 ? note('plain', `${count(behind, 'receipt')} came since; open the page anew to check them.`) : null,
+    steps.length > 0 ? chain(inOrder) : null,
+    rows(
+      ['Receipt', 'Up', 'Down', 'Due', 'Router’s signature', 'Follows the one before', 'Countersignature', ''],
+      newest.map((step) => [
+        `${step.sequence}`,
+        size(step.counted.up),
+        size(step.counted.down),
+        step.due === null ? '–' : amount(step.due.amount, step.due.price.currency),
+        mark(step.isSigned),
+        mark(step.isLinked),
+        mark(step.isWitnessed),
+        step.final === null ? '' : badge('plain', `the last: ${endings[step.final] ?? step.final}`),
+      ]),
+      'No receipt has come yet. The router seals one when bytes have passed.',
+    ),
+    steps.length > shownMost ? el('p', {}, `The newest ${shownMost} of ${steps.length}; all were checked.`) : null,
+    el(
+      'p',
+      {},
+      el('button', { type: 'button', id: 'save', click: () => save(`${session.id}.txt`, messages) }, 'Save the signed messages'),
+      ' ',
+      el('small', {}, 'They need nobody’s word: ', el('code', {}, `scripts/verify ${session.id}.txt`)),
+    ),
+  ];
+}
+
+const bad = ({ isSigned, isLinked, isWitnessed }: Step): boolean => !isSigned || !isLinked || isWitnessed === false;
+
+function chain(steps: readonly Step[]): HTMLElement {
+  const sums = steps.map(({ counted }) => counted.up + counted.down);
+  const all = steps.map((step, i): chart.Bar => {
+    const grown = (sums[i] ?? 0n) - (sums[i - 1] ?? 0n);
+    return {
+      value: Math.max(0, Number(grown)),
+      name: bad(step) ? 'false' : step.isWitnessed ? 'held' : 'told',
+      says: `receipt ${step.sequence}: ${size(grown)}`,
+    };
+  });
+  return el(
+    'figure',
+    {},
+    el(
+      'figcaption',
+      { class: 'legend' },
+      el('span', {}, 'Bytes that each receipt adds: '),
+      el('span', { class: 'held' }, 'countersigned'),
+      el('span', { class: 'told' }, 'by the router alone'),
+      el('span', { class: 'false' }, 'does not hold'),
+    ),
+    chart.bars(all.slice(-shownMost), 'Bytes that each receipt adds'),
+  );
+}
+
+export function figures(up: Whole | null, down: Whole | null): string {
+  return up === null || down === null ? '–' : `${size(BigInt(up) + BigInt(down))} (${size(up)} up, ${size(down)} down)`;
+}
+
+const disputes = (all: readonly Dispute[]): HTMLElement =>
+  rows(
+    ['Receipt', 'Because of', 'The router says', 'The consumer says', 'Decided'],
+    all.map((d) => [
+      `${d.sequence}`,
+      d.reason,
+      figures(d.told_up, d.told_down),
+      figures(d.own_up, d.own_down),
+      d.decided === null ? badge('warn', 'open') : `for the ${d.decided}`,
+    ]),
+    '',
+  );
