@@ -94,7 +94,7 @@ test('behind a bad line', async () => {
   }
   lose();
   for (const { one, session } of nodes) await one.send('commands', one.signed({ kind: 'close', session }));
-  for (const count of await Promise.all(collected)) assert.ok(count > 30, `${count} receipts`);
+  for (const count of await Promise.all(collected)) assert.ok(count > 10, `${count} receipts`);
   for (const node of nodes) await node.close();
 });
 test.after(() => broker.stop());
