@@ -306,3 +306,19 @@ export async function takeRoot(
     );
   return ok({ number, digest });
 }
+
+/** The newest roots, oldest first, and the ends of those chains that the last one can hold: of sessions that are open or closed not long before. */
+export async function rootsOf(query: Query, node: KeyId): Promise<readonly Uint8Array[]> {
+  const roots = await query<{ bytes: Uint8Array; arrived: bigint }>(
+    'select bytes, arrived from root where node = $1 order by number desc, digest limit 20',
+    [node],
+  );
+  const ends = await query<{ bytes: Uint8Array }>(
+    `select ends.bytes from session cross join lateral (
+       select bytes from receipt where session = session.id and standing = 'accepted' order by sequence desc limit 4) as ends
+     where node = $1 and (final is null or exists (
+       select 1 from receipt where session = session.id and sequence = session.head and arrived >= $2)) order by opened desc limit 400`,
+    [node, roots[1]?.arrived ?? 0n],
+  );
+  return [...roots.toReversed(), ...ends].map(({ bytes }) => bytes);
+}

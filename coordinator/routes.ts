@@ -105,6 +105,14 @@ export const routes: readonly Route[] = [
   }),
   route({
     method: 'GET',
+    at: '/me',
+    rule: parties,
+    says: 'Who asks.',
+    answers: 'kind (operator, consumer), name; of an operator: role',
+    handle: async ({ who }) => ok(who),
+  }),
+  route({
+    method: 'GET',
     at: '/overview',
     rule: viewers,
     says: 'Numbers for the first page.',
@@ -189,6 +197,20 @@ export const routes: readonly Route[] = [
           ? null
           : { version: birth.version, host: birth.host, starts: birth.starts, up: birth.up, wall: birth.wall, tunnel: birth.tunnel };
       return ok({ ...row, key: hexOf(row.key), telemetry: row.telemetry === null ? null : hexOf(row.telemetry), birth: told, commands });
+    },
+  }),
+  route({
+    method: 'GET',
+    at: '/nodes/{node}/evidence',
+    rule: viewers,
+    says: 'Its birth, its newest roots, and the newest receipts of each chain that they can hold: a message in hex on each line.',
+    answers: 'text',
+    path: { node: shape.node },
+    handle: async ({ query }, { path: { node } }) => {
+      const [row] = await query<{ birth: Uint8Array | null }>('select birth from node where id = $1', [node]);
+      if (row === undefined) return missing('node');
+      const messages = [...(row.birth === null ? [] : [row.birth]), ...(await book.rootsOf(query, node))];
+      return ok(messages.map((bytes) => `${hexOf(bytes)}\n`).join(''));
     },
   }),
   route({

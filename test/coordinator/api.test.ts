@@ -92,11 +92,13 @@ const after = (): Promise<void> => here.stop();
 /** For each route: who gets in, in the order nobody, ann, viewer, operator, admin. A route without a row fails. */
 const mayAsk: Readonly<Record<string, string>> = {
   'GET /health': 'nobody ann viewer operator admin',
+  'GET /me': 'ann viewer operator admin',
   'GET /overview': 'viewer operator admin',
   'GET /traffic': 'viewer operator admin',
   'GET /nodes': 'viewer operator admin',
   'POST /nodes': 'admin',
   'GET /nodes/{node}': 'viewer operator admin',
+  'GET /nodes/{node}/evidence': 'viewer operator admin',
   'PUT /nodes/{node}/standing': 'operator admin',
   'POST /nodes/{node}/commands': 'operator admin',
   'GET /tickets': 'admin',
