@@ -57,6 +57,10 @@ const suites: Readonly<Record<string, Suite>> = {
     what: "the owner's pages in a browser, over the fakes and a real agent",
     needs: ['chromium:chromium', '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core'],
   },
+  page: {
+    what: "the coordinator's page in a browser",
+    needs: ['chromium:chromium', '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core'],
+  },
   package: {
     what: '.apk and .ipk, parts, feed, scripts; the real apk, opkg and usign when on PATH',
     needs: ['busybox:busybox-static', 'unshare:util-linux'],
