@@ -231,7 +231,7 @@ test('without a clock its pinned key is enough, and nothing else is', async () =
   const tell =
     (trust: typeof known): typeof known =>
     (b, authority) => [...account(b), ...trust(b, authority)];
-  await Promise.all(clocks.map(({ trust, want }) => set(tell(trust), natives, async ({ say }) => void (await say(want)), ageless)));
+  for (const { trust, want } of clocks) await set(tell(trust), natives, async ({ say }) => void (await say(want)), ageless);
 });
 
 test.after(async () => {
