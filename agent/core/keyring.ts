@@ -19,7 +19,7 @@ export type Certificate = Readonly<{
 }>;
 export type Certified = Certificate & Readonly<{ id: KeyId; root: KeyId }>;
 
-/** `least`: kept even when no certificate is. */
+/** `least`: kept even when no certificate is. `keys`: the newest first. */
 export type Root = Readonly<{ key: PublicKey; least: number; keys: readonly Certified[] }>;
 export type Keyring = ReadonlyMap<KeyId, Root>;
 
@@ -32,14 +32,16 @@ export function take(ring: Keyring, c: Certified): Result<Keyring> {
   if (c.serial < root.least) return fail('stale', 'serial', `at least ${root.least}`);
   const least = Math.max(root.least, c.least);
   const others = root.keys.filter(({ serial }) => serial !== c.serial && serial >= least);
-  if (others.length >= mostKeys) return fail('limit', 'root', `has ${mostKeys} keys: end one of them`);
-  return ok(new Map(ring).set(c.root, { ...root, least, keys: [...others, c] }));
+  // Whoever says old ones again keeps no newer one out.
+  const keys = [...others, c].toSorted((a, b) => b.serial - a.serial).slice(0, mostKeys);
+  if (!keys.includes(c)) return fail('limit', 'root', `has ${mostKeys} newer keys`);
+  return ok(new Map(ring).set(c.root, { ...root, least, keys }));
 }
 
 /** `earliest`: what the time is at least, be the clock trusted or not. */
 export function find(ring: Keyring, id: KeyId, role: Role, earliest: Seconds): Result<Certified> {
-  const found = [...ring.values()].flatMap(({ keys }) => keys).filter((key) => key.id === id);
-  const last = found.toSorted((a, b) => b.serial - a.serial)[0];
+  // Of roots that have certified the same key, the first in the owner's settings: a later one could take over who works under an earlier one.
+  const last = [...ring.values()].flatMap(({ keys }) => keys).find((key) => key.id === id);
   if (last === undefined) return fail('stranger', 'key', 'is certified by nobody known here');
   if (last.until < earliest) return fail('expired', 'certificate', 'its time is over');
   return last.may.includes(role) ? ok(last) : fail('denied', 'certificate', `gives no right to ${role}`);

@@ -8,6 +8,7 @@ import type { KeyId } from '../../agent/core/signed.ts';
 
 const key = new Uint8Array(32) as PublicKey;
 const root = 'rootrootrootroot' as KeyId;
+const other = 'otherotherothero' as KeyId;
 const cert = (serial: number, more: Partial<Certified> = {}): Certified => ({
   id: `key${serial}`.padEnd(16, 'a') as KeyId,
   root,
@@ -20,7 +21,7 @@ const cert = (serial: number, more: Partial<Certified> = {}): Certified => ({
 });
 const pinned: Keyring = new Map([
   [root, { key, least: 1, keys: [] }],
-  ['otherotherothero' as KeyId, { key, least: 1, keys: [] }],
+  [other, { key, least: 1, keys: [] }],
 ]);
 
 function taken(certs: readonly Certified[]): Readonly<{ ring: Keyring; said: string }> {
@@ -41,9 +42,9 @@ const takes: readonly Readonly<{ name: string; in: readonly Certified[]; want: s
   { name: 'void by a later one', in: [cert(3, { least: 3 }), cert(2)], want: 'stale serial' },
   { name: 'void by a later one that is void itself', in: [cert(3, { least: 3 }), cert(4, { least: 4 }), cert(3)], want: 'stale serial' },
   { name: 'four', in: [cert(1), cert(2), cert(3), cert(4)], want: 'taken' },
-  { name: 'five', in: [cert(1), cert(2), cert(3), cert(4), cert(5)], want: 'limit root' },
-  { name: 'a fifth that ends two', in: [cert(1), cert(2), cert(3), cert(4), cert(5, { least: 3 })], want: 'taken' },
-  { name: "another root's low number", in: [cert(9, { least: 9 }), cert(1, { root: 'otherotherothero' as KeyId })], want: 'taken' },
+  { name: 'a fifth, newer than all', in: [cert(1), cert(2), cert(3), cert(4), cert(5)], want: 'taken' },
+  { name: 'a fifth, said again by who has kept it', in: [cert(2), cert(3), cert(4), cert(5), cert(1)], want: 'limit root' },
+  { name: "another root's low number", in: [cert(9, { least: 9 }), cert(1, { root: other })], want: 'taken' },
 ];
 const take = suite('keyring: take');
 for (const c of takes) take(c.name, () => assert.is(taken(c.in).said, c.want));
@@ -62,6 +63,12 @@ const finds: readonly Readonly<{ name: string; in: readonly Certified[]; role?: 
     in: [cert(1), cert(2, { id: cert(1).id, until: seconds(5000) })],
     at: 3000,
     want: 'serial 2',
+  },
+  { name: 'after four newer ones', in: [cert(1), cert(2), cert(3), cert(4), cert(5)], want: 'stranger key' },
+  {
+    name: 'of two roots: the one that the owner names first, whatever the other says of it',
+    in: [cert(9, { id: cert(1).id, root: other, may: [] }), cert(1)],
+    want: 'serial 1',
   },
   { name: 'certified anew for less', in: [cert(1), cert(2, { id: cert(1).id, may: ['grant'] })], want: 'denied certificate' },
 ];
