@@ -32,7 +32,17 @@ export async function begin(kind: (typeof kinds)[number]): Promise<Ground> {
   };
 }
 
-export type Server = Readonly<{ url: string; kill(): Promise<void>; restart(): Promise<void>; stop(): Promise<void> }>;
+export type Server = Readonly<{
+  url: string;
+  /** Its files. */
+  folder: string;
+  /** All there is in it, as text. */
+  dump(): Buffer;
+
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}>;
 
 /** On a unix socket in a folder of its own. PostgreSQL refuses to run as root: then it runs as Debian's user for it. */
 export async function serve(): Promise<Server> {
@@ -76,8 +86,11 @@ export async function serve(): Promise<Server> {
           child.kill(signal);
         });
   let child = await start();
+  const url = `postgresql://weir@/postgres?host=${encodeURIComponent(dir)}`;
   return {
-    url: `postgresql://weir@/postgres?host=${encodeURIComponent(dir)}`,
+    url,
+    folder: dir,
+    dump: () => execFileSync(bin('pg_dump'), [url], { maxBuffer: 1 << 28 }),
     // All of it at once, as its own crash would: an immediate shutdown writes nothing.
     kill: () => end(child, 'SIGQUIT'),
     async restart() {

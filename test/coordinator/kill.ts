@@ -1,7 +1,7 @@
 // A coordinator that is killed in the midst of its work, and what must hold then: nothing that a node was told has arrived is lost, nothing is
 // counted twice, and every receipt arrives in the end.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -23,33 +23,6 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Resolves when it says where it can be asked. */
-async function run(dir: string, database: string | null, mqtt: number, http: number): Promise<ChildProcess> {
-  const args = [
-    'run',
-    '--dir',
-    dir,
-    '--http',
-    `127.0.0.1:${http}`,
-    '--mqtt',
-    `127.0.0.1:${mqtt}`,
-    ...(database === null ? [] : ['--database', database]),
-  ];
-  const child = spawn(process.execPath, ['scripts/run.mjs', 'coordinator/cli.ts', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const kill = (): unknown => child.kill('SIGKILL');
-  process.once('exit', kill);
-  child.on('exit', () => process.off('exit', kill));
-  let failed = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    failed += text;
-  });
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.once('data', () => resolve());
-    child.once('exit', (code) => reject(new Error(`the coordinator ended with ${code}:\n${failed}`)));
-  });
-  return child;
-}
-
 const ended = (child: ChildProcess, signal: NodeJS.Signals): Promise<void> =>
   new Promise((resolve) => {
     child.once('exit', () => resolve());
@@ -65,7 +38,9 @@ export async function play(times: number, database: string | null, trouble: () =
   const authority = nodes.authorityOf('live');
   const admin = (method: string, path: string, body?: object): Promise<live.Answer> =>
     live.ask(http, method, path, `Bearer ${tokens.admin}`, body);
-  let child = await run(dir, database, mqtt, http);
+  const args = ['--http', `127.0.0.1:${http}`, '--mqtt', `127.0.0.1:${mqtt}`, ...(database === null ? [] : ['--database', database])];
+  const begin = async (): Promise<ChildProcess> => (await live.spawnOne(dir, args)).child;
+  let child = await begin();
 
   const node = nodes.nodeOf('kill node');
   assert.is((await admin('POST', '/nodes', { key: hexOf(node.key) })).status, 200);
@@ -120,7 +95,7 @@ export async function play(times: number, database: string | null, trouble: () =
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 700));
     await ended(child, 'SIGKILL');
     await trouble();
-    child = await run(dir, database, mqtt, http);
+    child = await begin();
   }
   isOver = true;
   await working;

@@ -1,6 +1,7 @@
 // A whole coordinator, and a node that talks to it over MQTT the way docs/PROTOCOL.md says: it obeys what a certified key orders, once, and
 // keeps its receipts until they are acknowledged.
 
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,6 +88,30 @@ export async function begin(database: string | null, broker?: coordinator.Option
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** As a process of its own; resolves when it says where it can be asked. `heard`: what it writes. */
+export async function spawnOne(
+  dir: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  heard: (bytes: Buffer) => void = () => undefined,
+): Promise<Readonly<{ child: ChildProcess; http: number }>> {
+  const argv = ['scripts/run.mjs', 'coordinator/cli.ts', 'run', '--dir', dir, ...args];
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  const kill = (): unknown => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.on('exit', () => process.off('exit', kill));
+  let failed = '';
+  child.stdout.on('data', heard);
+  child.stderr.on('data', heard).on('data', (bytes: Buffer) => {
+    failed += bytes.toString();
+  });
+  const said = await new Promise<string>((resolve, reject) => {
+    child.stdout.once('data', (bytes: Buffer) => resolve(bytes.toString()));
+    child.once('exit', (code) => reject(new Error(`the coordinator ended with ${code}:\n${failed}`)));
+  });
+  return { child, http: (JSON.parse(said) as { http: number }).http };
 }
 
 // ── HTTP ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,8 @@ export type Broker = Readonly<{
   tlsPort: number;
   user: string;
   password: string;
+  /** Its files. */
+  folder: string;
   /** What its certificate is for. */
   name: string;
   /** PEM of the authority that signed it, and of one that did not. */
@@ -84,6 +86,7 @@ keyfile ${path('broker.key')}
     tlsPort,
     user,
     password,
+    folder: dir,
     name,
     authority: readFileSync(path('authority.crt'), 'utf8'),
     stranger: readFileSync(path('stranger.crt'), 'utf8'),

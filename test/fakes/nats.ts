@@ -37,6 +37,7 @@ export async function start(): Promise<Broker> {
     tlsPort,
     user,
     password,
+    folder: dir,
     name,
     authority: certificates.authority,
     pin: certificates.pin,

@@ -1,0 +1,3 @@
+import { play } from './whole.ts';
+
+play(6);
