@@ -13,15 +13,18 @@ const svg = (width: number, name: string, says: string, ...children: readonly Ch
 
 export type Bar = Readonly<{ value: number; name: string; says: string }>;
 
-/** `name`: the class of its colour. The smallest of them is seen. */
+const fewest = 24;
+
+/** `name`: the class of its colour. The smallest of them is seen; a few of them do not fill the width. */
 export function bars(all: readonly Bar[], says: string): SVGElement {
+  const width = 10 * Math.max(fewest, all.length);
   const top = Math.max(1, ...all.map(({ value }) => value));
   const heightOf = (value: number): number => (value === 0 ? 0 : Math.max(3, (100 * value) / top));
   return svg(
-    10 * all.length,
+    width,
     'chart',
     says,
-    ...[0, 50, 100].map((y) => draw('line', { x1: 0, x2: 10 * all.length, y1: y, y2: y })),
+    ...[0, 50, 100].map((y) => draw('line', { x1: 0, x2: width, y1: y, y2: y })),
     ...all.map(({ value, name, says: of }, i) =>
       draw('rect', { class: name, x: 10 * i + 1, width: 8, y: 100 - heightOf(value), height: heightOf(value) }, draw('title', {}, of)),
     ),
@@ -51,12 +54,7 @@ export function traffic(points: readonly Point[], since: number, step: number, s
 
 /** How much of a whole. */
 export const part = (value: number, whole: number, says: string): SVGElement =>
-  svg(
-    100,
-    `part ${value >= whole ? 'full' : ''}`,
-    says,
-    draw('rect', { width: Math.min(100, (100 * value) / Math.max(1, whole)), height: 100 }),
-  );
+  svg(100, 'part', says, draw('rect', { width: Math.min(100, (100 * value) / Math.max(1, whole)), height: 100 }));
 
 /** To the left what is owed, to the right what is owned. */
 export function balance(value: number, most: number, says: string): SVGElement {

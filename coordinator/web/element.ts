@@ -34,24 +34,37 @@ export function renew(place: Element, ...children: readonly Child[]): void {
   if (id !== '') document.getElementById(id)?.focus();
 }
 
-export const section = (title: string, ...children: readonly Child[]): HTMLElement => el('section', {}, el('h2', {}, title), ...children);
+/** `title`: none where the page's own says it. */
+export const section = (title: string | null, ...children: readonly Child[]): HTMLElement =>
+  el('section', {}, title === null ? null : el('h2', {}, title), ...children);
 export const note = (kind: 'good' | 'bad' | 'plain', ...children: readonly Child[]): HTMLElement =>
   el('p', { class: `note ${kind}`, role: kind === 'bad' ? 'alert' : 'status' }, ...children);
 export const badge = (kind: 'good' | 'bad' | 'warn' | 'plain', words: string): HTMLElement => el('span', { class: `badge ${kind}` }, words);
 export const link = (hash: string, words: string, name: string | null = null): HTMLElement =>
   el('a', { href: `#/${hash}`, class: name }, words);
 
-export const card = (title: string, value: string, more: Child = null): HTMLElement =>
-  el('div', { class: 'card' }, el('b', {}, title), el('strong', {}, value), more === null ? null : el('small', {}, more));
+export const card = (title: string, value: Child, ...more: readonly Child[]): HTMLElement =>
+  el(
+    'div',
+    { class: 'card' },
+    el('b', {}, title),
+    el('strong', {}, value),
+    ...more.map((one) => (typeof one === 'string' ? el('small', {}, one) : one)),
+  );
 export const cards = (...all: readonly Child[]): HTMLElement => el('div', { class: 'cards' }, ...all);
 
-/** On a phone each cell says by itself what it is. `empty`: said in place of a table without rows. */
-export const rows = (titles: readonly string[], cells: readonly (readonly Child[])[], empty: string): HTMLElement =>
+/** On a phone each cell says by itself what it is. `empty`: said in place of a table without rows. `name`: dense, for many short cells. */
+export const rows = (
+  titles: readonly string[],
+  cells: readonly (readonly Child[])[],
+  empty: string,
+  name: 'dense' | null = null,
+): HTMLElement =>
   cells.length === 0
     ? el('p', { class: 'empty' }, empty)
     : el(
         'table',
-        {},
+        { class: name },
         el('thead', {}, el('tr', {}, ...titles.map((title) => el('th', { scope: 'col' }, title)))),
         el('tbody', {}, ...cells.map((row) => el('tr', {}, ...row.map((cell, i) => el('td', { 'data-name': titles[i] || null }, cell))))),
       );

@@ -100,18 +100,21 @@ export const one: View = async (asking, [account = '', before]) => {
     return [
       el('p', {}, link('ledger', '← All accounts')),
       el('h1', {}, accountOf(account, names)),
-      rows(
-        ['When', 'What', 'Session', 'Amount'],
-        entries.map((e) => {
-          const [from = '', sequence, why] = e.id.split('/');
-          return [
-            time(e.at),
-            why === undefined ? (kinds[from] ?? from) : badge(why === 'agreed' ? 'good' : 'plain', `receipt ${sequence} ${why}`),
-            why === undefined ? '–' : session.sessionOf(from),
-            el('span', { class: 'figure' }, amount(e.amount, e.unit)),
-          ];
-        }),
-        'Nothing was booked on it.',
+      section(
+        null,
+        rows(
+          ['When', 'What', 'Session', 'Amount'],
+          entries.map((e) => {
+            const [from = '', sequence, why] = e.id.split('/');
+            return [
+              time(e.at),
+              why === undefined ? (kinds[from] ?? from) : badge(why === 'agreed' ? 'good' : 'plain', `receipt ${sequence} ${why}`),
+              why === undefined ? '–' : session.sessionOf(from),
+              el('span', { class: 'figure' }, amount(e.amount, e.unit)),
+            ];
+          }),
+          'Nothing was booked on it.',
+        ),
       ),
       entries.length === perPage && last !== undefined ? link(`ledger/${encodeURIComponent(account)}/${last.at}`, 'Older ones') : null,
     ];

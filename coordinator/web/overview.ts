@@ -5,7 +5,7 @@ import { badge, card, cards, el, section } from './element.ts';
 import * as session from './session.ts';
 import type { Asking, View } from './view.ts';
 import { picture } from './view.ts';
-import { amount, count, type Whole } from './words.ts';
+import { amount, type Whole } from './words.ts';
 
 type Overview = Readonly<{
   nodes: number;
@@ -50,7 +50,7 @@ export const view: View = async (asking, [which = '']) => {
   return picture({ overview: overview.value, traffic: traffic.value, sessions: open.value.sessions, names: names.value }, (seen) => [
     cards(
       card('Routers', `${seen.overview.here} of ${seen.overview.nodes}`, 'connected'),
-      card('Sessions', `${seen.overview.open}`, `open, of ${count(seen.overview.sessions, 'session')} in all`),
+      card('Sessions', `${seen.overview.open}`, `open, of ${seen.overview.sessions.toLocaleString('en')} in all`),
       card('Receipts', seen.overview.receipts.toLocaleString('en'), 'taken into their chains'),
       card('Disputes', `${seen.overview.disputes}`, seen.overview.disputes === 0 ? 'nothing to decide' : badge('warn', 'to be decided')),
       card('Caught', `${seen.overview.findings}`, seen.overview.findings === 0 ? 'nobody has lied' : badge('bad', 'with evidence')),

@@ -35,19 +35,22 @@ export const list: View = async ({ api }) => {
   const found = await api.get<{ nodes: readonly Node[] }>('/nodes');
   if (!found.ok) return found;
   return picture(found.value, ({ nodes }) => [
-    rows(
-      ['Router', 'Fleet', 'State', 'Last heard', 'Open sessions', 'Carried in all', 'Caught', 'Commands waiting'],
-      nodes.map((n) => [
-        link(`routers/${n.id}`, n.id, 'name'),
-        n.fleet === '' ? '–' : n.fleet,
-        standingOf(n),
-        time(n.heard),
-        `${n.sessions}`,
-        size(n.bytes),
-        n.findings === 0 ? '–' : badge('bad', `${n.findings}`),
-        n.waiting === 0 ? '–' : `${n.waiting}`,
-      ]),
-      'No router has come yet. A claim code lets one in: scripts/coordinator ask POST /tickets kind=claim seconds=86400',
+    section(
+      null,
+      rows(
+        ['Router', 'Fleet', 'State', 'Last heard', 'Open sessions', 'Carried in all', 'Caught', 'Commands waiting'],
+        nodes.map((n) => [
+          link(`routers/${n.id}`, n.id, 'name'),
+          n.fleet === '' ? '–' : n.fleet,
+          standingOf(n),
+          time(n.heard),
+          `${n.sessions}`,
+          size(n.bytes),
+          n.findings === 0 ? '–' : badge('bad', `${n.findings}`),
+          n.waiting === 0 ? '–' : `${n.waiting}`,
+        ]),
+        'No router has come yet. A claim code lets one in: scripts/coordinator ask POST /tickets kind=claim seconds=86400',
+      ),
     ),
   ]);
 };
@@ -100,13 +103,7 @@ export const one: View = async (asking, [id = '']) => {
       'Commands',
       rows(
         ['Order', 'By', 'Given', 'Answered', 'Outcome'],
-        node.commands.map((c) => [
-          c.kind,
-          c.by,
-          time(c.at),
-          c.answered === null ? '–' : time(c.answered),
-          c.outcome ?? badge('warn', 'waiting'),
-        ]),
+        node.commands.map((c) => [c.kind, c.by, time(c.at), c.answered === null ? '–' : time(c.answered), outcomeOf(c.outcome)]),
         'Nothing was ordered yet.',
       ),
     ),
@@ -116,7 +113,7 @@ export const one: View = async (asking, [id = '']) => {
 function facts(node: Detail): HTMLElement {
   const { birth } = node;
   return cards(
-    card('State', node.standing, standingOf(node)),
+    card('State', standingOf(node), node.fleet === '' ? 'of no fleet' : `of fleet ${node.fleet}`),
     card('Last heard', time(node.heard), `enrolled ${time(node.enrolled)}`),
     ...(birth === null
       ? [card('Birth', 'none yet', 'it has not come since it was let in')]
@@ -127,6 +124,13 @@ function facts(node: Detail): HTMLElement {
             : card('Tunnel', `port ${birth.tunnel.port}`, birth.tunnel.addresses.join(', ')),
         ]),
   );
+}
+
+/** As the router has signed it, in JSON. */
+function outcomeOf(outcome: string | null): Child {
+  if (outcome === null) return badge('warn', 'waiting');
+  const { kind, path, reason } = JSON.parse(outcome) as Readonly<{ kind: string; path?: string; reason?: string }>;
+  return kind === 'refused' ? badge('bad', `refused: ${path} ${reason}`) : kind;
 }
 
 const yes = (words: string): HTMLElement => el('span', { class: 'yes' }, `✓ ${words}`);

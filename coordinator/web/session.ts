@@ -90,7 +90,7 @@ export const list: View = async (asking, [which, before]) => {
     const last = sessions.at(-1);
     return [
       el('nav', { class: 'choice' }, chosen('sessions', 'All', which !== 'open'), chosen('sessions/open', 'Open', which === 'open')),
-      table(asking, sessions, names, which === 'open' ? 'Nobody is in.' : 'There are no sessions yet.'),
+      section(null, table(asking, sessions, names, which === 'open' ? 'Nobody is in.' : 'There are no sessions yet.')),
       sessions.length === perPage && last !== undefined ? link(`sessions/before/${last.opened}`, 'Older ones') : null,
     ];
   });
@@ -163,28 +163,18 @@ function summary(asking: Asking, s: Detail, names: Names): HTMLElement {
   const used = usedOf(s);
   const says = quota === null ? size(used) : `${size(used)} of ${size(quota)}`;
   return cards(
-    card('State', s.condition, stateOf(s)),
-    el(
-      'div',
-      { class: 'card' },
-      el('b', {}, 'Used'),
-      el('strong', {}, says),
-      quota === null ? null : chart.part(Number(used), Number(quota), says),
-      el('small', {}, `${size(s.up)} up, ${size(s.down)} down`),
-    ),
+    card('State', stateOf(s), `opened ${time(s.opened)}`, grant?.until ? `until ${time(grant.until)}` : null),
+    card('Used', says, quota === null ? null : chart.part(Number(used), Number(quota), says), `${size(s.up)} up, ${size(s.down)} down`),
     card('Due', dueOf(s), grant?.price ? `${amount(grant.price.micro, grant.price.currency)} for a MiB` : 'no price'),
     card('Countersigned', `${s.agreed} of ${s.receipts}`, grant?.witness === 'required' ? 'required: only these are paid' : 'not required'),
-    card('Router', s.node, nodeOf(asking, s.node)),
-    card(
-      'Consumer',
-      names[s.consumer] ?? short(s.consumer),
-      `opened ${time(s.opened)}${grant?.until ? `, until ${time(grant.until)}` : ''}`,
-    ),
+    card('Router', nodeOf(asking, s.node)),
+    card('Consumer', names[s.consumer] ?? short(s.consumer)),
   );
 }
 
-const mark = (is: boolean | null): HTMLElement =>
-  is === null ? el('span', { class: 'none' }, '–') : el('span', { class: is ? 'yes' : 'no' }, is ? '✓ holds' : '✗ does not');
+/** What is said when it holds, and when it does not. */
+const mark = (is: boolean | null, [yes, no]: readonly [string, string]): HTMLElement =>
+  is === null ? el('span', { class: 'none' }, '– none') : el('span', { class: is ? 'yes' : 'no' }, is ? `✓ ${yes}` : `✗ ${no}`);
 
 const shownMost = 100;
 
@@ -215,12 +205,13 @@ function receipts(session: Session, checked: Result<Checked>, messages: string):
         size(step.counted.up),
         size(step.counted.down),
         step.due === null ? '–' : amount(step.due.amount, step.due.price.currency),
-        mark(step.isSigned),
-        mark(step.isLinked),
-        mark(step.isWitnessed),
+        mark(step.isSigned, ['signed', 'forged']),
+        mark(step.isLinked, ['follows', 'does not follow']),
+        mark(step.isWitnessed, ['countersigned', 'forged']),
         step.final === null ? '' : badge('plain', `the last: ${endings[step.final] ?? step.final}`),
       ]),
       'No receipt has come yet. The router seals one when bytes have passed.',
+      'dense',
     ),
     steps.length > shownMost ? el('p', {}, `The newest ${shownMost} of ${steps.length}; all were checked.`) : null,
     el(

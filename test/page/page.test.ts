@@ -147,7 +147,7 @@ pages('every view at every width and in every light, without a word cut off', as
 
 pages('a receipt that comes while somebody looks is checked at once', async () => {
   await page.go(`${town.url}#/sessions/${there.honest}`, desktop);
-  await page.until(shows('14 of 14') + ` || ${shows('13 of 14')}`);
+  await page.until(`${shows('14 of 14')} || ${shows('13 of 14')}`);
   await town.seal(there.honest, 100_000, 3_000_000, true);
   await page.until(`${shows('15 of 15')} && ${shows('18 signed messages')} && ${shows('All of it holds.')}`);
 });
@@ -168,7 +168,7 @@ pages('what was changed on its way is found here, whatever the coordinator says'
     };
   })()`);
   await go(`sessions/${there.honest}`);
-  await page.until(shows('✗ does not'));
+  await page.until(shows('✗ does not follow'));
   assert.is(await page.value(shows('All of it holds.')), false);
   await see('session-forged');
   await go('overview');
@@ -181,7 +181,7 @@ pages('the ledger is added up anew when somebody asks', async () => {
 });
 
 pages('evidence is saved whole', async () => {
-  await page.go(`${town.url}#/sessions/${there.honest}`, desktop);
+  await page.go(`${town.url}?whole#/sessions/${there.honest}`, desktop);
   await page.value(`(() => {
     window.saved = [];
     const make = URL.createObjectURL;
@@ -217,7 +217,7 @@ pages('a consumer sees its own, by its key, and nothing of another', async () =>
   await go('disputes');
   await page.until(shows(there.disputed.slice(0, 8)));
   await go(`sessions/${there.honest}`);
-  await page.until(shows('is not known') + ` || ${shows('Is not known')}`);
+  await page.until(`${shows('is not known')} || ${shows('Is not known')}`);
   const text = await page.value<string>('document.body.innerText');
   assert.is(text.includes('ann'), false);
   const sent = await page.value<string[]>('window.sent');
@@ -254,7 +254,7 @@ pages('a token that ends while somebody looks', async () => {
 
 pages('a router that lies puts no HTML into the page', async () => {
   const evil = '<img src=x onerror=a()>';
-  const talker = await town.addRouter('evil', 'roof', { version: evil });
+  const talker = await town.addRouter('evil', { version: evil });
   await page.go(`${town.url}?evil`, desktop);
   await enter(town.tokens.admin);
   await page.until(shows('admin, admin'));

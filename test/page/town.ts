@@ -4,6 +4,7 @@
 import type { Link } from '../../agent/core/receipt.ts';
 import * as roots from '../../agent/core/root.ts';
 import type { Digest, SessionId } from '../../agent/core/signed.ts';
+import * as command from '../../agent/wire/command.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import { hexOf } from '../../agent/wire/form.ts';
 import * as wire from '../../agent/wire/receipt.ts';
@@ -16,7 +17,16 @@ import { secretOf, signerOf } from '../wire/story.ts';
 
 export type Town = Awaited<ReturnType<typeof open>>;
 
-const offer = { micro: 1_200_000, currency: 'EUR', rate_up: 1e6, rate_down: 8e6, most_bytes: 1e10, most_seconds: 86_400, credit: 1 << 24 };
+const offer = {
+  fleet: 'roof',
+  micro: 1_200_000,
+  currency: 'EUR',
+  rate_up: 1e6,
+  rate_down: 8e6,
+  most_bytes: 1e10,
+  most_seconds: 86_400,
+  credit: 1 << 24,
+};
 
 /** A consumer's file of keys, as `scripts/consumer keys` makes it. */
 export const keysOf = (name: string): string => `weir consumer keys 1\ntunnel ${'11'.repeat(32)}\nsigner ${hexOf(secretOf(name))}\n`;
@@ -37,12 +47,14 @@ export async function open() {
   const talkers: live.Talker[] = [];
   const chains = new Map<SessionId, { talker: live.Talker; who: string; told: Told[] }>();
 
-  async function addRouter(name: string, fleet: string, more: Partial<nodes.Node['birth']> = {}): Promise<live.Talker> {
-    const talker = await live.talk(here.running.mqtt ?? 0, nodes.nodeOf(name), here.authority.root, here.authority.rootKey);
+  async function addRouter(name: string, more: Partial<nodes.Node['birth']> = {}): Promise<live.Talker> {
+    const talker = await live.talk(running?.mqtt ?? 0, nodes.nodeOf(name), here.authority.root, here.authority.rootKey);
     talkers.push(talker);
-    await ask('POST', '/nodes', { key: hexOf(talker.node.key), fleet });
+    await ask('POST', '/nodes', { key: hexOf(talker.node.key), fleet: 'roof' });
     await talker.birth(more);
-    await until(`/nodes/${talker.node.id}`, ({ birth }) => birth !== null);
+    const { epoch } = talker.node.birth;
+    await talker.publish('state', command.encodeState({ isHere: true, epoch, birth: 1 }));
+    await until(`/nodes/${talker.node.id}`, ({ here }) => here === true);
     return talker;
   }
 
@@ -118,8 +130,7 @@ export async function open() {
       await ask('PUT', '/offers/roof', offer);
       for (const name of ['ann', 'bob']) await ask('POST', '/consumers', { key: hexOf(signerOf(name).key), name });
       await ask('POST', '/ledger/deposits', { id: 'cash-1', consumer: hexOf(signerOf('ann').key), currency: 'EUR', amount: 20_000_000 });
-      const [mill, barn] = [await addRouter('mill', 'roof'), await addRouter('barn', '')];
-      await ask('PUT', '/offers/roof', { ...offer, fleet: 'roof' });
+      const [mill, barn] = [await addRouter('mill'), await addRouter('barn')];
       const honest = await addSession(mill, 'ann');
       for (let i = 0; i < 14; i++) await seal(honest, 200_000 + 90_000 * (i % 5), 6_000_000 + 2_500_000 * ((i * 3) % 7), i % 4 !== 3);
       const disputed = await addSession(mill, 'bob');
@@ -130,7 +141,6 @@ export async function open() {
       await ask('POST', '/disputes', { message: hexOf(cose.encode(dispute)) });
       await root(mill, 1);
       await root(mill, 2);
-      await ask('PUT', '/offers/roof', offer);
       const forked = await addSession(barn, 'ann');
       const first = await seal(forked, 100_000, 2_000_000, true);
       await until(`/sessions/${forked}`, ({ receipts }) => receipts === 1);
