@@ -18,10 +18,10 @@ export function bytecode(compiler: string, programs: readonly Program[], { hasCo
     const modules = [...programs]
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .map(({ name, source, isEntry }) => {
-        const [from, to] = [join(folder, 'source.js'), join(folder, 'bytes')];
+        const [from, names, code] = [join(folder, 'source.js'), join(folder, 'names'), join(folder, 'code')];
         writeFileSync(from, source);
-        execFileSync(compiler, [name, from, to], { stdio: ['ignore', 'inherit', 'inherit'] });
-        return { name, isEntry, bytes: readFileSync(to) };
+        execFileSync(compiler, [name, from, names, code], { stdio: ['ignore', 'inherit', 'inherit'] });
+        return { name, isEntry, names: readFileSync(names), code: readFileSync(code) };
       });
     return `${table(modules)}compile_t *const script_compiler = ${hasCompiler ? 'compile_file' : 'NULL'};\n`;
   } finally {
@@ -29,17 +29,20 @@ export function bytecode(compiler: string, programs: readonly Program[], { hasCo
   }
 }
 
-/** All bytecode in one piece, so that the host can let go of it. */
-function table(modules: readonly Readonly<{ name: string; isEntry: boolean; bytes: Buffer }>[]): string {
-  let at = 0;
-  const rows = modules.map(({ name, bytes, isEntry }) => {
-    const row = `  {"${name}", bytecode + ${at}, ${bytes.length}, ${isEntry}},\n`;
-    at += bytes.length;
+type Compiled = Readonly<{ name: string; isEntry: boolean; names: Buffer; code: Buffer }>;
+
+/** All bytecode in one piece, so that the host can let go of it: first the names of all modules, then their code. */
+function table(modules: readonly Compiled[]): string {
+  const [names, code] = [Buffer.concat(modules.map((m) => m.names)), Buffer.concat(modules.map((m) => m.code))];
+  let [from, at] = [0, names.length];
+  const rows = modules.map((m) => {
+    const row = `  {"${m.name}", bytecode + ${from}, ${m.names.length}, bytecode + ${at}, ${m.code.length}, ${m.isEntry}},\n`;
+    from += m.names.length;
+    at += m.code.length;
     return row;
   });
-  const all = Buffer.concat(modules.map(({ bytes }) => bytes));
   return [
-    `#include "modules.h"\nconst uint8_t bytecode[] = {${all.join(',')}};\nconst size_t bytecode_length = sizeof bytecode;\n`,
-    `const struct module modules[] = {\n${rows.join('')}  {NULL, NULL, 0, false}};\n`,
+    `#include "modules.h"\nconst uint8_t bytecode[] = {${Buffer.concat([names, code]).join(',')}};\nconst size_t bytecode_length = sizeof bytecode;\n`,
+    `const struct module modules[] = {\n${rows.join('')}  {NULL, NULL, 0, NULL, 0, false}};\n`,
   ].join('');
 }

@@ -203,7 +203,12 @@ JSModuleDef *module_of(JSContext *ctx, JSValue value) {
 static JSModuleDef *read_module(JSContext *ctx, const char *name) {
   const struct module *module = find_module(name);
   if (module == NULL) return module_of(ctx, JS_ThrowReferenceError(ctx, "no module %s inside", name));
-  JSValue value = JS_ReadObject(ctx, module->bytes, module->length, JS_READ_OBJ_BYTECODE);
+  const size_t length = module->names_length + module->code_length;
+  uint8_t *bytes = allocate(length);
+  memcpy(bytes, module->names, module->names_length);
+  memcpy(bytes + module->names_length, module->code, module->code_length);
+  JSValue value = JS_ReadObject(ctx, bytes, length, JS_READ_OBJ_BYTECODE);
+  free(bytes);
   let_go_of_bytecode();
   return module_of(ctx, value);
 }

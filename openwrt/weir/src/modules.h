@@ -12,8 +12,11 @@ struct JSModuleDef;
 
 struct module {
   const char *name; /* NULL ends the table */
-  const uint8_t *bytes;
-  size_t length;
+  /* One behind the other they are what the engine reads (compile.c). */
+  const uint8_t *names;
+  size_t names_length;
+  const uint8_t *code;
+  size_t code_length;
   bool is_entry;
 };
 
