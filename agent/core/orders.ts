@@ -96,19 +96,25 @@ export function update(state: State, event: Ordering, moment: Moment): Step {
       const before = state.ring.get(certified.root)?.least;
       const least = taken.value.get(certified.root)?.least;
       const voided: readonly Mark[] = least === undefined || least === before ? [] : [{ kind: 'voided', root: certified.root, least }];
-      const time = earliest(state, moment);
-      const timed: readonly Mark[] = moment.wall.trust !== 'unknown' && time - state.time.earliest >= day ? [{ kind: 'timed', time }] : [];
-      const marks = [...voided, ...timed];
-      const next = { ...state, ring: taken.value, ...(timed.length > 0 && { time: { earliest: time, at: moment.at } }) };
-      return { state: next, effects: marks.length === 0 ? [] : [{ kind: 'note', marks, urgent: voided.length > 0 }], causes: [] };
+      const effects: readonly Effect[] = voided.length === 0 ? [] : [{ kind: 'note', marks: voided, urgent: true }];
+      return timed({ state: { ...state, ring: taken.value }, effects, causes: [] }, moment);
     }
     case 'commanded':
-      return commanded(state, event, moment);
+      return timed(commanded(state, event, moment), moment);
     case 'settled':
       return { ...settle(state, event.ticket, event.outcome), causes: [] };
     default:
       return absurd(event);
   }
+}
+
+/** Time servers do not sign. Who speaks in their place once, far ahead, ends no key that a root certifies for later. */
+function timed({ state, effects, causes }: Step, moment: Moment): Step {
+  const ends = [...state.ring.values()].flatMap(({ keys }) => keys.map(({ until }) => until + 1));
+  const time = seconds(Math.min(earliest(state, moment), Math.max(...ends)));
+  if (moment.wall.trust === 'unknown' || time - state.time.earliest < day) return { state, effects, causes };
+  const note: Effect = { kind: 'note', marks: [{ kind: 'timed', time }], urgent: false };
+  return { state: { ...state, time: { earliest: time, at: moment.at } }, effects: [...effects, note], causes };
 }
 
 const nothing = (state: State): Step => ({ state, effects: [], causes: [] });
