@@ -49,7 +49,7 @@ export const nodeOf = ({ who }: Asking, id: string): Child =>
 export const sessionOf = (id: string): Child => link(`sessions/${id}`, id.slice(0, 8), 'name');
 
 function stateOf({ condition, final, broken, gap }: Session): HTMLElement {
-  if (broken !== null) return badge('bad', `not billed: ${broken}`);
+  if (broken !== null) return badge('bad', `nothing more is billed: ${broken}`);
   if (gap) return badge('warn', 'a receipt is missing');
   if (final !== null) return badge('plain', endings[final] ?? final);
   const kinds = { open: badge('good', 'open'), asked: badge('warn', 'asked of the router'), refused: badge('bad', 'refused') };
@@ -174,7 +174,7 @@ function summary(asking: Asking, s: Detail, names: Names): HTMLElement {
 
 /** What is said when it holds, and when it does not. */
 const mark = (is: boolean | null, [yes, no]: readonly [string, string]): HTMLElement =>
-  is === null ? el('span', { class: 'none' }, '– none') : el('span', { class: is ? 'yes' : 'no' }, is ? `✓ ${yes}` : `✗ ${no}`);
+  is === null ? el('span', { class: 'none' }, `– not ${yes}`) : el('span', { class: is ? 'yes' : 'no' }, is ? `✓ ${yes}` : `✗ ${no}`);
 
 const shownMost = 100;
 

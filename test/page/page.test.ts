@@ -119,7 +119,7 @@ pages('every view at every width and in every light, without a word cut off', as
     { name: 'overview', hash: 'overview/minutes', words: 'Billed over time' },
     { name: 'routers', hash: 'routers', words: barn.node.id },
     { name: 'router', hash: `routers/${mill.node.id}`, words: 'are here and make it' },
-    { name: 'sessions', hash: 'sessions', words: 'not billed: sequence: was told twice' },
+    { name: 'sessions', hash: 'sessions', words: 'nothing more is billed: sequence: was told twice' },
     { name: 'session', hash: `sessions/${honest}`, words: 'All of it holds.' },
     { name: 'session-disputed', hash: `sessions/${disputed}`, words: 'Disputes of this session' },
     { name: 'session-forked', hash: `sessions/${forked}`, words: 'a second receipt 1' },
