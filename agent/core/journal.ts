@@ -201,25 +201,33 @@ function end(j: Journal, { session, sequence, digest, acknowledged }: Past): Jou
   return { ...j, accounts, past: [...others, { session, sequence, digest, acknowledged }].slice(-mostPast) };
 }
 
-/** Figures are cumulative: the oldest receipt of the longest chain is missed least. Then sessions that are over. */
+/** Figures are cumulative: the oldest receipt of the longest chain is missed least. Then sessions that are over. First of all theirs of whom
+ *  most is kept: no coordinator, and no friend, makes room at the expense of another one's receipts. */
 function thin(j: Journal): Journal {
   let thinner = j;
-  for (let over = sizeOf(j) - mostKept; over > 0; over = sizeOf(thinner) - mostKept) {
-    const [longest] = [...thinner.accounts].toSorted(([, a], [, b]) => b.kept.length - a.kept.length);
-    if (longest === undefined) return thinner;
-    const [session, account] = longest;
-    if (account.kept.length > 1) thinner = put(thinner, session, drop(account, 1));
-    else {
-      const over = [...thinner.accounts].find(([, { isClosed }]) => isClosed);
-      if (over === undefined) return thinner;
-      thinner = end(thinner, { session: over[0], ...headOf(over[1]), acknowledged: over[1].acknowledged });
-    }
+  while (sizeOf(thinner.accounts.values()) > mostKept) {
+    const next = without(thinner);
+    if (next === null) return thinner;
+    thinner = next;
   }
   return thinner;
 }
 
-const sizeOf = ({ accounts }: Journal): number =>
-  [...accounts.values()]
+function without(j: Journal): Journal | null {
+  const all = [...j.accounts];
+  const roots = [...new Set(all.map(([, { root }]) => root))].map((root) => all.filter(([, account]) => account.root === root));
+  const size = (theirs: typeof all): number => sizeOf(theirs.map(([, account]) => account));
+  for (const theirs of roots.toSorted((a, b) => size(b) - size(a))) {
+    const [longest] = theirs.toSorted(([, a], [, b]) => b.kept.length - a.kept.length);
+    if (longest !== undefined && longest[1].kept.length > 1) return put(j, longest[0], drop(longest[1], 1));
+    const over = theirs.find(([, { isClosed }]) => isClosed);
+    if (over !== undefined) return end(j, { session: over[0], ...headOf(over[1]), acknowledged: over[1].acknowledged });
+  }
+  return null;
+}
+
+const sizeOf = (accounts: Iterable<Account>): number =>
+  [...accounts]
     .flatMap(({ grant, terms, kept, voucher }) => [grant, terms, voucher, ...kept.flatMap(({ receipt, witness }) => [receipt, witness])])
     .reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0);
 

@@ -165,6 +165,20 @@ bounded('a thousand sessions that nobody acknowledges', () => {
   assert.is(j.past.at(-1)?.acknowledged, 0);
   assert.ok(j.accounts.has(one), 'what is open stays');
 });
+for (const [name, flood] of [
+  ['another coordinator', 'b'.repeat(16) as KeyId],
+  ['friends, of whom nobody acknowledges any', null],
+] as const)
+  bounded(`what ${name} opened and closed takes no room from whoever keeps less`, () => {
+    const of = (session: SessionId, root: KeyId | null): Mark => ({ ...opened(session), kind: 'opened', root }) as Mark;
+    let j = takeAll([of(one, 'a'.repeat(16) as KeyId), sealed(1), sealed(2, { isLast: true })]);
+    for (let n = 0; n < 300; n++) {
+      const session = (n + 16).toString(16).padStart(32, '0') as SessionId;
+      j = takeAll([of(session, flood), sealed(1, { session }), sealed(2, { session, isLast: true })], j);
+    }
+    assert.is(kept(j), '1 2');
+    assert.ok(sizeOf(j) <= journal.mostKept);
+  });
 bounded.run();
 
 const compact = suite('journal: marks of a state');
