@@ -43,7 +43,7 @@ type Owed = { receipts: Map<SessionId, Acknowledged>; root: Readonly<{ number: n
 export function start(outside: Outside): Intake {
   const { database, prefix, now, publish, log } = outside;
   const auth = outside.authority;
-  const strangers = new Map<string, Uint8Array>();
+  const strangers = new Map<string, Readonly<{ birth: Uint8Array; state: Uint8Array | null }>>();
   const owed = new Map<KeyId, Owed>();
   const sent = new Map<KeyId, number>();
   const wanted = new Map<SessionId, number>();
@@ -84,7 +84,7 @@ export function start(outside: Outside): Intake {
   async function hearBirth(name: string, node: registry.Node | null, signed: cose.Signed, payload: Uint8Array): Promise<void> {
     if (node === null) {
       strangers.delete(name);
-      strangers.set(name, payload);
+      strangers.set(name, { birth: payload, state: null });
       const [oldest] = strangers.keys();
       if (strangers.size > mostStrangers && oldest !== undefined) strangers.delete(oldest);
       return;
@@ -123,11 +123,12 @@ export function start(outside: Outside): Intake {
     sayCertificates(node);
     const message = cose.sign('enrolled', enrol.answered.write(answer.value), held.value.signer, hashes);
     publish(topicOf(node, 'enrolled'), cose.encode(message));
-    // Its birth came before its request.
-    const birth = said.kind === 'enrolled' ? strangers.get(node) : undefined;
-    if (birth === undefined) return;
+    // Birth and state came before its request.
+    const came = said.kind === 'enrolled' ? strangers.get(node) : undefined;
+    if (came === undefined) return;
     strangers.delete(node);
-    await hear(topicOf(node, 'birth'), birth);
+    await hear(topicOf(node, 'birth'), came.birth);
+    if (came.state !== null) await hear(topicOf(node, 'state'), came.state);
   }
 
   async function hearReceipt(node: registry.Node, signed: cose.Verified): Promise<void> {
@@ -148,6 +149,8 @@ export function start(outside: Outside): Intake {
       return refuse(name, fault('unsupported', 'topic', 'a node goes by its key id here: leave weir.node.id out'));
     const node = await database.transaction((query) => registry.nodeOf(query, name));
     if (node?.standing === 'revoked') return;
+    const stranger = node === null ? strangers.get(name) : undefined;
+    if (kind === 'state' && stranger !== undefined) return void strangers.set(name, { ...stranger, state: payload });
     if (kind === 'state' || kind === 'telemetry') return node === null ? undefined : hearUnsigned(node.id, kind, payload);
     const signed = cose.decode(payload);
     if (!signed.ok) return refuse(name, signed.fault);

@@ -5,6 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Nonce, SessionId } from '../../agent/core/signed.ts';
 import { portable } from '../../agent/crypto/sha.ts';
+import * as command from '../../agent/wire/command.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
 import { hexOf } from '../../agent/wire/form.ts';
@@ -89,10 +90,11 @@ for (const [name, make] of [
 
   link('a node that nobody let in is told nothing, and comes in by its code', async () => {
     await one.birth();
+    await one.publish('state', command.encodeState({ isHere: true, epoch: one.node.birth.epoch, birth: one.node.birth.sequence }));
     assert.is(await one.enrol('aaaabbbbccccddddeeee'), 'is not known');
     code = await claim('claim');
     assert.is(await one.enrol(code), 'enrolled');
-    await seen(`/nodes/${one.node.id}`, ({ json }) => json['birth'] !== null);
+    await seen(`/nodes/${one.node.id}`, ({ json }) => json['birth'] !== null && json['here'] === true);
     // The answer was lost: asked again, it is the same.
     assert.is(await one.enrol(code), 'enrolled');
   });
