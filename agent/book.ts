@@ -113,5 +113,8 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
 /** What cannot be written now is said; it is written with what comes next. */
 function write(store: Store, marks: readonly journal.Mark[], say: (why: Fault) => void): void {
   const written = store.commit(marks);
-  if (!written.ok) say(written.fault);
+  if (written.ok) return;
+  say(written.fault);
+  const noted = store.note(marks);
+  if (!noted.ok) say(noted.fault);
 }
