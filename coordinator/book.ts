@@ -2,7 +2,9 @@
 // transaction, and the same message again changes nothing. Knows no broker and no clock.
 
 import type { Grant } from '../agent/core/grant.ts';
+import { mostOf } from '../agent/core/grant.ts';
 import type { Receipt } from '../agent/core/receipt.ts';
+import * as receipts from '../agent/core/receipt.ts';
 import { type Fault, fault, ok, type Result } from '../agent/core/result.ts';
 import type { Digest, GrantId, KeyId, SessionId } from '../agent/core/signed.ts';
 import type { Agreement } from '../agent/core/witness.ts';
@@ -54,7 +56,7 @@ async function agreementOf(query: Query, session: SessionId): Promise<Readonly<{
   if (!signed.ok) throw new Error('the database holds a grant that cannot be read');
   const anchor = { session, sequence: 0, digest: cose.digestOf(signed.value, hashes) };
   const later = new Set(rows.slice(1).map(({ id }) => id as GrantId));
-  return { agreement: { anchor, grant, later }, most: chain.mostOf(all) };
+  return { agreement: { anchor, grant, later }, most: mostOf(all) };
 }
 
 /** `signed` was verified to be this node's. */
@@ -203,6 +205,18 @@ async function breakChain(
   now: number,
 ): Promise<void> {
   await query('update session set broken = coalesce(broken, $2) where id = $1', [session, `${why.path}: ${why.reason}`]);
+  await find(query, session, node, why, evidence, now);
+}
+
+/** What was granted belongs to it: it says how much, at which price, and who countersigns. */
+async function find(
+  query: Query,
+  session: SessionId,
+  node: KeyId,
+  why: Fault,
+  evidence: readonly Uint8Array[],
+  now: number,
+): Promise<void> {
   const terms = await query<{ bytes: Uint8Array }>('select bytes from terms where session = $1 order by revision', [session]);
   await registry.find(query, node, session, why, [...terms.map(({ bytes }) => bytes), ...evidence], now);
 }
@@ -253,10 +267,10 @@ export async function takeDispute(query: Query, signed: cose.Signed, now: number
       now,
     ],
   );
-  const [wrong] = chain.faultsOfDispute(shape.value, told);
+  const [wrong] = receipts.faultsOfDispute(shape.value, { session, sequence, digest: told.digest });
   const { node } = known.agreement.grant;
   if (added.length > 0 && wrong !== undefined)
-    await registry.find(query, node, session, wrong, [...(await bytesAt(query, session, sequence)), cose.encode(signed)], now);
+    await find(query, session, node, wrong, [...(await bytesAt(query, session, sequence)), cose.encode(signed)], now);
   return ok(undefined);
 }
 
@@ -315,9 +329,9 @@ export async function rootsOf(query: Query, node: KeyId): Promise<readonly Uint8
   );
   const ends = await query<{ bytes: Uint8Array }>(
     `select ends.bytes from session cross join lateral (
-       select bytes from receipt where session = session.id and standing = 'accepted' order by sequence desc limit 4) as ends
+       select bytes from receipt where session = session.id and standing = 'accepted' order by sequence desc limit 3) as ends
      where node = $1 and (final is null or exists (
-       select 1 from receipt where session = session.id and sequence = session.head and arrived >= $2)) order by opened desc limit 400`,
+       select 1 from receipt where session = session.id and sequence = session.head and arrived >= $2)) order by opened desc limit 200`,
     [node, roots[1]?.arrived ?? 0n],
   );
   return [...roots.toReversed(), ...ends].map(({ bytes }) => bytes);

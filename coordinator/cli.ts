@@ -28,7 +28,8 @@ const help = `usage: scripts/coordinator init --dir DIR [--days 365] [--database
 init makes DIR with everything a small fleet needs: the root key, a command key with its certificate, the fleet's password for the broker, the
 database, and an operator's token, which is shown once. Take root.key off the machine afterwards: run does not need it.
 
-run is the coordinator; its page is at --http, for whoever has a token or a consumer's keys. Without --broker it is its own broker (MQTT 3.1.1), without --database it has its own PostgreSQL in DIR.
+run is the coordinator; its page is at --http, for whoever has a token or a consumer's keys. Without --broker it is its own broker (MQTT
+3.1.1), without --database it has its own PostgreSQL in DIR.
 The password of --broker is in the environment as WEIR_BROKER_PASSWORD.
 
 key makes another command key and shows the public one; certify signs it, where the root key is; its file goes into DIR as NAME.certificate,

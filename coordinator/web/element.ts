@@ -28,10 +28,11 @@ export const draw = (
 
 /** What is shown changes every few seconds; who works with the keyboard stays where he is. */
 export function renew(place: Element, ...children: readonly Child[]): void {
-  const { activeElement } = document;
-  const id = activeElement !== null && place.contains(activeElement) ? activeElement.id : '';
+  const { activeElement: at } = document;
+  const name = at?.id ? 'id' : 'href';
+  const value = at !== null && place.contains(at) ? at.getAttribute(name) : null;
   place.replaceChildren(...children.filter((child) => child !== null));
-  if (id !== '') document.getElementById(id)?.focus();
+  if (value !== null) place.querySelector<HTMLElement>(`[${name}="${value}"]`)?.focus({ preventScroll: true });
 }
 
 /** `title`: none where the page's own says it. */

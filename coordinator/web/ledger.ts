@@ -78,7 +78,10 @@ function again({ api }: Asking): HTMLElement {
     examined = !found.ok
       ? note('bad', text(found.fault))
       : found.value.wrong.length === 0
-        ? note('good', 'Every balance is the sum of its entries, and what is booked for each session is what its last receipt says.')
+        ? note(
+            'good',
+            `At ${time(Date.now() / 1000)}: every balance is the sum of its entries, and what is booked for each session is what its last receipt says.`,
+          )
         : note('bad', el('ul', {}, ...found.value.wrong.map((wrong) => el('li', {}, wrong))));
     place.replaceChildren(examined);
     button.disabled = false;

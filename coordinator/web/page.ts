@@ -167,6 +167,7 @@ function enter(asking: Asking): void {
     seen = null;
     trouble.replaceChildren();
     show([el('p', { class: 'empty' }, 'Loading…')]);
+    scrollTo(0, 0);
     void look();
   }
   const woken = (): void => void (document.hidden || look());

@@ -125,34 +125,43 @@ type Detail = Session &
     disputes: readonly Dispute[];
   }>;
 
-/** What was checked last, of which session at which state, and how long it took. */
-let last: Readonly<{ of: string; checked: Result<Checked>; messages: string; took: number }> | null = null;
-/** What takes longer is not done again at every receipt. */
-const quick = 2000;
+type Check = Readonly<{ session: string; state: string; messages: string; checked: Result<Checked>; took: number }>;
+/** What was checked last, and what is being checked. */
+let done: Check | null = null;
+let begun = '';
+/** In milliseconds. What takes longer is not waited for, and not done again at every receipt. */
+const quick = 1500;
 
-async function checkedOf({ api, root }: Asking, { id, receipts, agreed, broken, gap }: Session): Promise<Result<NonNullable<typeof last>>> {
-  const of = `${id} ${receipts} ${agreed} ${broken} ${gap}`;
-  if (last !== null && (last.of === of || (last.of.startsWith(id) && last.took > quick))) return ok(last);
-  const began = performance.now();
-  const messages = await api.text(`/sessions/${id}/evidence`);
+/** null: it takes its time, and is there at a later look. */
+async function checkOf(asking: Asking, session: Session): Promise<Result<Check | null>> {
+  const { id, receipts, agreed, broken, gap } = session;
+  const state = `${id} ${receipts} ${agreed} ${broken} ${gap}`;
+  if (done?.session !== id) done = null;
+  if (done?.state === state || begun === state || (done !== null && done.took > quick)) return ok(done);
+  begun = state;
+  const messages = await asking.api.text(`/sessions/${id}/evidence`);
+  if (!messages.ok) begun = '';
   if (!messages.ok) return messages;
-  const checked = await check({ messages: messages.value, root });
-  last = { of, checked, messages: messages.value, took: performance.now() - began };
-  return ok(last);
+  const from = performance.now();
+  const work = check({ messages: messages.value, root: asking.root }).then((checked) => {
+    if (begun === state) done = { session: id, state, messages: messages.value, checked, took: performance.now() - from };
+  });
+  await Promise.race([work, new Promise((resolve) => setTimeout(resolve, quick))]);
+  return ok(done);
 }
 
 export const one: View = async (asking, [id = '']) => {
   const found = await asking.api.get<Detail>(`/sessions/${id}`);
   if (!found.ok) return found;
-  const [checked, names] = await Promise.all([checkedOf(asking, found.value), namesOf(asking)]);
-  if (!checked.ok) return checked;
+  const [check, names] = await Promise.all([checkOf(asking, found.value), namesOf(asking)]);
+  if (!check.ok) return check;
   if (!names.ok) return names;
-  return picture({ session: found.value, checked: checked.value, names: names.value }, ({ session, checked, names }) => [
+  return picture({ session: found.value, check: check.value, names: names.value }, ({ session, check, names }) => [
     el('p', {}, link('sessions', '← All sessions')),
     el('h1', {}, 'Session ', el('span', { class: 'name' }, id)),
     summary(asking, session, names),
     ...(session.disputes.length === 0 ? [] : [section('Disputes of this session', disputes(session.disputes))]),
-    section('Receipts', ...receipts(session, checked.checked, checked.messages)),
+    section('Receipts', ...receipts(session, check)),
   ]);
 };
 
@@ -178,7 +187,9 @@ const mark = (is: boolean | null, [yes, no]: readonly [string, string]): HTMLEle
 
 const shownMost = 100;
 
-function receipts(session: Session, checked: Result<Checked>, messages: string): readonly Child[] {
+function receipts(session: Session, check: Check | null): readonly Child[] {
+  if (check === null) return [note('plain', `Checking ${count(session.receipts, 'receipt')} in this browser…`)];
+  const { checked, messages } = check;
   if (!checked.ok) return [note('bad', `The messages cannot be checked here: ${text(checked.fault)}.`)];
   const { steps, findings, messages: many } = checked.value;
   const inOrder = steps.toSorted((a, b) => a.sequence - b.sequence);
@@ -196,7 +207,7 @@ function receipts(session: Session, checked: Result<Checked>, messages: string):
           `Checked in this browser: ${count(findings.length, 'finding')}.`,
           el('ul', {}, ...findings.slice(0, 20).map((finding) => el('li', {}, finding))),
         ),
-    behind > 0 ? note('plain', `${count(behind, 'receipt')} came since; open the page anew to check them.`) : null,
+    behind > 0 ? note('plain', `${count(behind, 'receipt')} came since; load the page anew to have them checked.`) : null,
     steps.length > 0 ? chain(inOrder) : null,
     rows(
       ['Receipt', 'Up', 'Down', 'Due', 'Router’s signature', 'Follows the one before', 'Countersignature', ''],

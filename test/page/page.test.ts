@@ -148,8 +148,11 @@ pages('every view at every width and in every light, without a word cut off', as
 pages('a receipt that comes while somebody looks is checked at once', async () => {
   await page.go(`${town.url}#/sessions/${there.honest}`, desktop);
   await page.until(`${shows('14 of 14')} || ${shows('13 of 14')}`);
+  await page.value("document.querySelector('#save').focus()");
   await town.seal(there.honest, 100_000, 3_000_000, true);
   await page.until(`${shows('15 of 15')} && ${shows('18 signed messages')} && ${shows('All of it holds.')}`);
+  // Who works with the keyboard has not lost his place.
+  assert.is(await page.value('document.activeElement.id'), 'save');
 });
 
 pages('what was changed on its way is found here, whatever the coordinator says', async () => {
@@ -177,7 +180,7 @@ pages('what was changed on its way is found here, whatever the coordinator says'
 pages('the ledger is added up anew when somebody asks', async () => {
   await page.go(`${town.url}#/ledger`, desktop);
   await page.click('#examine');
-  await page.until(shows('Every balance is the sum of its entries'));
+  await page.until(shows('every balance is the sum of its entries'));
 });
 
 pages('evidence is saved whole', async () => {
