@@ -164,7 +164,9 @@ function next(now: Now, id: KeyId, state: State, event: Exclude<Serving, { kind:
       const { session, sequence } = event.link;
       const mark = { kind: 'witnessed', session, sequence, signature: event.signature } as const;
       const told = stepOne(state, session, { kind: 'witnessed', sequence }, now);
-      return { state: told, effects: [{ kind: 'note', marks: [mark], urgent: false }] };
+      // Before the end it could be asked for again.
+      const isOver = told.table.get(session)?.kind === 'closed';
+      return { state: told, effects: [{ kind: 'note', marks: [mark], urgent: isOver }] };
     }
     case 'vouched': {
       const { voucher, message } = event;

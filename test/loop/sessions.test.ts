@@ -522,6 +522,15 @@ countersigned('has a minute for its last word, and keeps its place so long', asy
   assert.is(g.loop().table().size, 0);
   assert.is(g.kernel.held(key('a')), undefined);
 });
+countersigned('has given its last word for good, whatever happens to the power then', async () => {
+  const g = await begun({ consumer, witness: 'required', credit: mib(8) });
+  passed(g, 5000);
+  must(await g.ask((ticket) => ({ kind: 'dismissed', ticket, name: 'ann' })));
+  const { session } = g.session('ann');
+  countersign(g);
+  await g.start();
+  assert.is(examined(g, session).sessions[0]?.witnessed, 1);
+});
 countersigned('that comes back at once with the same key is billed for nothing of the session before', async () => {
   const g = await begun({ consumer, witness: 'optional' });
   passed(g, 5000);
