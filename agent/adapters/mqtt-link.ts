@@ -65,15 +65,24 @@ export function connect({ net, clock }: Pick<Host, 'net' | 'clock'>, options: Li
 
   /** Puts the question if there is somebody to put it to. What the package has no answer to when it closes, `close` answers above. */
   function ask<T>(done: (answer: Result<T>) => void, put: (answer: (error: unknown, value: () => T) => void) => void): void {
-    const lost = (why: Fault): void => done({ ok: false, fault: why });
     if (!client.connected || leaving !== null) {
-      queueMicrotask(() => lost(fault('closed', 'link', 'not connected')));
+      queueMicrotask(() => done(fail('closed', 'link', 'not connected')));
       return;
     }
+    // Pings have their answers, so the package would wait for ever; and whatever else is to be said with it.
+    const late = clock.after(millis(2000 * options.keepAlive), () => {
+      blame(fault('timeout', 'link', 'the broker answers pings alone'));
+      stream.destroy();
+    });
+    const settle = (answer: Result<T>): void => {
+      late.cancel();
+      done(answer);
+    };
+    const lost = (why: Fault): void => settle({ ok: false, fault: why });
     unanswered.add(lost);
     put((error, value) => {
       if (error instanceof Error && error.message === 'Connection closed') return;
-      if (unanswered.delete(lost)) done(error instanceof Error ? { ok: false, fault: faultOf(error) } : ok(value()));
+      if (unanswered.delete(lost)) settle(error instanceof Error ? { ok: false, fault: faultOf(error) } : ok(value()));
     });
   }
 

@@ -42,6 +42,13 @@ const behaviours: Readonly<Record<string, () => Behaviour>> = {
     (client, { cmd }) => {
       if (cmd === 'connect') welcome(client);
     },
+  /** Answers pings, and nothing else. */
+  absent:
+    () =>
+    (client, { cmd }) => {
+      if (cmd === 'connect') welcome(client);
+      if (cmd === 'pingreq') client.say({ cmd: 'pingresp' });
+    },
   /** Knows MQTT 3.1.1 alone. */
   old:
     () =>

@@ -212,6 +212,13 @@ function oddities(host: Host, fixture: Fixture): void {
     await t.connected();
     assert.is((await t.closed())?.code, 'timeout');
   });
+  test('it answers pings, and no message: that is noticed, too', async () => {
+    const t = start('absent', { keepAlive: seconds(1) });
+    await t.connected();
+    const sent = t.publish('into', 'nothing');
+    assert.is((await t.closed())?.code, 'timeout');
+    assert.is(codeOf(await sent), 'timeout');
+  });
   test('it knows 3.1.1 alone', async () => {
     assert.is((await start('old').closed())?.code, 'unsupported');
     const t = start('old', { version: '3.1.1' });
