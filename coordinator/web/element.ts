@@ -44,6 +44,9 @@ export const badge = (kind: 'good' | 'bad' | 'warn' | 'plain', words: string): H
 export const link = (hash: string, words: string, name: string | null = null): HTMLElement =>
   el('a', { href: `#/${hash}`, class: name }, words);
 
+/** It stays on its line. */
+export const figure = (says: string): HTMLElement => el('span', { class: 'figure' }, says);
+
 export const card = (title: string, value: Child, ...more: readonly Child[]): HTMLElement =>
   el(
     'div',

@@ -2,7 +2,7 @@
 
 import { text } from '../../agent/core/result.ts';
 import * as chart from './chart.ts';
-import { badge, el, link, note, rows, section } from './element.ts';
+import { badge, el, figure, link, note, rows, section } from './element.ts';
 import * as session from './session.ts';
 import { type Asking, picture, type View } from './view.ts';
 import { amount, short, time, type Whole } from './words.ts';
@@ -42,7 +42,7 @@ export const view: View = async (asking) => {
             const says = amount(one.amount, unit);
             return [
               link(`ledger/${encodeURIComponent(one.account)}`, accountOf(one.account, names)),
-              el('span', { class: 'figure' }, says),
+              figure(says),
               chart.balance(Number(one.amount), most, says),
             ];
           }),
@@ -113,7 +113,7 @@ export const one: View = async (asking, [account = '', before]) => {
               time(e.at),
               why === undefined ? (kinds[from] ?? from) : badge(why === 'agreed' ? 'good' : 'plain', `receipt ${sequence} ${why}`),
               why === undefined ? '–' : session.sessionOf(from),
-              el('span', { class: 'figure' }, amount(e.amount, e.unit)),
+              figure(amount(e.amount, e.unit)),
             ];
           }),
           'Nothing was booked on it.',

@@ -3,7 +3,7 @@
 import { ok, type Result, text } from '../../agent/core/result.ts';
 import * as chart from './chart.ts';
 import { check } from './check.ts';
-import { badge, type Child, card, cards, el, link, note, rows, save, section } from './element.ts';
+import { badge, type Child, card, cards, el, figure, link, note, rows, save, section } from './element.ts';
 import type { Checked, Step } from './verify.ts';
 import { type Asking, picture, type View } from './view.ts';
 import { amount, count, short, size, time, type Whole } from './words.ts';
@@ -67,8 +67,8 @@ export const table = (asking: Asking, sessions: readonly Session[], names: Names
       nodeOf(asking, s.node),
       ...(asking.who.kind === 'operator' ? [names[s.consumer] ?? short(s.consumer)] : []),
       time(s.opened),
-      size(usedOf(s)),
-      dueOf(s),
+      figure(size(usedOf(s))),
+      figure(dueOf(s)),
       `${s.agreed} of ${count(s.receipts, 'receipt')}`,
       stateOf(s),
     ]),
