@@ -53,10 +53,14 @@ export async function run(host: Ground, name: string, args: readonly string[]): 
 function render({ messages, sessions, roots, findings }: evidence.Report): string {
   const lines = [
     `${messages} messages`,
-    ...sessions.flatMap(({ session, node, receipts, last, counted, due, witnessed, vouched, final }) => [
+    ...sessions.flatMap(({ session, node, receipts, last, counted, due, witnessed, vouched, disputes, final }) => [
       `session ${session} of ${node}: ${final ?? 'open'}`,
       `  ${receipts} of ${last} receipts, ${witnessed === null ? 'none countersigned' : `countersigned up to ${witnessed}`}`,
       ...(vouched === null ? [] : [`  its consumer vouched for ${vouched} bytes`]),
+      ...disputes.map(
+        ({ sequence, reason, counted: own }) =>
+          `  its consumer disputes receipt ${sequence}: ${own === null ? reason : `${own.up} bytes up, ${own.down} down`}`,
+      ),
       `  ${counted.up} bytes up, ${counted.down} down${due === null ? '' : `, ${due.amount} millionths of ${due.price.currency}`}`,
     ]),
     ...roots.map(

@@ -601,9 +601,15 @@ export const routes: readonly Route[] = [
     says: 'The messages that show it, for scripts/verify.',
     answers: 'text',
     path: { id: shape.whole(1, Number.MAX_SAFE_INTEGER) },
-    handle: async ({ query }, { path: { id } }) => {
-      const [row] = await query<{ evidence: string }>('select evidence from finding where id = $1', [id]);
-      return row === undefined ? missing('finding') : ok(row.evidence);
+    handle: async ({ query, authority }, { path: { id } }) => {
+      const [row] = await query<{ birth: Uint8Array | null; evidence: string }>(
+        'select birth, evidence from finding left join node on node.id = finding.node where finding.id = $1',
+        [id],
+      );
+      if (row === undefined) return missing('finding');
+      // The keys that the messages are signed with, so that whoever reads them needs the root's alone.
+      const keys = [...(row.birth === null ? [] : [row.birth]), ...authority.held.map(({ bytes }) => bytes)];
+      return ok(keys.map((bytes) => `${hexOf(bytes)}\n`).join('') + row.evidence);
     },
   }),
   route({

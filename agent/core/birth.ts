@@ -1,6 +1,7 @@
 // What a node says about itself when it comes, and again whenever one of these changes.
 
 import type { PublicKey, Seconds } from './brand.ts';
+import { type Fault, fault } from './result.ts';
 import type { PeerKey } from './seat.ts';
 import type { BootId, Nonce, Wall } from './signed.ts';
 
@@ -20,3 +21,9 @@ export type Birth = Readonly<{
   /** Where sessions come in; null: no tunnel yet. */
   tunnel: Readonly<{ key: PeerKey; port: number; addresses: readonly string[] }> | null;
 }>;
+
+/** What two births of one node have against each other. */
+export const faultsBetween = (one: Birth, other: Birth): readonly Fault[] =>
+  (one.epoch === other.epoch) === (one.starts === other.starts)
+    ? []
+    : [fault('forged', 'starts', 'two epochs under one count, or two counts under one epoch: a copy, or a backup that was restored')];

@@ -72,6 +72,17 @@ export function faultsOfTopUp(session: SessionId, now: Grant, next: Grant): read
   return faults;
 }
 
+/** The bytes that may pass in all under these grants of a session; null: more passes, only slower. */
+export function mostOf(grants: readonly Grant[]): bigint | null {
+  if (grants.some(({ throttle }) => throttle !== null)) return null;
+  let most = 0n;
+  for (const { quota } of grants) {
+    const all = quota.kind === 'shared' ? quota.bytes : quota.up + quota.down;
+    if (all > most) most = all;
+  }
+  return most;
+}
+
 const isEarlier = (next: Seconds | null, now: Seconds | null): boolean => next !== null && (now === null || next < now);
 
 type Plain = string | number | bigint | boolean | null | Uint8Array | readonly Plain[] | { readonly [name: string]: Plain };

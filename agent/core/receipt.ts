@@ -84,6 +84,15 @@ export function faultsOfFirst(anchor: Link, grant: Grant, first: Receipt): reado
 export const faultsOfPrice = ({ price }: Grant, { due }: Receipt): readonly Fault[] =>
   isSamePrice(price, due?.price ?? null) ? [] : [fault('denied', 'due.price', 'is not the price granted')];
 
+/** `most`: of all that was granted; null: no end of it. */
+export const faultsOfQuota = ({ counted }: Receipt, most: bigint | null): readonly Fault[] =>
+  most === null || sumOf(counted) <= most ? [] : [fault('limit', 'counted', `at most ${most} bytes were granted`)];
+
+/** What a consumer's dispute has against the receipt that it names. */
+export const faultsOfDispute = (dispute: Dispute, told: Link): readonly Fault[] =>
+  // The other half of a fork: the consumer shows that it was told something else.
+  dispute.digest === told.digest ? [] : [fault('forged', 'dispute.digest', 'the consumer was shown another receipt of this number')];
+
 /** Does `after` follow `before`? A missing receipt in between is a Fault of its own: nothing else can be said then. */
 export function faultsBetween(before: Receipt, digest: Digest, after: Receipt): readonly Fault[] {
   const link = faultsOfLink({ session: before.session, sequence: before.sequence, digest }, after);

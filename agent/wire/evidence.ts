@@ -1,10 +1,12 @@
 // What can be said of a heap of signed messages by whoever has nothing else: which signatures hold, which chains are whole, what they come to.
 // Needs no agent, no coordinator and no clock. As text: a message in hex on each line; empty lines and those after # are passed over.
 
+import * as births from '../core/birth.ts';
 import type { ByteCount, PublicKey } from '../core/brand.ts';
 import type { Grant } from '../core/grant.ts';
+import { mostOf } from '../core/grant.ts';
 import type { Hashes } from '../core/hash.ts';
-import type { Due, Ending, Receipt } from '../core/receipt.ts';
+import type { Dispute, Due, Ending, Receipt } from '../core/receipt.ts';
 import * as receipts from '../core/receipt.ts';
 import { type Fault, fail, fault, ok, type Result } from '../core/result.ts';
 import type { Root } from '../core/root.ts';
@@ -32,6 +34,8 @@ export type Told = Readonly<{
   witnessed: number | null;
   /** Bytes that the consumer vouched for, where a voucher says more than what it countersigned; null: none. */
   vouched: bigint | null;
+  /** What the consumer signed against its receipts. */
+  disputes: readonly Dispute[];
   final: Ending | null;
 }>;
 export type Report = Readonly<{
@@ -86,11 +90,17 @@ export function examine(messages: readonly Uint8Array[], trusted: readonly Publi
     });
   }
 
-  for (const { value } of verified('birth', birth, ({ key }) => key)) know(value.key);
+  const born = verified('birth', birth, ({ key }) => key);
+  for (const [i, { where, signed, value }] of born.entries()) {
+    know(value.key);
+    for (const before of born.slice(0, i).filter((one) => one.signed.signer === signed.signer))
+      for (const wrong of births.faultsBetween(before.value, value)) find(where, wrong);
+  }
   for (const { value } of verified('certificate', certificate)) know(value.key);
   const grants = new Map<GrantId, Item<Grant>>(verified('grant', grant).map((item) => [grantId(item.digest), item]));
 
   const consumerOf = (session: SessionId): PublicKey | null => grants.get(session)?.value.consumer ?? null;
+  const disputes = verified('dispute', wire.dispute, ({ session }) => consumerOf(session));
   const vouchers = verified('voucher', wire.voucher, ({ session }) => consumerOf(session));
   function vouchedFor(session: SessionId, chain: readonly Item<Receipt>[], witnessed: number | null): bigint | null {
     const signed = chain.find(({ value }) => value.sequence === witnessed);
@@ -110,6 +120,9 @@ export function examine(messages: readonly Uint8Array[], trusted: readonly Publi
     const chain = items.toSorted((a, b) => a.value.sequence - b.value.sequence);
     const granted = grants.get(session);
     if (granted === undefined) find(`session ${session}`, fault('missing', 'grant', 'is not among the messages'));
+    const later = [...grants.values()].filter(({ value }) => value.session === session);
+    const most = granted === undefined ? null : mostOf([granted, ...later].map(({ value }) => value));
+    const known = new Set(later.map(({ digest }) => grantId(digest)));
     let witnessed: number | null = null;
     for (const [i, item] of chain.entries()) {
       const { where, value, signed, digest } = item;
@@ -118,12 +131,21 @@ export function examine(messages: readonly Uint8Array[], trusted: readonly Publi
         if (before.digest !== digest)
           find(where, fault('forged', 'sequence', `a second receipt ${value.sequence}, unlike ${before.where}`));
       } else for (const wrong of faultsAt(before, item, granted)) find(where, wrong);
+      // Of terms that are not here nobody can say how much they were.
+      if (value.terms === null || known.has(value.terms)) for (const wrong of receipts.faultsOfQuota(value, most)) find(where, wrong);
       if (granted !== undefined && signed.signer !== granted.value.node)
         find(where, fault('stranger', 'protected.4', 'not the node granted'));
       if (signed.witness === null) continue;
       const consumer = consumerOf(session);
       if (consumer !== null && cose.isWitnessed(signed, signed.witness, consumer, hashes)) witnessed = value.sequence;
       else find(where, fault('forged', 'unprotected.12', 'no countersignature of this session’s consumer'));
+    }
+    const disputed = disputes.filter(({ value }) => value.session === session);
+    for (const { where, value } of disputed) {
+      const named = chain.filter((one) => one.value.sequence === value.sequence);
+      const faults = named.map(({ digest }) => receipts.faultsOfDispute(value, { ...value, digest }));
+      const [wrong] = faults.every(({ length }) => length > 0) ? faults.flat() : [];
+      if (wrong !== undefined) find(where, wrong);
     }
     const last = chain.at(-1);
     if (last === undefined) throw new Error('a session without a receipt');
@@ -138,6 +160,7 @@ export function examine(messages: readonly Uint8Array[], trusted: readonly Publi
       due,
       witnessed,
       vouched: vouchedFor(session, chain, witnessed),
+      disputes: disputed.map(({ value }) => value),
       final,
     };
   });

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ByteCount } from '../../agent/core/brand.ts';
+import * as grants from '../../agent/core/grant.ts';
 import type { Receipt } from '../../agent/core/receipt.ts';
 import type { BootId, Digest, GrantId } from '../../agent/core/signed.ts';
 import { portable as hashes } from '../../agent/crypto/sha.ts';
@@ -23,7 +24,7 @@ const agreement = {
   grant: story.first,
   later: new Set([story.topped]),
 };
-const most = chain.mostOf([story.first, story.second]);
+const most = grants.mostOf([story.first, story.second]);
 const after = (head: Arrived | null): Chain => ({ agreement, most, head });
 const more = (n: number): Partial<Receipt> => ({ counted: { up: 0n as ByteCount, down: BigInt(n) as ByteCount } });
 
@@ -93,27 +94,3 @@ for (const c of cases)
     assert.is(said.startsWith(c.want), true, said);
   });
 judge.run();
-
-const disputes: readonly Readonly<{ name: string; in: Arrived; want: string }>[] = [
-  { name: 'of this receipt', in: at(3), want: '' },
-  { name: 'of another', in: at(2), want: 'denied dispute.sequence' },
-  { name: 'it was shown another', in: changed(3, more(1)), want: 'forged dispute.digest' },
-];
-const faultsOfDispute = suite('chain: faultsOfDispute');
-for (const c of disputes)
-  faultsOfDispute(c.name, () =>
-    assert.is(
-      chain
-        .faultsOfDispute(story.dispute, c.in)
-        .map((f) => `${f.code} ${f.path}`)
-        .join(),
-      c.want,
-    ),
-  );
-faultsOfDispute.run();
-
-const mostOf = suite('chain: mostOf');
-mostOf('the largest', () => assert.is(chain.mostOf([story.first, story.second]), 5_000_000_000n));
-mostOf('both directions', () => assert.is(chain.mostOf([{ ...story.listed, throttle: null }]), 9n << 30n));
-mostOf('none, where it goes on slower', () => assert.is(chain.mostOf([story.first, story.listed]), null));
-mostOf.run();

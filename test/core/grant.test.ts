@@ -121,3 +121,9 @@ for (const c of after) {
   follows(`top-up: ${c.name}`, () => assert.is(said(grant.faultsOfTopUp(session, c.now ?? first, c.next)), c.topUp));
 }
 follows.run();
+
+const most = suite('grant: all that may pass');
+most('the largest', () => assert.is(grant.mostOf([first, { ...next, quota: { kind: 'shared', bytes: bytes(300n) } }]), 300n));
+most('both directions', () => assert.is(grant.mostOf([{ ...first, quota: split(30n, 60n) }]), 90n));
+most('no end of it, where it goes on slower', () => assert.is(grant.mostOf([first, { ...next, throttle: { up: 1n, down: 1n } }]), null));
+most.run();

@@ -1,3 +1,3 @@
 import { play } from './whole.ts';
 
-play(6);
+play(4);

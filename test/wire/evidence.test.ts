@@ -1,9 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ByteCount } from '../../agent/core/brand.ts';
-import type * as receipts from '../../agent/core/receipt.ts';
+import * as receipts from '../../agent/core/receipt.ts';
 import * as roots from '../../agent/core/root.ts';
-import type { Digest } from '../../agent/core/signed.ts';
+import type { Digest, GrantId, Nonce } from '../../agent/core/signed.ts';
 import { portable as hashes } from '../../agent/crypto/sha.ts';
 import type { Signed, Verified } from '../../agent/wire/cose.ts';
 import * as cose from '../../agent/wire/cose.ts';
@@ -38,7 +38,18 @@ good('a session from end to end', () => {
   const report = examine(whole);
   assert.equal(report.findings, []);
   const { counted, due, final } = fourth.value;
-  const told = { session: story.session, node: story.idOf('node'), receipts: 4, last: 4, counted, due, witnessed: 4, final };
+  const told = {
+    session: story.session,
+    node: story.idOf('node'),
+    receipts: 4,
+    last: 4,
+    counted,
+    due,
+    witnessed: 4,
+    vouched: null,
+    disputes: [],
+    final,
+  };
   assert.equal(report.sessions, [told]);
 });
 good('in any order, and twice', () => assert.equal(examine([...whole, ...whole].toReversed()).findings, []));
@@ -50,6 +61,15 @@ good('a root whose chains are here, and one whose are not', () => {
     report.roots.map(({ number, isShown }) => `${number} ${isShown}`),
     ['1 true', '2 false'],
   );
+});
+good('a dispute of one of its receipts', () => {
+  const report = examine([...whole, story.sign('dispute', story.dispute, 'consumer')]);
+  assert.equal(report.findings, []);
+  assert.equal(report.sessions[0]?.disputes, [story.dispute]);
+});
+good('births of one life, and of the next', () => {
+  const more = [{ sequence: 9 }, { epoch: '77'.repeat(16) as Nonce, starts: story.birth.starts + 1 }];
+  assert.equal(examine([birth, ...more.map((one) => story.sign('birth', { ...story.birth, ...one }, 'node'))]).findings, []);
 });
 good('as text', () => {
   const messages = whole.map(cose.encode);
@@ -63,6 +83,17 @@ good.run();
 const bad = suite('evidence: finds');
 const [c1, c2, c3, c4] = chain as [Signed, Signed, Signed, Signed];
 const ground = [certificate, birth, ...grants];
+const counted = { up: 0n as ByteCount, down: 5_000_000_001n as ByteCount };
+const excessive = (more: Partial<receipts.Receipt>): Verified =>
+  receipt({
+    counted,
+    packets: { up: second.value.packets.up, down: 9_000_000n },
+    due: second.value.due === null ? null : { ...second.value.due, amount: receipts.amountOf(counted, second.value.due.price) },
+    sequence: 1,
+    previous: story.anchor,
+    witnessed: null,
+    ...more,
+  });
 const cases: readonly Readonly<{ name: string; messages: readonly Signed[]; trusted?: readonly story.Who[]; want: readonly string[] }>[] = [
   { name: 'a receipt that is missing', messages: [...ground, c1, c2, c4], want: ['message 7 missing sequence'] },
   { name: 'the first that is missing', messages: [...ground, c2, c3], want: ['message 5 missing sequence'] },
@@ -96,6 +127,28 @@ const cases: readonly Readonly<{ name: string; messages: readonly Signed[]; trus
     want: ['message 1 stranger protected.4', 'message 3 stranger protected.4'],
   },
   { name: 'no grant', messages: [birth, c1], want: [`session ${story.session} missing grant`, 'message 2 forged unprotected.12'] },
+  { name: 'all that was granted, and a byte', messages: [...ground, excessive({})], want: ['message 5 limit counted'] },
+  { name: 'more, by terms that are not here', messages: [...ground, excessive({ terms: 'ee'.repeat(16) as GrantId })], want: [] },
+  {
+    name: 'a dispute of another receipt than is here',
+    messages: [...whole, story.sign('dispute', { ...story.dispute, digest: story.anchor }, 'consumer')],
+    want: ['message 9 forged dispute.digest'],
+  },
+  {
+    name: 'a dispute by another',
+    messages: [...whole, story.sign('dispute', story.dispute, 'stranger')],
+    want: ['message 9 stranger protected.4'],
+  },
+  {
+    name: 'two epochs under one count of starts',
+    messages: [birth, story.sign('birth', { ...story.birth, epoch: '77'.repeat(16) as Nonce }, 'node')],
+    want: ['message 2 forged starts'],
+  },
+  {
+    name: 'two counts of starts under one epoch',
+    messages: [birth, story.sign('birth', { ...story.birth, starts: 99 }, 'node')],
+    want: ['message 2 forged starts'],
+  },
   { name: 'two roots with one number', messages: [birth, root(), root({ size: 3 })], want: ['message 3 forged number'] },
   { name: 'roots that do not follow', messages: [birth, root(), root({ number: 2 })], want: ['message 3 forged previous'] },
 ];
