@@ -338,6 +338,7 @@ const table: Readonly<Record<string, readonly (readonly [file: string, test: str
   'half-open TCP': [
     [link, 'half a connection is noticed'],
     [link, 'a broker that falls silent is noticed'],
+    [link, 'it answers pings, and no message: that is noticed, too'],
     [here, 'half a connection'],
     [net, 'packets that vanish'],
   ],
