@@ -1,4 +1,5 @@
-// The consumer's side as a program: makes the keys, brings the tunnel up, countersigns from its own counters, and shows what it costs.
+// The consumer's side as a program: makes the keys, asks a coordinator for a session, brings the tunnel up, countersigns from its own counters,
+// and shows what it costs.
 // `scripts/consumer --help`.
 
 import { appendFileSync, statSync } from 'node:fs';
@@ -19,13 +20,28 @@ import type { Pair, Quota } from '../agent/core/seat.ts';
 import { host } from '../agent/host/node.ts';
 import { bytesOf, hexOf } from '../agent/wire/form.ts';
 import { isLie, type Lie, lies, lying } from '../test/consumer/liar.ts';
+import * as opening from './consumer-open.ts';
+import * as desk from './desk.ts';
 import * as tunnels from './tunnel.ts';
 
 const help = `usage: scripts/consumer keys FILE
-       scripts/consumer run --keys FILE --config WG.conf --grant FILE [--json]
+       scripts/consumer open --from URL --key ROOT --offer NAME --quota SIZE --days N [--node NODE] [--wg-only]
+                             --keys FILE --config WG.conf --grant FILE [--json]
+       scripts/consumer run --keys FILE --config WG.conf --grant FILE [--from URL] [--json]
+       scripts/consumer ask METHOD PATH [FIELD=VALUE ...] --from URL --keys FILE
 
 keys makes FILE (0600, never written over) with the secrets of the tunnel and of the countersignatures, or reads it, and prints the public
 keys: they are what a grant is made for.
+
+open asks a coordinator that knows this consumer for a session, sees that it got what it asked for, writes both files, and goes on as run. With
+--wg-only the session is for a stock WireGuard app, which cannot countersign: the configuration has its key in it and is shown as a QR code, and
+nothing is brought up.
+  --from URL    of the coordinator, which is told of disputes; --key ROOT is its root, known from elsewhere
+  --quota SIZE  both directions together: 500M, 20G
+  --node NODE   by this router, and no other
+
+ask is the coordinator's HTTP API (coordinator/openapi.json), signed with the consumer's key:
+  ask GET /offers      ask POST /sessions/ID/top-up bytes=1000000000 seconds=0      ask DELETE /sessions/ID      ask GET /ledger
 
 run brings the tunnel up in this network namespace (as root: by the kernel's WireGuard, else by wireguard-go), countersigns the router's
 receipts when they fit this machine's own counters, disputes them when they do not, and shows what passed and what it costs. It ends with
@@ -69,12 +85,18 @@ function showKeys(path: string, isJson: boolean): number {
   return 0;
 }
 
-const money = ({ amount, price }: Due): string =>
-  `${amount / 1_000_000n}.${(amount % 1_000_000n).toString().padStart(6, '0')} ${price.currency}`;
 const leftOf = (quota: Quota): string =>
   quota.kind === 'shared' ? renderSize(quota.bytes) : `${renderSize(quota.up)} up, ${renderSize(quota.down)} down`;
 
+/** Only the consumer's own figures show what a router says too much. */
+async function tell(to: desk.Desk, dispute: Uint8Array, screen: ReturnType<typeof screenOf>): Promise<void> {
+  const told = await desk.tell(to, dispute);
+  if (told.ok) screen.event({ event: 'told' }, 'the coordinator knows of the dispute');
+  else screen.event({ event: 'fault', ...told.fault }, text(told.fault));
+}
+
 type Options = Readonly<{
+  from: string | undefined;
   keys: string;
   config: string;
   grant: string;
@@ -146,12 +168,13 @@ async function run(options: Options): Promise<number> {
       count: ground.count,
     },
     {
-      heard(receipt, opinion, message) {
+      heard(receipt, opinion, message, dispute) {
         if (opinion.kind === 'known') return;
         const why = opinion.kind === 'disputed' ? ` because of its ${opinion.reason}` : '';
         const { sequence, counted, due, left, final } = receipt;
         screen.event({ event: 'receipt', sequence, opinion, counted, due, left, final }, `receipt ${sequence}: ${opinion.kind}${why}`);
         if (opinion.kind === 'wanting') return;
+        if (dispute !== null && options.from !== undefined) void tell(desk.at(options.from, signer), dispute, screen);
         said[opinion.kind] += 1;
         last = receipt;
         if (options.save !== undefined) appendFileSync(options.save, `${hexOf(message)}\n`);
@@ -189,7 +212,7 @@ type Said = Readonly<{ agreed: number; disputed: number }>;
 const usage = (counted: Pair<ByteCount>, cost: Due | null, last: Receipt | null, { agreed, disputed }: Said): string =>
   [
     `up ${renderSize(counted.up)}  down ${renderSize(counted.down)}`,
-    ...(cost === null ? [] : [money(cost)]),
+    ...(cost === null ? [] : [opening.money(cost)]),
     ...(last === null ? [] : [`left ${leftOf(last.left)}`]),
     `${agreed} countersigned${disputed > 0 ? `, ${disputed} disputed` : ''}`,
   ].join('  ');
@@ -199,7 +222,7 @@ function summary(why: string, counted: Pair<ByteCount>, last: Receipt | null, { 
   if (last === null) return `${why}; no receipt was heard\n${mine}`;
   const { sequence, counted: billed, due } = last;
   return [
-    `${why}; receipt ${sequence} is the last: ${billed.up} bytes up, ${billed.down} down${due === null ? '' : `, ${money(due)}`}`,
+    `${why}; receipt ${sequence} is the last: ${billed.up} bytes up, ${billed.down} down${due === null ? '' : `, ${opening.money(due)}`}`,
     mine,
     `${agreed} countersigned, ${disputed} disputed`,
   ].join('\n');
@@ -232,28 +255,44 @@ async function main(): Promise<number> {
       device: { type: 'string', default: 'weirnet' },
       json: { type: 'boolean', default: false },
       lie: { type: 'string' },
+      from: { type: 'string' },
+      offer: { type: 'string' },
+      quota: { type: 'string' },
+      days: { type: 'string' },
+      node: { type: 'string' },
+      'wg-only': { type: 'boolean', default: false },
       help: { type: 'boolean' },
     },
   });
   // The programs here run in the project's folder; names are of the folder it was called from.
   const at = (path: string): string => resolve(process.env['WEIR_FROM'] ?? '.', path);
-  const [verb, file, ...more] = positionals;
-  const { keys: keyFile, config, grant, key, book, save, device, json: isJson, lie } = values;
+  const [verb, ...words] = positionals;
+  const { keys: keyFile, config, grant, key, book, save, device, json: isJson, lie, from, offer, quota, days, node } = values;
   if (values.help === true) {
     console.log(help);
     return 0;
   }
-  if (verb === 'keys' && file !== undefined && more.length === 0) return showKeys(at(file), isJson);
-  if (verb !== 'run' || file !== undefined || keyFile === undefined || config === undefined || grant === undefined)
-    return refuse(`\n${help}`);
   if (key.some((hex) => !/^[0-9a-f]{64}$/.test(hex))) return refuse('--key: expected 32 bytes in hex');
   if (!/^[a-z][a-z0-9-]{0,14}$/.test(device)) return refuse('--device: expected up to 15 letters and digits');
   if (lie !== undefined && !isLie(lie)) return refuse(`--lie: one of ${lies.join(', ')}`);
+  const [first, second, ...fields] = words;
+  if (verb === 'keys' && first !== undefined && second === undefined) return showKeys(at(first), isJson);
+  if (verb === 'ask' && second !== undefined && from !== undefined && keyFile !== undefined)
+    return ask(from, at(keyFile), `${first}`, second, fields);
+  if (first !== undefined || keyFile === undefined || config === undefined || grant === undefined) return refuse(`\n${help}`);
+  const files = { keys: at(keyFile), config: at(config), grant: at(grant) };
+  const isForApp = values['wg-only'];
+  if (verb === 'open' && from !== undefined && offer !== undefined && quota !== undefined && days !== undefined) {
+    const trusted = key.map((hex) => bytesOf(hex) as PublicKey);
+    const opened = await opening.open(files, from, { offer, node: node ?? null, quota, days, isForApp }, trusted);
+    if (!opened.ok) return refuse(opened.fault);
+    screenOf(isJson).event({ event: 'opened', ...opened.value }, opened.value.text);
+    if (isForApp) return 0;
+  } else if (verb !== 'run') return refuse(`\n${help}`);
   if (host.process.uid !== 0) return refuse('a tunnel needs root');
   return run({
-    keys: at(keyFile),
-    config: at(config),
-    grant: at(grant),
+    ...files,
+    from,
     key,
     book: at(book ?? `${grant}.book`),
     save: save === undefined ? undefined : at(save),
@@ -263,4 +302,21 @@ async function main(): Promise<number> {
   });
 }
 
-process.exitCode = await main();
+async function ask(from: string, keyFile: string, method: string, path: string, fields: readonly string[]): Promise<number> {
+  const own = keys.read(host, keyFile);
+  if (!own.ok) return refuse(own.fault);
+  const body: [string, string | number][] = [];
+  for (const field of fields) {
+    const [, name, value] = /^([a-z_]+)=(.*)$/su.exec(field) ?? [];
+    if (name === undefined || value === undefined) return refuse(`${field}: expected FIELD=VALUE`);
+    body.push([name, /^\d{1,16}$/.test(value) ? Number(value) : value]);
+  }
+  const answer = await desk.at(from, own.value.signer).ask(method, path, body.length === 0 ? undefined : Object.fromEntries(body));
+  if (!answer.ok) return refuse(answer.fault);
+  console.log(typeof answer.value === 'string' ? answer.value.trimEnd() : JSON.stringify(answer.value, null, 2));
+  return 0;
+}
+
+const status = await main();
+// A dispute that nobody takes would keep it here.
+process.stdout.write('', () => process.exit(status));

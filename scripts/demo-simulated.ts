@@ -1,35 +1,44 @@
-// The demo's stage without power over this machine: agent and command line in WebAssembly, on a bus that is a stand-in, over a kernel and
-// a tunnel that are numbers.
+// The demo's stage without power over this machine: agents and command line in WebAssembly, on buses that are stand-ins, over kernels and tunnels
+// that are numbers. The coordinator is the real one.
 
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as ubus from '../agent/adapters/ubus-client.ts';
 import * as client from '../agent/consumer/client.ts';
 import * as configuration from '../agent/consumer/configuration.ts';
 import * as keys from '../agent/consumer/keys.ts';
 import * as terms from '../agent/consumer/terms.ts';
-import { type ByteCount, millis } from '../agent/core/brand.ts';
+import { type ByteCount, millis, type PublicKey } from '../agent/core/brand.ts';
 import { ok, text } from '../agent/core/result.ts';
-import type { Pair } from '../agent/core/seat.ts';
+import type { Pair, PeerKey } from '../agent/core/seat.ts';
 import { host } from '../agent/host/node.ts';
 import type { Host, Net } from '../agent/ports/host.ts';
+import * as base64 from '../agent/wire/base64.ts';
 import * as evidence from '../agent/wire/evidence.ts';
-import { bundle } from '../build/bundle.ts';
+import { bytesOf } from '../agent/wire/form.ts';
+import { type Bundle, bundle } from '../build/bundle.ts';
 import { lying } from '../test/consumer/liar.ts';
 import * as enforcer from '../test/fakes/enforcer.ts';
 import * as guests from '../test/fakes/guest.ts';
-import * as mosquitto from '../test/fakes/mosquitto.ts';
-import * as router from '../test/fakes/router.ts';
+import * as proxies from '../test/fakes/proxy.ts';
+import * as fakes from '../test/fakes/router.ts';
 import * as seats from '../test/fakes/seats.ts';
 import { startUbusd } from '../test/fakes/ubusd.ts';
-import { must, peerOf, type Stage } from './demo-stage.ts';
+import * as opening from './consumer-open.ts';
+import * as coordinators from './demo-coordinator.ts';
+import { must, type Router, type Stage } from './demo-stage.ts';
+import * as desk from './desk.ts';
 
 /** Of the tunnel's end on the router, beyond what seats.ts gives away; and a public address of the router, which nobody calls. */
-const tunnel = { address4: '10.213.255.254', address6: 'fd00::fffe' };
-const uplink = { name: 'wan', up: true, addresses: ['11.1.0.2/24'], hints: [], dns: [] };
+const facts = {
+  address4: '10.213.255.254',
+  address6: 'fd00::fffe',
+  key: 'A'.repeat(43).concat('='),
+  port: 51_820,
+  uplinks: [{ name: 'wan', up: true, addresses: ['11.1.0.2/24'], hints: [], dns: [] }],
+};
 const packet = 1400;
-const config = "config limits 'limits'\n\toption session_rate_up '20000'\n\toption session_rate_down '20000'\n";
+const limits = "config limits 'limits'\n\toption session_rate_up '20000'\n\toption session_rate_down '20000'\n";
 
 /** UDP among those who have bound an address here. */
 function ether(): Net['bindUdp'] {
@@ -48,20 +57,38 @@ function ether(): Net['bindUdp'] {
   };
 }
 
-export async function open(): Promise<Stage> {
-  const folder = mkdtempSync(join(tmpdir(), 'weir-demo-'));
+export async function open(folder: string): Promise<Stage> {
+  const [made, coordinator] = await Promise.all([bundle(), coordinators.start(folder, ['127.0.0.1'])]);
+  const houses: (Router & Closing)[] = [];
+  for (const name of ['north', 'middle', 'south']) houses.push(await router(join(folder, name), made, coordinator));
+  const [north, middle, south] = houses;
+  if (north === undefined || middle === undefined || south === undefined) throw new Error('three routers that are not three');
+  return {
+    scene: [
+      'real: the coordinator with broker and database; TLS between it and the routers',
+      'in WebAssembly: the agents and the command line',
+      'numbers only: kernels, enforcers, tunnels, Internet',
+      'a stand-in: the bus of each router',
+    ],
+    hints: [],
+    coordinator,
+    routers: [north, middle, south],
+    async close() {
+      for (const house of houses) await house.close();
+      await coordinator.close();
+    },
+  };
+}
+
+type Closing = Readonly<{ close(): Promise<void> }>;
+
+async function router(folder: string, made: Bundle, { settings, ports, root, url }: coordinators.Coordinator): Promise<Router & Closing> {
   const own = join(folder, 'agent');
-  mkdirSync(own, { mode: 0o700 });
+  mkdirSync(own, { recursive: true, mode: 0o700 });
   const socket = join(folder, 'ubus.sock');
-  const made = await bundle();
-  const broker = await mosquitto.start();
-  const authority = join(folder, 'authority.pem');
-  writeFileSync(authority, broker.authority);
   const ubusd = await startUbusd({ path: socket });
-  const fakes = await router.start(socket, host.clock, {
-    ...router.configs,
-    weir: `${config}${mosquitto.section(broker, '127.0.0.1', authority)}`,
-  });
+  const objects = await fakes.start(socket, host.clock, fakes.configs);
+  const line = await proxies.start({ port: ports.mqtt });
   const connect = async (): Promise<ubus.Bus> =>
     must(await ubus.open(host, { path: socket, deadline: millis(5000), whenLost: 'end', lost: () => undefined }));
   const [bus, enforcing] = [await connect(), await connect()];
@@ -71,34 +98,28 @@ export async function open(): Promise<Stage> {
   const running = new Set<guests.Guest>();
   const consumers = new Set<client.Client>();
   let agent: guests.Guest | null = null;
+  let isCut = false;
 
   async function run(role: 'agent' | 'cli', ...args: readonly string[]): Promise<guests.Guest> {
     const guest = await guests.inWasm(made, ground, { role, args, env, onLine: () => undefined });
     running.add(guest);
     return guest;
   }
+  const says = async (pattern: RegExp, times = 1): Promise<string> => {
+    if (agent === null) throw new Error('the agent has not begun');
+    return agent.says(pattern, times);
+  };
   const restart = async (): Promise<void> => {
     agent = await run('agent');
     await agent.says(/link: connected to/);
   };
 
   return {
-    scene: [
-      'in WebAssembly: the agent and the command line, as a router runs them',
-      'Mosquitto on loopback, with TLS and a password, to which the agent is connected',
-      'numbers only: kernel, enforcer, tunnel, Internet; a stand-in: the bus',
-    ],
-    hints: ['Nothing of it can be seen from outside.'],
-    async begin() {
-      must(
-        await enforcing.publish(
-          'weir.enforcer',
-          enforcer.methods(enforcing, kernel, { ...tunnel, key: 'A'.repeat(43).concat('='), uplinks: [uplink] }),
-        ),
-      );
-      await restart();
+    async begin(code) {
+      objects.files.set('weir', `${limits}${settings({ host: '127.0.0.1', port: line.port }, code)}`);
+      must(await enforcing.publish('weir.enforcer', enforcer.methods(enforcing, kernel, facts)));
     },
-    share: async () => undefined,
+    share: restart,
     bus,
     async weir(...args) {
       const ran = await run('cli', ...args);
@@ -106,9 +127,11 @@ export async function open(): Promise<Stage> {
       running.delete(ran);
       return { code: ended.ok ? ended.value : text(ended.fault), stdout: ran.printed(), stderr: ran.lines.join('\n') };
     },
-    async join(ticket, lie) {
-      const { signer } = must(keys.read(host, ticket.keys));
-      const key = peerOf(ticket);
+    async join(files, wish, lie) {
+      const trusted = [bytesOf(root) as PublicKey];
+      const opened = must(await opening.open(files, url, wish, trusted));
+      const { signer, public: known } = must(keys.read(host, files.keys));
+      const key = base64.encode(known.tunnel) as PeerKey;
       const lines: string[] = [];
       const heard = new Set<() => void>();
       let counted: Pair<ByteCount> = { up: 0n as ByteCount, down: 0n as ByteCount };
@@ -118,18 +141,19 @@ export async function open(): Promise<Stage> {
         client.start(
           { ...ground, net: mine.net },
           {
-            learn: (grant) => appendFileSync(ticket.grant, evidence.render([grant])),
-            terms: () => must(terms.parse(readFileSync(ticket.grant, 'utf8'), [], signer.key, host)),
+            learn: (grant) => appendFileSync(files.grant, evidence.render([grant])),
+            terms: () => must(terms.parse(readFileSync(files.grant, 'utf8'), trusted, signer.key, host)),
             signer,
-            addresses: must(configuration.parse(readFileSync(ticket.config, 'utf8'))).addresses.map((address) =>
+            addresses: must(configuration.parse(readFileSync(files.config, 'utf8'))).addresses.map((address) =>
               address.replace(/\/.*/, ''),
             ),
-            path: `${ticket.grant}.book`,
+            path: `${files.grant}.book`,
             count: mine.count,
           },
           {
-            heard({ sequence }, opinion) {
+            heard({ sequence }, opinion, _, dispute) {
               if (opinion.kind === 'known') return;
+              if (dispute !== null) void desk.tell(desk.at(url, signer), dispute);
               lines.push(`receipt ${sequence}: ${opinion.kind}${opinion.kind === 'disputed' ? ` because of its ${opinion.reason}` : ''}`);
               for (const check of [...heard]) check();
             },
@@ -139,9 +163,10 @@ export async function open(): Promise<Stage> {
       );
       consumers.add(started);
       return {
+        opened: opened.text,
         async download(bytes) {
           let arrived = 0;
-          for (let passed = true; passed && arrived < bytes; ) {
+          for (let passed = !isCut; passed && arrived < bytes; ) {
             const { down } = kernel.pass(key, 0, packet);
             passed = down > 0n;
             counted = { ...counted, down: (counted.down + down) as ByteCount };
@@ -152,10 +177,10 @@ export async function open(): Promise<Stage> {
         says: (pattern) =>
           new Promise((resolve) => {
             const check = (): void => {
-              const line = lines.find((l) => pattern.test(l));
-              if (line === undefined) return;
+              const found = lines.find((l) => pattern.test(l));
+              if (found === undefined) return;
               heard.delete(check);
-              resolve(line);
+              resolve(found);
             };
             heard.add(check);
             check();
@@ -170,17 +195,24 @@ export async function open(): Promise<Stage> {
       agent?.stop();
     },
     restart,
-    says: async (pattern) => {
-      if (agent === null) throw new Error('the agent has not begun');
-      return agent.says(pattern);
+    says,
+    async cut() {
+      isCut = true;
+      line.is('stalled');
+      return says(/goes on in/);
+    },
+    async mend() {
+      isCut = false;
+      line.is('good');
+      return says(/link: connected to/, 2);
     },
     async close() {
       for (const consumer of consumers) consumer.close();
       for (const guest of running) guest.stop();
       for (const one of [bus, enforcing]) one.close();
-      fakes.stop();
+      objects.stop();
+      line.close();
       await ubusd.stop();
-      await broker.stop();
     },
   };
 }

@@ -1,15 +1,11 @@
-// What the demo's story needs of the place where it is told. Two keep it: demo-real.ts and demo-simulated.ts.
+// What the demo's story needs of the place where it is told: three routers, somebody's computer near each, and the coordinator they all find.
+// Two keep it: demo-real.ts and demo-simulated.ts.
 
-import { readFileSync } from 'node:fs';
 import type { Bus } from '../agent/adapters/ubus-client.ts';
-import * as keys from '../agent/consumer/keys.ts';
-import type { SecretKey } from '../agent/core/brand.ts';
 import { type Result, text } from '../agent/core/result.ts';
-import type { PeerKey } from '../agent/core/seat.ts';
-import * as x25519 from '../agent/crypto/x25519.ts';
-import { host } from '../agent/host/node.ts';
-import * as base64 from '../agent/wire/base64.ts';
 import type { Lie } from '../test/consumer/liar.ts';
+import type { Files, Wish } from './consumer-open.ts';
+import type { Coordinator } from './demo-coordinator.ts';
 
 export const must = <T>(r: Result<T>): T => {
   if (!r.ok) throw new Error(text(r.fault));
@@ -18,17 +14,9 @@ export const must = <T>(r: Result<T>): T => {
 
 export type Ran = Readonly<{ code: number | string; stdout: string; stderr: string }>;
 
-/** Made by `weir friend add` and `scripts/consumer keys`. */
-export type Ticket = Readonly<{ keys: string; config: string; grant: string }>;
-
-/** Of the tunnel's end that it is for: the configuration's own, or the consumer's. */
-export function peerOf({ config, keys: own }: Ticket): PeerKey {
-  const [, secret] = /^PrivateKey = (.*)$/m.exec(readFileSync(config, 'utf8')) ?? [];
-  const key = secret === undefined ? must(keys.read(host, own)).public.tunnel : x25519.publicKey(must(base64.decode(secret)) as SecretKey);
-  return base64.encode(key) as PeerKey;
-}
-
 export type Consumer = Readonly<{
+  /** What its program said of the session it got. */
+  opened: string;
   /** What of so many bytes from the Internet arrives through the tunnel, until nothing comes any more. */
   download(bytes: number): Promise<number>;
   /** A line of its program, past or future. */
@@ -36,23 +24,32 @@ export type Consumer = Readonly<{
   leave(): Promise<void>;
 }>;
 
-export type Stage = Readonly<{
-  /** What is real here, and what is not. */
-  scene: readonly string[];
-  /** Where to look while it stays up. */
-  hints: readonly string[];
-  /** Enforcer and agent start; all is made ready for the owner's yes. */
-  begin(): Promise<void>;
-  /** What follows the yes on a router, and has to be done by somebody here. */
+export type Router = Readonly<{
+  /** The enforcer starts, with the coordinator and its code in /etc/config/weir; all is made ready for the owner's yes. */
+  begin(code: string): Promise<void>;
+  /** What follows the yes on a router, and has to be done by somebody here; and the agent starts. */
   share(): Promise<void>;
   /** As root. */
   bus: Bus;
   weir(...args: readonly string[]): Promise<Ran>;
-  join(ticket: Ticket, lie: Lie | null): Promise<Consumer>;
+  /** Somebody nearby asks for a session and brings the tunnel up. */
+  join(files: Files, wish: Wish, lie: Lie | null): Promise<Consumer>;
   /** The agent, by SIGKILL. */
   kill(): Promise<void>;
   restart(): Promise<void>;
   /** A line of the agent's log, past or future. */
   says(pattern: RegExp): Promise<string>;
+  /** Its line to the provider is dead; resolves with what the agent says when it has seen it. And it is back, and the agent with its broker. */
+  cut(): Promise<string>;
+  mend(): Promise<string>;
+}>;
+
+export type Stage = Readonly<{
+  /** What is real here, and what is not. */
+  scene: readonly string[];
+  /** Where to look while it stays up. */
+  hints: readonly string[];
+  coordinator: Coordinator;
+  routers: readonly [Router, Router, Router];
   close(): Promise<void>;
 }>;

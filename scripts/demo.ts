@@ -61,12 +61,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 function sumUp(proofs: readonly story.Proof[]): void {
   const width = Math.max(...proofs.map(({ what }) => what.length));
   say('\nWhat was shown:');
-  for (const { what, shown, holds } of proofs) say(`  ${holds ? 'yes' : 'NO '}  ${what.padEnd(width)}  ${shown}`);
+  for (const { what, shown, holds } of proofs) say(story.wrap(`  ${holds ? 'yes' : 'NO '}  ${what.padEnd(width)} `, shown, width + 9));
 }
 
 try {
   say(`Weir, ${isSimulated ? 'simulated: no traffic, no kernel, no root' : "on this machine's kernel"}. Everything is made ready …`);
-  opening = isSimulated ? simulated.open() : real.open();
+  opening = isSimulated ? simulated.open(folder) : real.open(folder);
   const stage = await opening;
   const proofs = await story.tell(stage, folder, say);
   sumUp(proofs);
@@ -74,6 +74,8 @@ try {
   const verdict = isKept ? '\nEverything was as promised.' : '\nNot everything was as promised.';
   if (stays) {
     say(`${verdict} Everything stays up, and Ctrl-C ends it.`);
+    say(`  the page:    ${stage.coordinator.url}/`);
+    say(`  its token:   ${stage.coordinator.token}`);
     for (const hint of stage.hints) say(`  ${hint}`);
   } else await end(isKept ? 0 : 1, `${verdict} Nothing is left behind.`);
 } catch (error) {

@@ -30,8 +30,8 @@ export type Options = Readonly<{
 }>;
 
 export type Events = Readonly<{
-  /** `message`: the receipt as the router signed it. */
-  heard(receipt: Receipt, opinion: books.Heard['opinion'], message: Uint8Array): void;
+  /** `message`: the receipt as the router signed it. `dispute`: what this consumer has signed against it. */
+  heard(receipt: Receipt, opinion: books.Heard['opinion'], message: Uint8Array, dispute: Uint8Array | null): void;
   /** Something that had to work did not: a socket, the file, a counter. What came from outside and is no receipt is passed over. */
   failed(why: Fault): void;
 }>;
@@ -98,7 +98,8 @@ export function start(ground: Ground, options: Options, events: Events, at = por
     unknown = opinion.kind === 'wanting' ? opinion.terms : null;
     // What cannot leave now is said again when the receipt comes again.
     socket.send(reply, from);
-    events.heard(receipt, opinion, message);
+    const said = wire.decodeDatagram(reply);
+    events.heard(receipt, opinion, message, said.ok && said.value.kind === 'disputed' ? said.value.dispute : null);
   }
 
   /** A digest costs little: nobody but who made that grant, or has it, makes us look at a signature. */

@@ -191,6 +191,23 @@ export async function serve(q: { name: string; ports: readonly number[] }): Prom
   return null;
 }
 
+/** Whoever comes to this port comes out at this unix socket, which may be held by somebody outside of the namespace. */
+export async function relay(q: { port: number; path: string }): Promise<null> {
+  const server = net.createServer({ noDelay: true }, (here) => {
+    const there = net.connect({ path: q.path });
+    for (const [one, other] of [
+      [here, there],
+      [there, here],
+    ] as const) {
+      one.pipe(other);
+      one.on('error', () => other.destroy());
+    }
+  });
+  server.listen(q.port);
+  await once(server, 'listening');
+  return null;
+}
+
 /** A name server that knows no name, as fast as it can. */
 export async function answerNames(q: { port: number }): Promise<null> {
   const socket = await udpSocket('0.0.0.0', q.port);
