@@ -20,11 +20,8 @@ export const el = <K extends keyof HTMLElementTagNameMap>(
   ...children: readonly Child[]
 ): HTMLElementTagNameMap[K] => make(document.createElement(tag), attributes, children);
 
-export const draw = (
-  tag: 'svg' | 'rect' | 'polyline' | 'line' | 'title',
-  attributes: Attributes,
-  ...children: readonly Child[]
-): SVGElement => make(document.createElementNS('http://www.w3.org/2000/svg', tag) as SVGElement, attributes, children);
+export const draw = (tag: 'svg' | 'rect' | 'line' | 'title', attributes: Attributes, ...children: readonly Child[]): SVGElement =>
+  make(document.createElementNS('http://www.w3.org/2000/svg', tag) as SVGElement, attributes, children);
 
 /** What is shown changes every few seconds; who works with the keyboard stays where he is. */
 export function renew(place: Element, ...children: readonly Child[]): void {

@@ -156,12 +156,12 @@ export const one: View = async (asking, [id = '']) => {
   const [check, names] = await Promise.all([checkOf(asking, found.value), namesOf(asking)]);
   if (!check.ok) return check;
   if (!names.ok) return names;
-  return picture({ session: found.value, check: check.value, names: names.value }, ({ session, check, names }) => [
+  return picture({ session: found.value, state: check.value?.state, names: names.value }, ({ session, names }) => [
     el('p', {}, link('sessions', '← All sessions')),
     el('h1', {}, 'Session ', el('span', { class: 'name' }, id)),
     summary(asking, session, names),
     ...(session.disputes.length === 0 ? [] : [section('Disputes of this session', disputes(session.disputes))]),
-    section('Receipts', ...receipts(session, check)),
+    section('Receipts', ...receipts(session, check.value)),
   ]);
 };
 

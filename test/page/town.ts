@@ -142,7 +142,7 @@ export async function open() {
       await root(mill, 1);
       await root(mill, 2);
       const forked = await addSession(barn, 'ann');
-      const first = await seal(forked, 100_000, 2_000_000, true);
+      await seal(forked, 100_000, 2_000_000, true);
       await until(`/sessions/${forked}`, ({ receipts }) => receipts === 1);
       const given = barn.grants.get(forked);
       const other = tell(
@@ -155,7 +155,7 @@ export async function open() {
       await barn.publish(`receipts/${here.authority.root}`, cose.encode(other.signed));
       await until(`/sessions/${forked}`, ({ broken }) => broken !== null);
       await until(`/sessions/${honest}`, ({ receipts }) => receipts === 14);
-      return { mill, barn, honest, disputed, forked, first };
+      return { mill, barn, honest, disputed, forked };
     },
     async stop() {
       await running?.end();
