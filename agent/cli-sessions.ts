@@ -23,8 +23,8 @@ import * as told from './wire/told.ts';
 export const help = {
   sessions: `weir sessions [--json]
 
-Who has a session: friends by name, and what coordinators have granted. left is
-what remains of the quota, ends the time.
+Who has a session: friends by name, and of coordinators whose grant it is, by
+their root keys' names. left is what remains of the quota, ends the time.
 `,
   receipts: `weir receipts NAME|SESSION [--hex | --json]
 
@@ -70,7 +70,7 @@ async function list(desk: Desk, method: 'sessions' | 'friend_list', isJson: bool
     amount.renderSize(s.down),
     s.left === null ? '' : amount.renderSize(s.left),
     amount.renderSpan(seconds(s.seconds)),
-    s.name ?? '',
+    s.name ?? s.root ?? '',
   ]);
   if (rows.length === 0) host.print(method === 'sessions' ? 'no sessions\n' : 'no friends yet: weir friend add --help\n');
   else host.print(console.columns([['session', 'state', 'up', 'down', 'left', 'ends', 'name'], ...rows], [2, 3, 4, 5]));

@@ -205,11 +205,12 @@ const encodeDispute = ({ sequence, reason, billed, counted }: Disputed): Table =
     own_down: counted === null ? null : blobmsg.int64(counted.down),
   });
 
-function encodeOver({ session, name, grant, last }: Over): Table {
+function encodeOver({ session, name, root, grant, last }: Over): Table {
   const { counted, left, sequence, witnessed, due, final } = last;
   return some({
     session: blobmsg.string(session),
     name: maybeText(name),
+    root: maybeText(root),
     condition: blobmsg.string('closed'),
     reason: maybeText(final),
     key: blobmsg.string(grant.peer),
@@ -231,6 +232,7 @@ function encodeSession(s: Session, now: serving.Clock): Table {
   return some({
     session: blobmsg.string(s.session),
     name: maybeText(s.name),
+    root: maybeText(s.root),
     condition: blobmsg.string(s.kind),
     reason: maybeText(reasonOf(s)),
     key: blobmsg.string(grant.peer),

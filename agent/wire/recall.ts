@@ -8,7 +8,7 @@ import type { Receipt } from '../core/receipt.ts';
 import { ok, type Result, under } from '../core/result.ts';
 import { sumOf } from '../core/seat.ts';
 import type { Recalled } from '../core/serving.ts';
-import { grantId, type SessionId } from '../core/signed.ts';
+import { grantId, type KeyId, type SessionId } from '../core/signed.ts';
 import * as cose from './cose.ts';
 import type { Form } from './form.ts';
 import { grant } from './grant.ts';
@@ -18,14 +18,14 @@ import * as receipts from './receipt.ts';
 export const recall = ({ accounts }: Journal, hashes: Hashes): readonly Result<Recalled>[] =>
   [...accounts].filter(([, { isClosed }]) => !isClosed).map(([session, account]) => within(session, one(session, account, hashes)));
 
-/** What is kept of sessions that are over: their names and their last receipts. */
-export type Over = Readonly<{ session: SessionId; name: string | null; grant: Grant; last: Receipt }>;
+/** What is kept of sessions that are over: whose they were, and their last receipts. */
+export type Over = Readonly<{ session: SessionId; name: string | null; root: KeyId | null; grant: Grant; last: Receipt }>;
 export const over = ({ accounts }: Journal): readonly Over[] =>
-  [...accounts].flatMap(([session, { isClosed, name, grant: first, terms, kept }]) => {
+  [...accounts].flatMap(([session, { isClosed, name, root, grant: first, terms, kept }]) => {
     const head = isClosed ? kept.at(-1) : undefined;
     if (head === undefined) return [];
     const [agreed, last] = [read(terms ?? first, grant), receiptOf(head)];
-    return agreed.ok && last.ok ? [{ session, name, grant: agreed.value, last: last.value }] : [];
+    return agreed.ok && last.ok ? [{ session, name, root, grant: agreed.value, last: last.value }] : [];
   });
 
 export const receiptOf = ({ receipt }: Kept): Result<Receipt> => read(receipt, receipts.receipt);

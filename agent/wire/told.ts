@@ -15,6 +15,8 @@ import * as telemetry from './telemetry.ts';
 export type Session = Readonly<{
   session: string;
   name: string | null;
+  /** The coordinator's, by its root; null: the owner's. */
+  root: string | null;
   condition: string;
   reason: string | null;
   up: bigint;
@@ -59,6 +61,7 @@ const decodeSession = (t: Table): Result<Session> =>
   all({
     session: word(t, 'session'),
     name: maybe(t, 'name', word),
+    root: maybe(t, 'root', word),
     condition: word(t, 'condition'),
     reason: maybe(t, 'reason', word),
     up: fields.integer(t, 'up'),

@@ -123,6 +123,9 @@ const rows: Readonly<Record<Order['kind'], (g: Ground) => Promise<void>>> = {
     const rest = await g.one.order({ kind: 'list', after: sessions[0] ?? null });
     assert.equal(rest.kind === 'listed' && rest.sessions.map(({ session }) => session), sessions.slice(1));
     assert.equal(await g.other.order({ kind: 'list', after: null }), { kind: 'listed', sessions: [], more: false });
+    const shown = await g.h.run('cli', 'sessions');
+    await shown.ended;
+    assert.match(shown.printed(), new RegExp(`^${first.session.slice(0, 8)} .* ${g.one.rootId}$`, 'm'), 'the owner sees whose it is');
   },
   async topUp(g) {
     const { session } = await begun(g, 'a');

@@ -28,7 +28,7 @@ sessions('whole', () => {
   const { key: _, ...want } = session;
   assert.equal(told.decodeSessions(plain.table({ sessions: [{ ...session, disputed }] })), {
     ok: true,
-    value: [{ ...want, reason: null, seconds: 60, sequence: 3, witnessed: 2, disputed: { ...disputed, receipt: 3 } }],
+    value: [{ ...want, root: null, reason: null, seconds: 60, sequence: 3, witnessed: 2, disputed: { ...disputed, receipt: 3 } }],
   });
 });
 sessions('what is not known is null, and a quota for each direction is none for both', () => {
