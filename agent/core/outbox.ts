@@ -65,7 +65,9 @@ function send({ sent, root }: Sent, { journal: { accounts, root: last }, held, r
     if (account.root === null || !roots.includes(account.root)) continue;
     const from = sent.get(session) ?? account.acknowledged;
     const next = account.kept.find(({ sequence }) => sequence > from);
-    if (next === undefined || (held.has(session) && next.witness === null && next === account.kept.at(-1))) continue;
+    if (next === undefined) continue;
+    const isAnswered = next.witness !== null || account.dispute?.sequence === next.sequence;
+    if (held.has(session) && !isAnswered && next === account.kept.at(-1)) continue;
     const { sequence, receipt, witness } = next;
     return publish(
       { topic: `receipts/${account.root}`, word: { kind: 'receipt', session, sequence, receipt, witness } },

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { ByteCount } from '../../agent/core/brand.ts';
 import type { Effect } from '../../agent/core/effect.ts';
 import type { Journal, Mark } from '../../agent/core/journal.ts';
 import * as journal from '../../agent/core/journal.ts';
@@ -62,6 +63,12 @@ const chain = [sealed('a', 1), sealed('a', 2), sealed('a', 3)] as const;
 const [a, b] = [opened('a', one), opened('b', other)];
 const witnessed: Mark = { kind: 'witnessed', session: id('a'), sequence: 3, signature: new Uint8Array(64) };
 const acknowledged: Mark = { kind: 'acknowledged', session: id('a'), sequence: 2, digest: digest(2) };
+const pair = { up: 1n as ByteCount, down: 1n as ByteCount };
+const disputed: Mark = {
+  kind: 'disputed',
+  session: id('a'),
+  dispute: { sequence: 3, reason: 'bytes', counted: pair, billed: pair },
+};
 const rows: readonly Readonly<{ name: string; in: outbox.Ground; want: readonly string[] }>[] = [
   { name: 'nothing', in: nothing, want: [] },
   {
@@ -76,6 +83,11 @@ const rows: readonly Readonly<{ name: string; in: outbox.Ground; want: readonly 
     name: 'not the last one while it may be countersigned',
     in: ground(bookOf(a, ...chain), ['a']),
     want: [`a1 receipts/${one}`, `a2 receipts/${one}`],
+  },
+  {
+    name: 'the last one when it is disputed',
+    in: ground(bookOf(a, ...chain, acknowledged, disputed), ['a']),
+    want: [`a3 receipts/${one}`],
   },
   { name: 'the last one when it is', in: ground(bookOf(a, ...chain, acknowledged, witnessed), ['a']), want: [`a3+ receipts/${one}`] },
   { name: 'of a session that is over', in: ground(bookOf(a, sealed('a', 1, true))), want: [`a1 receipts/${one}`] },
