@@ -1,17 +1,26 @@
 import { suite } from 'uvu';
+import * as mosquitto from '../fakes/mosquitto.ts';
 import * as ground from './ground.ts';
-import { play } from './kill.ts';
+import { alone, play } from './kill.ts';
 
 const kill = suite('kill -9');
-kill('25 times under load, on PGlite', () => play(25, null));
-kill('25 times under load, on PostgreSQL, which dies with it now and then', async () => {
-  const server = await ground.serve();
-  let turn = 0;
-  await play(25, server.url, async () => {
-    if (++turn % 5 !== 0) return;
-    await server.kill();
-    await server.restart();
+kill('50 times under load, on PGlite', () => play(50, alone));
+kill('50 times under load, on PostgreSQL and Mosquitto, which die with it now and then', async () => {
+  const [server, broker] = [await ground.serve(), await mosquitto.start()];
+  await play(50, {
+    database: server.url,
+    broker,
+    async trouble(n) {
+      if (n % 3 === 0) {
+        await server.kill();
+        await server.restart();
+      }
+      if (n % 4 !== 0) return;
+      await broker.kill();
+      await broker.restart();
+    },
   });
+  await broker.stop();
   await server.stop();
 });
 kill.run();

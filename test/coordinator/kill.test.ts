@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
-import { play } from './kill.ts';
+import { alone, play } from './kill.ts';
 
 const kill = suite('kill -9');
-kill('under load, on PGlite', () => play(1, null));
+kill('5 times under load, on PGlite', () => play(5, alone));
 kill.run();

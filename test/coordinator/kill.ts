@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { SessionId } from '../../agent/core/signed.ts';
 import { hexOf } from '../../agent/wire/form.ts';
+import type { Broker } from '../fakes/mosquitto.ts';
 import { signerOf } from '../wire/story.ts';
 import * as live from './live.ts';
 import * as nodes from './node.ts';
@@ -29,24 +30,32 @@ const ended = (child: ChildProcess, signal: NodeJS.Signals): Promise<void> =>
     child.kill(signal);
   });
 
-/** `trouble`: what else happens at each kill, to the database say. */
-export async function play(times: number, database: string | null, trouble: () => Promise<void> = async () => undefined): Promise<void> {
+/** Null: the one within. `trouble`: what else happens at the n-th kill. */
+export type Under = Readonly<{ database: string | null; broker: Broker | null; trouble(n: number): Promise<void> }>;
+export const alone: Under = { database: null, broker: null, trouble: async () => undefined };
+
+export async function play(times: number, { database, broker, trouble }: Under): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-kill-'));
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   const tokens = await live.prepare(dir, database);
-  const [mqtt, http] = [await freePort(), await freePort()];
+  const [mqtt, http] = [broker?.port ?? (await freePort()), await freePort()];
   const authority = nodes.authorityOf('live');
   const admin = (method: string, path: string, body?: object): Promise<live.Answer> =>
     live.ask(http, method, path, `Bearer ${tokens.admin}`, body);
-  const args = ['--http', `127.0.0.1:${http}`, '--mqtt', `127.0.0.1:${mqtt}`, ...(database === null ? [] : ['--database', database])];
-  const begin = async (): Promise<ChildProcess> => (await live.spawnOne(dir, args)).child;
+  const args = [
+    ...['--http', `127.0.0.1:${http}`],
+    ...(broker === null ? ['--mqtt', `127.0.0.1:${mqtt}`] : ['--broker', `mqtt://127.0.0.1:${mqtt}`, '--user', broker.user]),
+    ...(database === null ? [] : ['--database', database]),
+  ];
+  const env: Readonly<Record<string, string>> = broker === null ? {} : { WEIR_BROKER_PASSWORD: broker.password };
+  const begin = async (): Promise<ChildProcess> => (await live.spawnOne(dir, args, env)).child;
   let child = await begin();
 
   const node = nodes.nodeOf('kill node');
   assert.is((await admin('POST', '/nodes', { key: hexOf(node.key) })).status, 200);
   const offer = { micro: 1200, currency: 'EUR', rate_up: 1e6, rate_down: 8e6, most_bytes: 1e12, most_seconds: 86_400, credit: 1 << 24 };
   assert.is((await admin('PUT', '/offers/roof', offer)).status, 200);
-  const talker = await live.talk(mqtt, node, authority.root, authority.rootKey);
+  const talker = await live.talk(mqtt, node, authority.root, authority.rootKey, broker?.password);
   await talker.birth();
   const sessions: SessionId[] = [];
   for (const who of ['ann', 'bob']) {
@@ -83,7 +92,7 @@ export async function play(times: number, database: string | null, trouble: () =
         void talker.seal(told, i === 0 || n % 2 === 0 ? witnessed(told, i === 0 ? 'ann' : 'bob') : told.signed).catch(() => undefined);
       }
       // As many as a journal of its size keeps, and no more under way than a broker takes.
-      while (!isOver && talker.waiting.length > 40) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (!isOver && talker.waiting.length > 16) await new Promise((resolve) => setTimeout(resolve, 20));
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };
@@ -94,7 +103,7 @@ export async function play(times: number, database: string | null, trouble: () =
     await talker.until('acknowledged', () => acknowledged() > before);
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 700));
     await ended(child, 'SIGKILL');
-    await trouble();
+    await trouble(i);
     child = await begin();
   }
   isOver = true;
