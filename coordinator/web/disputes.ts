@@ -2,7 +2,7 @@
 
 import { text } from '../../agent/core/result.ts';
 import * as chart from './chart.ts';
-import { badge, type Child, el, rows, save, section } from './element.ts';
+import { type Child, el, rows, save, section } from './element.ts';
 import * as session from './session.ts';
 import type { Asking, View } from './view.ts';
 import { picture } from './view.ts';
@@ -42,7 +42,7 @@ export const view: View = async (asking) => {
             figure(d.told_up, d.told_down, most),
             figure(d.own_up, d.own_down, most),
             time(d.arrived),
-            d.decided === null ? badge('warn', 'open: the money is held') : `for the ${d.decided}`,
+            session.decisionOf(d.decided),
           ];
         }),
         'Nothing is disputed.',

@@ -117,6 +117,7 @@ export const one: View = async (asking, [account = '', before]) => {
             ];
           }),
           'Nothing was booked on it.',
+          'dense',
         ),
       ),
       entries.length === perPage && last !== undefined ? link(`ledger/${encodeURIComponent(account)}/${last.at}`, 'Older ones') : null,

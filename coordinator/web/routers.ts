@@ -108,6 +108,7 @@ export const one: View = async (asking, [id = '']) => {
         ['Order', 'By', 'Given', 'Answered', 'Outcome'],
         node.commands.map((c) => [c.kind, c.by, time(c.at), c.answered === null ? '–' : time(c.answered), outcomeOf(c.outcome)]),
         'Nothing was ordered yet.',
+        'dense',
       ),
     ),
   ]);

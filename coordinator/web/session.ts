@@ -262,6 +262,9 @@ function chain(steps: readonly Step[]): HTMLElement {
   );
 }
 
+export const decisionOf = (decided: string | null): Child =>
+  decided === null ? badge('warn', 'open: what it bills is held') : `for the ${decided === 'node' ? 'router' : decided}`;
+
 export function figures(up: Whole | null, down: Whole | null): string {
   return up === null || down === null ? '–' : `${size(BigInt(up) + BigInt(down))} (${size(up)} up, ${size(down)} down)`;
 }
@@ -269,12 +272,6 @@ export function figures(up: Whole | null, down: Whole | null): string {
 const disputes = (all: readonly Dispute[]): HTMLElement =>
   rows(
     ['Receipt', 'Because of', 'The router says', 'The consumer says', 'Decided'],
-    all.map((d) => [
-      `${d.sequence}`,
-      d.reason,
-      figures(d.told_up, d.told_down),
-      figures(d.own_up, d.own_down),
-      d.decided === null ? badge('warn', 'open') : `for the ${d.decided}`,
-    ]),
+    all.map((d) => [`${d.sequence}`, d.reason, figures(d.told_up, d.told_down), figures(d.own_up, d.own_down), decisionOf(d.decided)]),
     '',
   );
