@@ -7,7 +7,7 @@ import { millis, seconds } from './core/brand.ts';
 import { type Finding, filterOf } from './core/doctor.ts';
 import { ok, type Result, text } from './core/result.ts';
 import type { Row } from './core/session.ts';
-import type { Host } from './ports/host.ts';
+import type { FileStat, Host } from './ports/host.ts';
 import type { Table, Value } from './wire/blobmsg.ts';
 import * as blobmsg from './wire/blobmsg.ts';
 import * as console from './wire/console.ts';
@@ -102,13 +102,14 @@ const word = (t: Table, name: string): string | null => {
 function linesOf(facts: Table): readonly string[] {
   const why = word(facts, 'why');
   const [used, cap, port] = [fields.integer(facts, 'month_used'), fields.integer(facts, 'month_cap'), fields.integer(facts, 'port')];
-  const rate = fields.integer(facts, 'guests_rate');
+  const [today, rate] = [fields.integer(facts, 'today_used'), fields.integer(facts, 'guests_rate')];
   const troubles = fields.array(facts, 'troubles');
   return [
     why === null
       ? `shares on UDP port ${port.ok ? port.value : '?'} (${word(facts, 'tunnel')}, rules ${word(facts, 'rules')})`
       : `shares nothing: ${why}`,
     ...(used.ok ? [`month: ${amount.renderSize(used.value)}${cap.ok ? ` of ${amount.renderSize(cap.value)}` : ''} of the line`] : []),
+    ...(today.ok ? [`today (UTC): ${amount.renderSize(today.value)}`] : []),
     ...(rate.ok ? [`home first: guests have ${rate.value / 1000n} kbit/s`] : []),
     ...(troubles.ok ? troubles.value.map((v) => `trouble: ${v.kind === 'string' ? v.value : ''}`) : []),
   ];
@@ -141,6 +142,7 @@ async function doctor({ host, bus, ask }: Desk, isJson: boolean): Promise<number
     ...filesThere.map(([path, about, mend]) =>
       host.files.stat(path).ok ? good(about, `${path} is there`) : bad(about, `there is no ${path}`, mend),
     ),
+    ...keys.filter((path) => isOpen(host.files.stat(path))).map((path) => bad('key', `others may read ${path}`, `chmod 600 ${path}`)),
     ...filterOf(processes(host)),
     ...(host.files.stat('/usr/bin/auc').ok || host.files.stat('/usr/sbin/owut').ok
       ? [
@@ -172,6 +174,9 @@ function processes({ files }: Host): readonly string[] {
 
 const good = (about: string, says: string): Finding => ({ grade: 'good', about, says, mend: '' });
 const bad = (about: string, says: string, mend: string): Finding => ({ grade: 'bad', about, says, mend });
+/** Neither process begins with such a one. */
+const keys = ['/etc/weir/agent/key', '/etc/weir/enforcer/key'];
+const isOpen = (stat: Result<FileStat>): boolean => stat.ok && (stat.value.mode & 0o077) !== 0;
 const filesThere = [
   ['/usr/share/acl.d/weir.json', 'ACL', 'install the package weir again: without it the agent may ask nothing'],
   ['/sbin/ujail', 'jail', 'install procd-ujail: without it neither process is started'],

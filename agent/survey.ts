@@ -1,5 +1,5 @@
-// What the enforcer sees around it that is not its own work: board, load, links, temperatures, offload, a port that another program has. Part
-// of the enforcer's root: asks one adapter after the other, and leaves out what cannot be had.
+// What the enforcer sees around it that is not its own work: board, load, links, temperatures, offload. Part of the
+// enforcer's root: asks one adapter after the other, and leaves out what cannot be had.
 
 import * as board from './adapters/board.ts';
 import * as netifd from './adapters/netifd.ts';
@@ -41,13 +41,6 @@ export async function offload(bus: Bus): Promise<Symptoms['offload']> {
 export async function flash(bus: Bus): Promise<bigint | null> {
   const load = await board.load(bus.call);
   return load.ok ? load.value.flash.available : null;
-}
-
-/** While our tunnel is not there. */
-export function isPortTaken({ net }: Host, port: number): boolean {
-  const bound = net.bindUdp({ address: '0.0.0.0', port }, { received: () => undefined, closed: () => undefined });
-  if (bound.ok) bound.value.close();
-  return !bound.ok && bound.fault.code === 'EADDRINUSE';
 }
 
 const zones = '/sys/class/thermal';

@@ -81,7 +81,7 @@ export type State = Readonly<{
   addresses: pools.Addresses | null;
   sessions: number;
   uplinks: readonly Uplink[];
-  month: Readonly<{ used: ByteCount; cap: ByteCount | null }> | null;
+  month: Readonly<{ used: ByteCount; today: ByteCount | null; cap: ByteCount | null }> | null;
   canCountConnections: boolean;
   /** Of all guests, where the household comes first. */
   rate: ByteRate | null;
@@ -353,6 +353,8 @@ export function start(world: World): Warden {
       if (book !== null) book = { ...book, now: charge(book.now) };
       return done;
     }
+    // What cannot be written down is not given out, to the canary neither.
+    if (!looked.value.accounted.ok) return looked.value.accounted;
     // Guests may have used up meanwhile what was given out. That is no fault: more is, and it flies again; or the month is spent.
     const metered = await rules.meter();
     const isOut = metered.ok && metered.value.node !== null && allowed !== null && metered.value.node >= allowed;
@@ -370,7 +372,7 @@ export function start(world: World): Warden {
     const most = await load(false);
     if (!most.ok) {
       const [first] = await lacks();
-      return first === undefined ? all : fail('unsupported', first.what, `the kernel cannot do this: ${first.mend}`);
+      return first === undefined ? all : fail('unsupported', first.what, `cannot be done here: ${first.mend}`);
     }
     trouble(fault('unsupported', 'connections', 'the kernel cannot count connections: install kmod-nft-connlimit'));
     return ok({ hold: most.value, canCountConnections: false });
@@ -378,7 +380,12 @@ export function start(world: World): Warden {
 
   async function lacks(): Promise<readonly Lack[]> {
     const missing: Lack[] = [];
-    for (const capability of world.capabilities) if (!(await rules.check(capability.text)).ok) missing.push(capability);
+    for (const capability of world.capabilities) {
+      const checked = await rules.check(capability.text);
+      // Without nft nobody can say what the kernel can do.
+      if (!checked.ok && checked.fault.code !== 'foreign') return [noNft];
+      if (!checked.ok) missing.push(capability);
+    }
     return missing;
   }
 
@@ -555,7 +562,7 @@ export function start(world: World): Warden {
 
   // ── Sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  type Look = Readonly<{ reading: Found; peers: readonly PeerFound[]; have: Have }>;
+  type Look = Readonly<{ reading: Found; peers: readonly PeerFound[]; have: Have; accounted: Result<void> }>;
 
   /** Only where what is known does not fit, all is read. */
   async function find(peers: readonly PeerFound[], { pool }: Stand): Promise<Result<Found>> {
@@ -593,7 +600,7 @@ export function start(world: World): Warden {
     const isMonthSpent = book !== null && ledger.isSpent(book.now, stand.owner.limits.month.cap);
     const kernel = sights.whole(reading.value, sight, now);
     const have = { kernel, ended: sights.ended(sight, now), now, minute: minuteIn(stand), isMonthSpent };
-    return ok({ reading: reading.value, peers: peers.value, have });
+    return ok({ reading: reading.value, peers: peers.value, have, accounted });
   }
 
   type Carried = Readonly<{ decision: Decision; gone: ReadonlyMap<PeerKey, Gone>; after: Look }>;
@@ -833,7 +840,7 @@ export function start(world: World): Warden {
         addresses: standing.kind === 'open' ? pools.router(standing.pool) : null,
         sessions: sight.size,
         uplinks,
-        month: book === null ? null : { used: book.now.used, cap },
+        month: book === null ? null : { used: book.now.used, today: ledger.usedToday(book.now), cap },
         canCountConnections: raised?.canCountConnections ?? true,
         rate: home?.rate() ?? null,
         proof: raised?.proof ?? null,
@@ -860,6 +867,7 @@ export function start(world: World): Warden {
   };
 }
 
+const noNft: Lack = { what: 'rules (nft does not start)', mend: 'install the package nftables' };
 const mostTroubles = 16;
 const mostDeparted = 1024;
 const nothing: Gone['gap'] = { up: 0n as ByteCount, down: 0n as ByteCount };

@@ -63,6 +63,12 @@ export const set = (rpcd: Rpcd, config: string, section: string, options: Sectio
     return committed.ok ? ok(undefined) : { ok: false, fault: under(`uci.${config}`, committed.fault) };
   });
 
+/** Whether LuCI waits for its user's word on what was applied: a stranger's word for it is refused only then. */
+export async function isApplying(call: Call): Promise<boolean> {
+  const confirmed = await inSession(call, ['weir'], (session) => call('uci', 'confirm', session, patience));
+  return !confirmed.ok && confirmed.fault.code === 'denied';
+}
+
 const within = <T>({ call }: Rpcd, act: (session: Table, have: Configs) => Promise<Result<T>>): Promise<Result<T>> =>
   inSession(call, claim.configs, async (session) => {
     const firewall = await readIn(call, 'firewall', session);

@@ -26,7 +26,10 @@ export type Symptoms = Readonly<{
   /** Somebody else has it. */
   takenPort: number | null;
   uplinks: readonly Uplink[];
-  isHomeFirst: boolean;
+  /** null: the settings do not say. */
+  isHomeFirst: boolean | null;
+  /** Changes that were made in LuCI wait for a word. */
+  isApplying: boolean;
   isClockSet: boolean;
   /** NTP has set it since the start. */
   isClockTold: boolean;
@@ -39,8 +42,8 @@ const leastFlash = 262_144n;
 export function examine(s: Symptoms): readonly Finding[] {
   return [
     ...s.settings.map((f) => bad('settings', text(f), `set it right in /etc/config/weir; every option is explained there`)),
-    sharing(s.why),
-    ...s.troubles.map((f) => note('trouble', text(f), 'look for it in logread -e weir')),
+    ...(s.settings.some((f) => s.why !== null && text(f) === text(s.why)) ? [] : [sharing(s.why)]),
+    ...s.troubles.map(troubled),
     ...s.lacks.map(({ what, mend }) => bad('kernel', `cannot do this: ${what}`, mend)),
     ...(s.lacks.length === 0 ? [good('kernel', 'can do all that is needed')] : []),
     ...rulesOf(s),
@@ -48,15 +51,18 @@ export function examine(s: Symptoms): readonly Finding[] {
     ...offloadOf(s),
     ...(s.takenPort === null
       ? []
-      : [bad('port', `another program has UDP port ${s.takenPort}`, 'choose another: uci set weir.tunnel.port=…; uci commit weir')]),
+      : [
+          bad(
+            'port',
+            `another program has UDP port ${s.takenPort}`,
+            'choose another: uci set weir.tunnel.port=51821; uci commit weir; weir setup',
+          ),
+        ]),
     ...s.uplinks.flatMap(uplinkOf),
-    s.isHomeFirst
-      ? good('home', 'comes first: sessions have what it leaves over')
-      : note(
-          'home',
-          'does not come first: sessions may fill the line',
-          'tell its speed in kbit/s: uci set weir.limits.link_up=…; uci set weir.limits.link_down=…; uci commit weir',
-        ),
+    ...homeOf(s),
+    ...(s.isApplying
+      ? [note('LuCI', 'changes wait to be confirmed: until then Weir can write no setting', 'confirm or revert them (Save & Apply)')]
+      : []),
     clockOf(s),
     ...flashOf(s),
   ];
@@ -68,12 +74,46 @@ const bad = (about: string, says: string, mend: string): Finding => ({ grade: 'b
 
 function sharing(why: Fault | null): Finding {
   if (why === null) return good('sharing', 'this router shares');
-  if (why.path.startsWith('canary.'))
-    return bad('sharing', text(why), 'see whose rules, or offload, take packets of weir0: nft list ruleset');
   // The owner's own wish is no illness.
   return why.path.startsWith('weir.share.') || why.path === 'weir.limits.schedule'
     ? note('sharing', text(why), 'if you want to share')
-    : bad('sharing', text(why), 'as said there');
+    : bad('sharing', text(why), remedyOf(why) ?? `as said there; ${look}`);
+}
+
+/** What has a remedy does not go away by itself. */
+function troubled(f: Fault): Finding {
+  const remedy = remedyOf(f);
+  return remedy === null ? note('trouble', text(f), look) : bad('trouble', text(f), remedy);
+}
+
+const look = 'look for it in logread -e weir';
+const remedies: readonly (readonly [sign: RegExp, mend: string])[] = [
+  [/^canary\./, 'see whose rules, or offload, take packets of weir0: nft list ruleset'],
+  [/cannot be done here/, 'as said below'],
+  [/kmod-wireguard/, 'apk add kmod-wireguard (opkg install kmod-wireguard), then restart the router'],
+  [/^uplink\./, 'choose one of these: uci set weir.tunnel.uplink=wan; uci commit weir; weir setup'],
+  [/the section is not there/, 'weir setup, or LuCI: Set up anew'],
+  [/\.ledger: /, 'weir resume'],
+  [/^weir\.tunnel\.pool/, 'choose other addresses for guests: uci set weir.tunnel.pool4=10.77.0.0/22; uci commit weir; weir setup'],
+  [/no user weir/, 'install the package weir again'],
+  [/chmod 600/, 'chmod 600 and the name of that file, then /etc/init.d/weir restart'],
+  [/\(EADDRINUSE\)$/, 'as said of the port'],
+  [/\(EROFS\)$/, 'the flash can only be read: restart the router; if that does not help, its flash is worn out or its overlay broken'],
+  [/\(ENOSPC\)$/, 'the flash is full: remove packages or files from the overlay'],
+];
+const remedyOf = (f: Fault): string | null => remedies.find(([sign]) => sign.test(text(f)))?.[1] ?? null;
+
+function homeOf({ isHomeFirst }: Symptoms): readonly Finding[] {
+  if (isHomeFirst === null) return [];
+  return [
+    isHomeFirst
+      ? good('home', 'comes first: sessions have what it leaves over')
+      : note(
+          'home',
+          'does not come first: sessions may fill the line',
+          'tell its speed in kbit/s: uci set weir.limits.link_up=…; uci set weir.limits.link_down=…; uci commit weir',
+        ),
+  ];
 }
 
 function rulesOf({ hold, tunnel }: Symptoms): readonly Finding[] {
@@ -129,7 +169,13 @@ const hints: Readonly<Record<uplink.Hint, readonly [says: string, mend: string]>
 
 function uplinkOf(u: Uplink): readonly Finding[] {
   const about = `uplink ${u.name}`;
-  if (!u.up) return [bad(about, 'is down', `ifup ${u.name}; or choose another in weir.tunnel.uplink`)];
+  const another = 'or choose another in weir.tunnel.uplink';
+  if (u.protocols.length === 0) return [bad(about, 'there is no such network', `make it in /etc/config/network, ${another}`)];
+  if (!u.up) return [bad(about, 'is down', `look for its cable and modem, then ifup ${u.name}; ${another}`)];
+  if (u.addresses.length === 0)
+    return [bad(about, 'has no address', `see what the provider wants (LuCI: Network, Interfaces), ${another}`)];
+  if (!u.hasDefault.v4 && !u.hasDefault.v6)
+    return [bad(about, 'leads nowhere: it has no default route', `give it a gateway (LuCI: Network, Interfaces), ${another}`)];
   const noted = uplink.hints(u).map((hint) => note(about, ...hints[hint]));
   return noted.length > 0 ? noted : [good(about, `is up (${u.device ?? 'no device'})`)];
 }

@@ -21,12 +21,15 @@ export type Ledger = Readonly<{
   used: ByteCount;
   /** What the file says: never below `used`. */
   reserved: ByteCount;
+  /** The day as a number, in UTC like the month, and where `used` stood when it began; null: no trusted clock was seen yet. In the file it
+   *  is as old as the file. */
+  today: Readonly<{ day: number; from: ByteCount }> | null;
   /** Up to where `used` counts. */
   last: Reading;
 }>;
 
 /** What was counted before there was a ledger is none of its business. */
-export const begin = (last: Reading): Ledger => ({ month: null, used: none, reserved: none, last });
+export const begin = (last: Reading): Ledger => ({ month: null, used: none, reserved: none, today: null, last });
 
 export function charge(l: Ledger, now: Reading, household: boolean): Ledger {
   const { last } = l;
@@ -34,8 +37,11 @@ export function charge(l: Ledger, now: Reading, household: boolean): Ledger {
   // Where everything on the line counts, the second crossing is there already, and the quota was charged twice.
   const grown = isSame ? (household ? now.line - last.line : now.node - last.node) : now.line * (household ? 1n : 2n);
   // Nobody saw what counters that are no more counted at last.
-  const used = ((isSame ? l.used : l.reserved) + grown) as ByteCount;
-  return { ...l, used, reserved: used > l.reserved ? used : l.reserved, last: now };
+  const before = isSame ? l.used : l.reserved;
+  const used = (before + grown) as ByteCount;
+  // What may have been used weighs on the month; of a day it would be a tale.
+  const today = l.today && { ...l.today, from: (l.today.from + before - l.used) as ByteCount };
+  return { ...l, today, used, reserved: used > l.reserved ? used : l.reserved, last: now };
 }
 
 const none = 0n as ByteCount;
@@ -45,9 +51,16 @@ export function turn(l: Ledger, today: Seconds | null, resetDay: number): Ledger
   if (today === null) return l;
   const month = monthOf(today, resetDay);
   // What was used before the clock was right belongs to the month that it then says.
-  if (l.month === null) return { ...l, month };
-  return month > l.month ? reset({ ...l, month }) : l;
+  return turnDay(l.month !== null && month > l.month ? reset({ ...l, month }) : { ...l, month: l.month ?? month }, today);
 }
+
+function turnDay(l: Ledger, today: Seconds): Ledger {
+  const day = Math.floor(today / 86_400);
+  return l.today?.day === day ? l : { ...l, today: { day, from: l.used } };
+}
+
+/** What was used of today, as far as anybody has seen it; null: nobody knows the day. */
+export const usedToday = ({ used, today }: Ledger): ByteCount | null => (today === null ? null : ((used - today.from) as ByteCount));
 
 /** A month is named after the one in which it began. */
 function monthOf(today: Seconds, resetDay: number): number {
@@ -56,7 +69,7 @@ function monthOf(today: Seconds, resetDay: number): number {
 }
 
 /** By the owner, too. */
-export const reset = (l: Ledger): Ledger => ({ ...l, used: none, reserved: none });
+export const reset = (l: Ledger): Ledger => ({ ...l, used: none, reserved: none, today: l.today && { ...l.today, from: none } });
 
 const uncapped = 1n << 39n;
 
@@ -96,15 +109,16 @@ export const isLast = ({ reserved }: Ledger, cap: ByteCount | null): boolean => 
 
 const head = 'weir ledger 1\n';
 
-export const render = ({ month, used, reserved, last }: Ledger): string =>
-  `${head}month ${month ?? '-'}\nused ${used}\nreserved ${reserved}\ngeneration ${last.generation}\nline ${last.line}\nnode ${last.node}\n`;
+export const render = ({ month, used, reserved, today, last }: Ledger): string =>
+  `${head}${today === null ? '' : `day ${today.day}\nfrom ${today.from}\n`}month ${month ?? '-'}\nused ${used}\nreserved ${reserved}\ngeneration ${last.generation}\nline ${last.line}\nnode ${last.node}\n`;
 
-const lines = /^month (-|\d{1,6})\nused (\d{1,19})\nreserved (\d{1,19})\ngeneration (\d{1,10})\nline (\d{1,19})\nnode (\d{1,19})\n$/;
+const lines =
+  /^(?:day (\d{1,6})\nfrom (\d{1,19})\n)?month (-|\d{1,6})\nused (\d{1,19})\nreserved (\d{1,19})\ngeneration (\d{1,10})\nline (\d{1,19})\nnode (\d{1,19})\n$/;
 
 /** Strict: a damaged ledger has to be the owner's matter, not a guess. */
 export function parse(text: string): Result<Ledger> {
   if (!text.startsWith(head)) return fail('unsupported', 'ledger', 'not a ledger of version 1');
-  const [, month, used, reserved, generation, line, node] = lines.exec(text.slice(head.length)) ?? [];
+  const [, day, from, month, used, reserved, generation, line, node] = lines.exec(text.slice(head.length)) ?? [];
   if (month === undefined || used === undefined || reserved === undefined) return damaged();
   if (generation === undefined || line === undefined || node === undefined) return damaged();
   const bytes = (digits: string): ByteCount => BigInt(digits) as ByteCount;
@@ -112,9 +126,11 @@ export function parse(text: string): Result<Ledger> {
     month: month === '-' ? null : Number(month),
     used: bytes(used),
     reserved: bytes(reserved),
+    today: day === undefined || from === undefined ? null : { day: Number(day), from: bytes(from) },
     last: { generation: Number(generation) as Generation, line: bytes(line), node: bytes(node) },
   };
-  return ledger.used <= ledger.reserved && render(ledger) === text ? ok(ledger) : damaged();
+  const isPossible = ledger.used <= ledger.reserved && (ledger.today?.from ?? none) <= ledger.used;
+  return isPossible && render(ledger) === text ? ok(ledger) : damaged();
 }
 
 const damaged = (): Result<never> => fail('malformed', 'ledger', 'damaged');

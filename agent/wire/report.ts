@@ -27,7 +27,7 @@ export type Facts = Readonly<{
   port: number | null;
   addresses: Addresses | null;
   sessions: number;
-  month: Readonly<{ used: bigint; cap: bigint | null }> | null;
+  month: Readonly<{ used: bigint; today: bigint | null; cap: bigint | null }> | null;
   canCountConnections: boolean;
   /** Of all guests, in bytes a second, where the household comes first. */
   rate: bigint | null;
@@ -65,6 +65,7 @@ export function encodeFacts(f: Facts): Table {
     address6: maybe(f.addresses?.six, (six) => blobmsg.string(ip.renderAddress(six))),
     sessions: blobmsg.int32(f.sessions),
     month_used: maybe(f.month?.used, blobmsg.int64),
+    today_used: maybe(f.month?.today, blobmsg.int64),
     month_cap: maybe(f.month?.cap, blobmsg.int64),
     counts_connections: blobmsg.boolean(f.canCountConnections),
     guests_rate: maybe(f.rate, (rate) => blobmsg.int64(8n * rate)),

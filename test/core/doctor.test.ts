@@ -33,6 +33,7 @@ const well: Symptoms = {
   takenPort: null,
   uplinks: [wan],
   isHomeFirst: true,
+  isApplying: false,
   isClockSet: true,
   isClockTold: true,
   flash: 4n << 20n,
@@ -56,6 +57,15 @@ const cases: readonly { name: string; in: Partial<Symptoms>; want: readonly [gra
   { name: 'a slow tunnel', in: { tunnel: 'wireguard-go' }, want: ['note', 'tunnel', /slow/] },
   { name: 'hardware offload', in: { offload: 'hardware' }, want: ['note', 'offload', /hardware/] },
   { name: 'a port in use', in: { takenPort: 51820 }, want: ['bad', 'port', /51820/] },
+  { name: 'trouble that stays', in: { troubles: [fault('ENOSPC', 'ledger', 'full')] }, want: ['bad', 'trouble', /full/] },
+  { name: 'LuCI waits', in: { isApplying: true }, want: ['note', 'LuCI', /confirmed/] },
+  { name: 'an uplink that nobody knows', in: { uplinks: [{ ...wan, up: false, protocols: [] }] }, want: ['bad', 'uplink wan', /no such/] },
+  { name: 'an uplink without an address', in: { uplinks: [{ ...wan, addresses: [] }] }, want: ['bad', 'uplink wan', /no address/] },
+  {
+    name: 'an uplink that leads nowhere',
+    in: { uplinks: [{ ...wan, hasDefault: { v4: false, v6: false } }] },
+    want: ['bad', 'uplink wan', /default route/],
+  },
   { name: 'an uplink down', in: { uplinks: [{ ...wan, up: false }] }, want: ['bad', 'uplink wan', /down/] },
   { name: 'carrier NAT', in: { uplinks: [at('100.64.3.4')] }, want: ['note', 'uplink wan', /CGNAT/] },
   { name: 'a router behind a router', in: { uplinks: [at('192.168.178.2')] }, want: ['note', 'uplink wan', /another router/] },
@@ -88,11 +98,28 @@ for (const [name, statuses, want] of [
       want,
     ),
   );
+test('a setting that keeps it from sharing is told once', () => {
+  const wrong = fault('malformed', 'weir.limits.sessions', 'set it');
+  const found = doctor.examine({ ...well, settings: [wrong], why: wrong });
+  assert.equal(
+    found.filter((f) => f.grade === 'bad').map((f) => f.about),
+    ['settings'],
+  );
+});
 test('what nobody knows is not guessed', () => {
-  const found = doctor.examine({ ...well, hold: null, tunnel: null, proven: null, offload: null, flash: null, uplinks: [] });
+  const found = doctor.examine({
+    ...well,
+    hold: null,
+    tunnel: null,
+    proven: null,
+    offload: null,
+    flash: null,
+    isHomeFirst: null,
+    uplinks: [],
+  });
   assert.equal(
     found.map((f) => f.about),
-    ['sharing', 'kernel', 'home', 'clock'],
+    ['sharing', 'kernel', 'clock'],
   );
 });
 test.run();

@@ -11,7 +11,7 @@ const at = (generation: number, line: number, node: number): Reading => ({
   line: bytes(line),
   node: bytes(node),
 });
-const open: Ledger = { month: 24_311, used: bytes(1000), reserved: bytes(5000), last: at(1, 100, 190) };
+const open: Ledger = { month: 24_311, used: bytes(1000), reserved: bytes(5000), today: null, last: at(1, 100, 190) };
 
 const charge = suite('charge');
 const charges: readonly { name: string; now: Reading; household: boolean; used: number; reserved: number }[] = [
@@ -78,10 +78,40 @@ const turns: readonly { name: string; month: number | null; today: string | null
 for (const c of turns)
   turn(c.name, () => {
     const l = ledger.turn({ ...open, month: c.month }, c.today === null ? null : day(c.today), c.resetDay);
-    assert.equal(l, { ...open, month: c.want, used: bytes(c.used), reserved: bytes(c.used === 0 ? 0 : 5000) });
+    assert.equal({ ...l, today: null }, { ...open, month: c.want, used: bytes(c.used), reserved: bytes(c.used === 0 ? 0 : 5000) });
   });
 turn('the owner begins anew at once', () => assert.equal(ledger.reset(open), { ...open, used: 0n, reserved: 0n }));
 turn.run();
+
+const today = suite('today');
+const noon = 20_777 * 86_400 + 43_200;
+const counted: Ledger = { ...open, month: monthOf(2026, 11), today: { day: 20_777, from: bytes(400) } };
+const days: readonly { name: string; of: Ledger; then: (l: Ledger) => Ledger; want: bigint | null }[] = [
+  { name: 'nobody knows the day', of: open, then: (l) => ledger.turn(l, null, 1), want: null },
+  { name: 'a day begins with nothing', of: open, then: (l) => ledger.turn(l, seconds(noon), 1), want: 0n },
+  {
+    name: 'the same day goes on',
+    of: counted,
+    then: (l) => ledger.turn(ledger.charge(l, at(1, 160, 300), false), seconds(noon), 1),
+    want: 710n,
+  },
+  { name: 'its last second', of: counted, then: (l) => ledger.turn(l, seconds(noon + 43_199), 1), want: 600n },
+  { name: 'the next day', of: counted, then: (l) => ledger.turn(l, seconds(noon + 43_200), 1), want: 0n },
+  { name: 'a new month', of: counted, then: (l) => ledger.turn(l, seconds(noon + 86_400 * 40), 1), want: 0n },
+  { name: 'reset by the owner', of: counted, then: ledger.reset, want: 0n },
+  {
+    name: 'what a power cut may have hidden is not of the day',
+    of: counted,
+    then: (l) => ledger.charge(l, at(7, 0, 0), false),
+    want: 600n,
+  },
+  { name: 'what was counted after it is', of: counted, then: (l) => ledger.charge(l, at(7, 20, 30), false), want: 640n },
+];
+for (const c of days) today(c.name, () => assert.is(ledger.usedToday(c.then(c.of)), c.want));
+today('is in no hurry to be written', () =>
+  assert.ok(ledger.isWritten(counted, { ...counted, today: { day: 20_778, from: bytes(1000) } })),
+);
+today.run();
 
 const MiB = 1n << 20n;
 const GiB = 1n << 30n;
@@ -181,7 +211,12 @@ reserve.run();
 const file = suite('the file');
 const text = 'weir ledger 1\nmonth 24311\nused 1000\nreserved 5000\ngeneration 1\nline 100\nnode 190\n';
 file('is text', () => assert.is(ledger.render(open), text));
-for (const l of [open, ledger.begin(at(4_294_967_295, 0, 0)), { ...open, used: bytes(2n ** 63n - 1n), reserved: bytes(2n ** 63n - 1n) }])
+for (const l of [
+  open,
+  counted,
+  ledger.begin(at(4_294_967_295, 0, 0)),
+  { ...open, used: bytes(2n ** 63n - 1n), reserved: bytes(2n ** 63n - 1n) },
+])
   file(`there and back: ${l.month}, ${l.used}`, () => assert.equal(ledger.parse(ledger.render(l)), { ok: true, value: l }));
 file('every truncation is a Fault', () => {
   for (let n = 0; n < text.length; n++) assert.not(ledger.parse(text.slice(0, n)).ok, `${n} characters`);
@@ -194,6 +229,8 @@ const damaged: readonly (readonly [name: string, text: string, code: string])[] 
   ['less than nothing', text.replace('used 1000', 'used -1'), 'malformed'],
   ['a leading zero', text.replace('used 1000', 'used 01000'), 'malformed'],
   ['more used than reserved', text.replace('used 1000', 'used 5001'), 'malformed'],
+  ['a day that began with more', text.replace('month', 'day 20777\nfrom 1001\nmonth'), 'malformed'],
+  ['half a day', text.replace('month', 'day 20777\nmonth'), 'malformed'],
   ['a line missing', text.replace('line 100\n', ''), 'malformed'],
   ['lines of another order', text.replace('line 100\nnode 190\n', 'node 190\nline 100\n'), 'malformed'],
 ];

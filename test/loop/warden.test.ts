@@ -429,7 +429,7 @@ failures('a kernel that cannot count connections is served without', async () =>
 });
 failures('one that cannot do what is needed is not, and told by name', async () => {
   const m = await begin(() => fail('foreign', 'nft', 'line 7'));
-  assert.equal([why(m), m.it.state().why?.reason], ['that', 'the kernel cannot do this: install that']);
+  assert.equal([why(m), m.it.state().why?.reason], ['that', 'cannot be done here: install that']);
   assert.is(faultOf(await m.it.admit([request(0)])), 'unsupported');
 });
 for (const call of ['device', 'guard', 'prepare', 'tunnel', 'canary'] as const)

@@ -54,6 +54,7 @@ export function methods(bus: Bus, kernel: seats.Seats, ground: { isSetUp: boolea
             port: 51820,
             sessions: rows.ok ? rows.value.rows.length : 0,
             month_used: used,
+            today_used: used,
             ...(cap !== null && { month_cap: BigInt(cap) }),
             guests_rate: 18_400_000n,
             canary: 'IPv4 IPv6',

@@ -86,11 +86,13 @@ const small = (says: string): HTMLElement => el('small', {}, says);
 
 function cards({ facts, agent, sessions, seats }: Picture): readonly HTMLElement[] {
   const [used, cap, rate] = [size(facts, 'month_used'), size(facts, 'month_cap'), size(facts, 'guests_rate')];
+  const today = size(facts, 'today_used');
   const passed = sessions.ok ? sessions.value.reduce((sum, { up, down }) => sum + up + down, 0n) : null;
   const clocks: Readonly<Record<string, string>> = { unknown: _('not set yet'), network: _('set'), signed: _('set, and confirmed') };
   const clock = word(agent, 'clock');
   const share = used === null || cap === null ? null : Number(used) / Number(cap);
   return [
+    card(_('Today'), today === null ? '–' : amount.renderSize(today), small(_('the day begins at midnight UTC'))),
     card(
       _('This month'),
       used === null ? '–' : amount.renderSize(used),
