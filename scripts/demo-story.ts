@@ -250,6 +250,8 @@ export async function tell(stage: Stage, folder: string, say: Say): Promise<read
     wrong.length === 0 ? 'to the byte, in all three sessions' : `not of ${wrong.join()}`,
     wrong.length === 0,
   );
+  show('What Bob disputes is held until somebody decides. An admin does:');
+  show(`$ scripts/coordinator ask POST /sessions/${bob.session.slice(0, 8)}…/decision to=node`);
   await coordinator.ask('POST', `/sessions/${bob.session}/decision`, { to: 'node' });
   const { accounts } = (await coordinator.ask('GET', '/ledger')) as { accounts: readonly Account[] };
   const names = new Map<string, string>(nodes.map((id, i) => [`node/${id}`, `router ${i + 1}`]));

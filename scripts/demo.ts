@@ -11,10 +11,10 @@ import * as story from './demo-story.ts';
 
 const help = `scripts/demo [--simulated] [--stay]
 
-A friend gets a quota, uses it, is topped up; the agent is killed; a consumer lies; receipts are checked. As root on this machine's kernel, in
-network namespaces of its own; else, and with --simulated, in WebAssembly over a kernel of numbers, and every line says so. Takes about two
-minutes, ends with 0 when all was as promised, and leaves nothing behind.
-  --stay    keeps everything up at the end, until Ctrl-C
+A coordinator, three routers, three consumers: a quota, a top-up, an agent that is killed, an uplink that is lost, a consumer that lies; and the
+books that have to add up. As root on this machine's kernel, in network namespaces of its own; else, and with --simulated, in WebAssembly over
+kernels of numbers, and every line says so. Takes about two minutes, ends with 0 when all was as promised, and leaves nothing behind.
+  --stay    keeps everything up at the end, until Ctrl-C, and says where the coordinator's page is
 `;
 
 function read(): Readonly<{ isSimulated: boolean; stays: boolean; isHelp: boolean }> {

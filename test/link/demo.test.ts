@@ -54,15 +54,18 @@ function demo(args: readonly string[], when: (output: string) => boolean = () =>
 }
 
 const proven = [
-  'a friend uses the tunnel',
-  'what she used is signed by both',
+  'three routers are enrolled',
+  'a consumer uses the tunnel',
   'the quota holds in the kernel',
   'a top-up takes effect at once',
   'limits hold with the agent dead',
-  'nothing is lost by the kill',
+  'a lost uplink comes back',
   'a lying consumer is caught',
-  "bob's receipts are right",
+  'billed is what the kernel counted',
+  'the ledger adds up',
   "ann's receipts are right",
+  "bob's receipts are right",
+  "carol's receipts are right",
 ];
 const at = (step: number) => (output: string) => new RegExp(`^(simulated )?${step}\\. `, 'm').test(output);
 const isReal = process.getuid?.() === 0 && spawnSync('unshare', ['--net', '--mount', 'true']).status === 0;
@@ -71,9 +74,9 @@ type Kind = 'simulated' | 'real';
 const moments: Readonly<Record<Kind, readonly (readonly [moment: string, when: (output: string) => boolean])[]>> = {
   simulated: [
     ['while it is made ready', (output) => /made ready/.test(output)],
-    ['when the owner says yes', at(1)],
+    ['while routers are enrolled', at(2)],
   ],
-  real: [['while a friend uses the tunnel', at(3)]],
+  real: [['while a consumer uses the tunnel', at(4)]],
 };
 const kinds: readonly (readonly [name: Kind, args: readonly string[]])[] = [
   ['simulated', ['--simulated']],
