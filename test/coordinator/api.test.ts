@@ -202,6 +202,72 @@ own('nothing of another is in any answer', async () => {
 });
 own.run();
 
+// ── By the document alone ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+type Parameter = Readonly<{
+  name: string;
+  in: 'path' | 'query';
+  schema: Readonly<{ type?: string; pattern?: string; enum?: readonly string[] }>;
+}>;
+type Body = Readonly<{ properties: Readonly<Record<string, object>>; required: readonly string[] }>;
+type Operation = Readonly<{
+  parameters: readonly Parameter[];
+  requestBody?: Readonly<{ content: Readonly<{ 'application/json': Readonly<{ schema: Body }> }> }>;
+  responses: Readonly<Record<string, object>>;
+}>;
+const document = JSON.parse(readFileSync('coordinator/openapi.json', 'utf8')) as Readonly<{
+  paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}>;
+
+const read = suite('api: malformed requests get the error that is documented');
+for (const [path, operations] of Object.entries(document.paths))
+  for (const [verb, { parameters, requestBody, responses }] of Object.entries(operations)) {
+    const method = verb.toUpperCase();
+    const schema = requestBody?.content['application/json'].schema;
+    const fill = (body: Body, value: unknown): object => Object.fromEntries(body.required.map((name) => [name, value]));
+    read(`${method} ${path}`, async () => {
+      const good = concrete(path);
+      const wrong: readonly Readonly<{ path: string; body?: object | string; want: RegExp }>[] = [
+        ...parameters
+          .filter(({ schema: { type, pattern, enum: choice } }) => type === 'integer' || pattern !== undefined || choice !== undefined)
+          .map(({ name, in: where }) =>
+            where === 'path'
+              ? { path: concrete(path.replace(`{${name}}`, '~')), ...(schema === undefined ? {} : { body: {} }), want: /^malformed / }
+              : { path: `${good}?${name}=~`, want: /^(malformed|missing) / },
+          ),
+        { path: `${good}?zzz=1`, ...(schema === undefined ? {} : { body: {} }), want: /^unsupported zzz$/ },
+        ...(schema === undefined
+          ? method === 'GET'
+            ? []
+            : [{ path: good, body: { zzz: 1 }, want: /^unsupported body$/ }]
+          : [
+              { path: good, body: '{', want: /^malformed body$/ },
+              { path: good, body: '[]', want: /^malformed body$/ },
+              { path: good, body: { ...fill(schema, 1), zzz: 1 }, want: /^unsupported body\.zzz$/ },
+              ...schema.required.map((name) => ({
+                path: good,
+                body: Object.fromEntries(Object.entries(fill(schema, {})).filter(([other]) => other !== name)),
+                want: /^(missing|malformed) body\./,
+              })),
+              ...Object.keys(schema.properties).map((name) => ({
+                path: good,
+                body: { ...fill(schema, {}), [name]: { deeper: [] } },
+                want: /^malformed body\./,
+              })),
+            ]),
+      ];
+      for (const one of wrong) {
+        const { status, json } = await ask('admin', method, one.path, one.body);
+        const { code, path: where, reason, ...more } = json['error'] as Record<string, unknown>;
+        const said = `${method} ${one.path} ${JSON.stringify(one.body)}: ${status} ${code} ${where}`;
+        assert.is(status, 400, said);
+        assert.match(`${code} ${where}`, one.want, said);
+        assert.equal([typeof reason, more, String(status) in responses], ['string', {}, true], said);
+      }
+    });
+  }
+read.run();
+
 // ── Refusals ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const session = { offer: 'roof', peer: nodes.peerOf('ann'), bytes: 1e6, seconds: 60 };
@@ -295,9 +361,7 @@ refused('no token and no body is in the log or in the audit', async () => {
   for (const token of tokens.values()) assert.is(`${said}${log.join()}`.includes(token), false);
   assert.equal(log, []);
 });
-refused('the document is that of the routes', () =>
-  assert.equal(JSON.parse(readFileSync('coordinator/openapi.json', 'utf8')), JSON.parse(JSON.stringify(openapi.render(routes, desk.base)))),
-);
+refused('the document is that of the routes', () => assert.equal(document, JSON.parse(JSON.stringify(openapi.render(routes, desk.base)))));
 refused.after(after);
 refused.run();
 
