@@ -14,6 +14,7 @@ import type { Digest, KeyId } from '../../agent/core/signed.ts';
 import type { Signer } from '../../agent/crypto/ed25519.ts';
 import * as ed25519 from '../../agent/crypto/ed25519.ts';
 import { host } from '../../agent/host/node.ts';
+import type { TlsOptions } from '../../agent/ports/host.ts';
 import type { Message } from '../../agent/ports/link.ts';
 import * as cbor from '../../agent/wire/cbor.ts';
 import * as commands from '../../agent/wire/command.ts';
@@ -79,10 +80,10 @@ export type Coordinator = Keys &
 const patience = millis(30_000);
 let opened = 0;
 
-/** `broker`: on loopback, without TLS. */
+/** `broker`: on loopback. */
 export async function open(
   name: string,
-  broker: Readonly<{ port: number; user: string; password: string }>,
+  broker: Readonly<{ port: number; user: string; password: string; tls?: TlsOptions }>,
   base: string,
   version: '5' | '3.1.1' = '5',
 ): Promise<Coordinator> {
@@ -114,6 +115,7 @@ export async function open(
         clientId: `coordinator-${process.pid}-${opened}`,
         user: broker.user,
         password: broker.password,
+        ...(broker.tls !== undefined && { tls: broker.tls }),
         keepAlive: seconds(30),
         patience: seconds(15),
       },

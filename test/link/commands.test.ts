@@ -16,7 +16,9 @@ import * as coordinators from '../fakes/coordinator.ts';
 import * as enforcer from '../fakes/enforcer.ts';
 import type { Guest } from '../fakes/guest.ts';
 import * as house from '../fakes/house.ts';
+import type { Broker } from '../fakes/mosquitto.ts';
 import * as mosquitto from '../fakes/mosquitto.ts';
+import * as nats from '../fakes/nats.ts';
 import * as seats from '../fakes/seats.ts';
 
 const key = (letter: string): PeerKey => `${letter.repeat(42)}A=` as PeerKey;
@@ -34,11 +36,16 @@ type Ground = Readonly<{
   reboots: () => number;
 }>;
 
-const broker = await mosquitto.start();
+const mosquittos = await mosquitto.start();
 /** Each has a name of its own, because the broker keeps what the one before has said. */
 let nodes = 0;
 
-async function within(work: (g: Ground) => Promise<void>, kind: 'wasm' | 'native' = 'wasm', version = '5'): Promise<void> {
+async function within(
+  work: (g: Ground) => Promise<void>,
+  kind: 'wasm' | 'native' = 'wasm',
+  version: '5' | '3.1.1' = '5',
+  broker: Broker = mosquittos,
+): Promise<void> {
   const all = ['sessions', 'limit', 'probe', 'quarantine', 'restart', 'move', 'reboot'];
   nodes += 1;
   const node = `roof-${nodes}`;
@@ -69,7 +76,9 @@ async function within(work: (g: Ground) => Promise<void>, kind: 'wasm' | 'native
     const agent = kind === 'wasm' ? await h.run('agent') : await h.runNative('agent');
     await agent.says(/published .*state/);
     for (const name of ['one', 'other']) {
-      const c = await coordinators.open(name, broker, `weir/${node}`);
+      const { user, password, tlsPort: port, name: called, authority } = broker;
+      const tls = { name: called, authorities: authority };
+      const c = await coordinators.open(name, { port, user, password, tls }, `weir/${node}`, version);
       open.push(c);
       await c.born();
       await c.certify();
@@ -271,5 +280,8 @@ const orders = suite('orders');
 for (const [name, run] of Object.entries(rows)) orders(name, () => within(run));
 orders('and by MQTT 3.1.1', () => within(rows.close, 'wasm', '3.1.1'));
 orders('and the router’s own program does what it is told', () => within(rows.acknowledge, 'native'));
-orders.after(broker.stop);
+const other = await nats.start();
+for (const [name, run] of Object.entries(rows)) orders(`${name}, at NATS`, () => within(run, 'wasm', '3.1.1', other));
+orders.after(other.stop);
+orders.after(mosquittos.stop);
 orders.run();
