@@ -205,7 +205,7 @@ function end(j: Journal, { session, sequence, digest, acknowledged }: Past): Jou
  *  most is kept: no coordinator, and no friend, makes room at the expense of another one's receipts. */
 function thin(j: Journal): Journal {
   let thinner = j;
-  while (sizeOf(thinner.accounts.values()) > mostKept) {
+  while (sizeOf([...thinner.accounts]) > mostKept) {
     const next = without(thinner);
     if (next === null) return thinner;
     thinner = next;
@@ -213,11 +213,12 @@ function thin(j: Journal): Journal {
   return thinner;
 }
 
+type Accounts = readonly (readonly [SessionId, Account])[];
+
 function without(j: Journal): Journal | null {
-  const all = [...j.accounts];
+  const all: Accounts = [...j.accounts];
   const roots = [...new Set(all.map(([, { root }]) => root))].map((root) => all.filter(([, account]) => account.root === root));
-  const size = (theirs: typeof all): number => sizeOf(theirs.map(([, account]) => account));
-  for (const theirs of roots.toSorted((a, b) => size(b) - size(a))) {
+  for (const theirs of roots.toSorted((a, b) => sizeOf(b) - sizeOf(a))) {
     const [longest] = theirs.toSorted(([, a], [, b]) => b.kept.length - a.kept.length);
     if (longest !== undefined && longest[1].kept.length > 1) return put(j, longest[0], drop(longest[1], 1));
     const over = theirs.find(([, { isClosed }]) => isClosed);
@@ -226,10 +227,12 @@ function without(j: Journal): Journal | null {
   return null;
 }
 
-const sizeOf = (accounts: Iterable<Account>): number =>
-  [...accounts]
-    .flatMap(({ grant, terms, kept, voucher }) => [grant, terms, voucher, ...kept.flatMap(({ receipt, witness }) => [receipt, witness])])
-    .reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0);
+/** Asked with each mark of a journal that is full, hence without a list of it all. */
+const sizeOf = (accounts: Accounts): number =>
+  accounts.reduce((sum, [, { grant, terms, kept, voucher }]) => {
+    const agreed = grant.length + (terms?.length ?? 0) + (voucher?.length ?? 0);
+    return kept.reduce((size, { receipt, witness }) => size + receipt.length + (witness?.length ?? 0), sum + agreed);
+  }, 0);
 
 /** Nothing follows any chain: who lost marks cannot know what was told. */
 export const abandoned = ({ accounts }: Journal): readonly Mark[] =>
