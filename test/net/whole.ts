@@ -48,6 +48,8 @@ type Stage = Readonly<{
   broker: mosquitto.Broker;
   dir: string;
   root: string;
+  /** What no log may hold. */
+  secrets: readonly string[];
   admin(method: string, path: string, body?: object): Promise<live.Answer>;
   /** What was heard so far, by whom. */
   heard: ReadonlyMap<string, readonly Buffer[]>;
@@ -85,6 +87,9 @@ async function begin(): Promise<Stage> {
     socket.on('data', hear('line')).on('error', () => socket.destroy());
     copy.stdout?.on('data', hear('line'));
     socket.on('close', () => copy.kill());
+    // The broker ends before the coordinator does.
+    copy.on('exit', () => socket.destroy());
+    copy.stdin?.on('error', () => socket.destroy());
     if (copy.stdin !== null) socket.pipe(copy.stdin);
     copy.stdout?.pipe(socket);
   });
@@ -126,6 +131,7 @@ config coordinator 'one'\n\toption root '${root}'\n\tlist may 'sessions'\n\topti
     broker,
     dir,
     root,
+    secrets: [...Object.values(tokens), `${code}`, live.fleet, broker.password, readFileSync(join(it.folder, 'key')).toString('base64')],
     admin,
     heard,
     listen,
@@ -342,6 +348,8 @@ export function play(megabytes: number): void {
     const sizes = [...kept].map(([name, bytes]) => `${name}: ${bytes.length}`);
     for (const [name, bytes] of kept) assert.ok(bytes.length > 50, `${name}: nothing there; ${sizes.join(', ')}`);
     assert.equal(traces(kept, Object.values(far)), []);
+    for (const log of ['coordinator', 'consumer', 'broker', 'log of the agent', 'log of the enforcer'])
+      for (const [i, secret] of stage.secrets.entries()) assert.is(kept.get(log)?.includes(secret), false, `${log}: secret ${i}`);
     // And who writes it down is found.
     for (const [name, bytes] of kept)
       assert.ok(traces(new Map([[name, Buffer.concat([bytes, Buffer.from(far.v4)])]]), [far.v4]).length === 1, name);
