@@ -1,10 +1,11 @@
-// How much room Weir takes: its binaries on flash, its roles in the memory of an emulated router.
+// How much room Weir takes: its binaries on flash, its roles in the memory of an emulated router, idle and at work.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import * as journal from '../../agent/core/journal.ts';
 import { version } from '../../agent/core/version.ts';
 import { host as node } from '../../agent/host/node.ts';
 import { native, nativeBorrowing, type Target, targets } from '../../build/native.ts';
@@ -17,6 +18,7 @@ import { startUbusd } from '../../test/fakes/ubusd.ts';
 import { relay } from '../../test/vm/ground/relay.ts';
 import { host, runRouter } from '../../test/vm/ground/router.ts';
 import { type Bench, render } from './bench.ts';
+import { type Memory, memoryIn, sessions, work } from './footprint-work.ts';
 
 type Limit = Readonly<{ most: number; aim: number }>;
 const limits = {
@@ -25,6 +27,10 @@ const limits = {
   agent: { most: 4096, aim: 3072 },
   enforcer: { most: 1536, aim: 1229 },
   both: { most: 6144, aim: 4608 },
+  // The house names no figure for the enforcer at work: what counts then is both together.
+  'agent at work': { most: 4096, aim: 3072 },
+  'both at work': { most: 6144, aim: 4608 },
+  processor: { most: 3, aim: 2 },
 } satisfies Record<string, Limit>;
 type Limited = keyof typeof limits;
 
@@ -42,6 +48,8 @@ export const footprint: Bench = {
   async run() {
     const sizes = await weigh();
     const { kernel, agent, enforcer } = await remember();
+    const { memory, quiet, perReceipt } = await work();
+    const processor = quiet.agent + quiet.enforcer + (100 * sessions * perReceipt) / receiptsEvery;
     const smallest = sizes.get(small);
     if (smallest === undefined) throw new Error(`footprint: no binary for ${small}`);
     const held: Readonly<Record<Limited, number>> = {
@@ -50,6 +58,9 @@ export const footprint: Bench = {
       agent: agent.resident,
       enforcer: enforcer.resident,
       both: agent.resident + enforcer.resident,
+      'agent at work': memory.agent.resident,
+      'both at work': memory.agent.resident + memory.enforcer.resident,
+      processor,
     };
     const sizeTable = [
       ['architecture', 'static, KB', 'static, gzip KB', "with the router's libraries, gzip KB", '.apk, KB', '.ipk, KB', 'installed, KB'],
@@ -62,10 +73,20 @@ export const footprint: Bench = {
     const each = (figure: keyof Size): Record<string, number> =>
       Object.fromEntries([...sizes].map(([target, size]) => [target, size[figure]]));
     const memoryTable = [
-      ['role', 'resident KB', 'anonymous KB', 'private KB', 'limit (aim) of resident'],
-      ['agent, connected by TLS', ...Object.values(agent).map(String), bounds('agent')],
-      ['enforcer, idle', ...Object.values(enforcer).map(String), bounds('enforcer')],
-      ['both', ...sumOf(agent, enforcer).map(String), bounds('both')],
+      ['role', 'resident KB', 'proportional KB', 'anonymous KB', 'private KB', 'limit (aim) of resident'],
+      ['agent, connected by TLS', ...wordsOf(agent), bounds('agent')],
+      ['enforcer, idle', ...wordsOf(enforcer), bounds('enforcer')],
+      ['both', ...wordsOf(sumOf(agent, enforcer)), bounds('both')],
+      [`agent, ${sessions} sessions`, ...wordsOf(memory.agent), bounds('agent at work')],
+      [`enforcer, ${sessions} sessions`, ...wordsOf(memory.enforcer), ''],
+      ['both', ...wordsOf(sumOf(memory.agent, memory.enforcer)), bounds('both at work')],
+    ];
+    const workTable = [
+      ['of the processor, with sessions', 'figure'],
+      ['agent, %', share(quiet.agent)],
+      ['enforcer, %', share(quiet.enforcer)],
+      ['both for a receipt, s', share(perReceipt)],
+      [`both, and ${sessions} receipts in ${receiptsEvery / 60} minutes, %`, `${share(processor)}, limit ${bounds('processor')}`],
     ];
     return {
       on: `Linux ${kernel} (an emulated MIPS 24Kc with 128 MB)`,
@@ -75,7 +96,13 @@ export const footprint: Bench = {
           '`libmbedx509.so.7` and `libmbedcrypto.so.16`, not position-independent, stripped, sections collected; without the C start-up files.',
         render(memoryTable),
         'The broker is Mosquitto, its certificate checked against one authority. Resident: VmRSS, the pages of the binary included, which ' +
-          'both roles share. Anonymous: RssAnon. Private: the private pages of smaps_rollup.',
+          'both roles share. Proportional, and private: Pss, and the private pages, of smaps_rollup. Anonymous: RssAnon. Without the jails, whose ' +
+          "processes are procd's.",
+        render(workTable),
+        `At work: ${sessions} sessions that a coordinator has opened over TLS, telemetry every minute, accounting every 10 s, a packet of 1 KB in ` +
+          'each session every 5 s, kernel WireGuard, no jail. The clock counts instructions, a thousand million in a second, and the shares are exact ' +
+          "(schedstat against uptime, over a minute). A receipt is here a session's last: an order verified, " +
+          'the session evicted, receipt, root and answer signed. Countersignatures are not in it.',
       ].join('\n\n'),
       numbers: {
         bin_kb: each('bytes'),
@@ -86,15 +113,35 @@ export const footprint: Bench = {
         installed_kb: each('installed'),
         agent_rss_kb: agent.resident,
         enforcer_rss_kb: enforcer.resident,
+        agent_pss_kb: agent.proportional,
+        enforcer_pss_kb: enforcer.proportional,
+        work_agent_rss_kb: memory.agent.resident,
+        work_enforcer_rss_kb: memory.enforcer.resident,
+        work_agent_pss_kb: memory.agent.proportional,
+        work_enforcer_pss_kb: memory.enforcer.proportional,
+        work_cpu_percent: processor,
+        work_receipt_s: perReceipt,
       },
       broken: (Object.keys(limits) as Limited[])
         .filter((name) => held[name] > limits[name].most)
-        .map((name) => `${name}: ${held[name]} KB, limit ${limits[name].most} KB`),
+        .map((name) => `${name}: ${share(held[name])}, limit ${bounds(name)}`),
     };
   },
 };
 
-const sumOf = (a: Memory, b: Memory): number[] => [a.resident + b.resident, a.anonymous + b.anonymous, a.private + b.private];
+/** In seconds. By time alone each of twenty sessions waits for five turns of the flash (core/journal.ts). */
+const receiptsEvery = (5 * journal.refill) / 1000;
+
+const sumOf = (a: Memory, b: Memory): Memory => ({
+  resident: a.resident + b.resident,
+  proportional: a.proportional + b.proportional,
+  anonymous: a.anonymous + b.anonymous,
+  private: a.private + b.private,
+});
+const wordsOf = ({ resident, proportional, anonymous, private: own }: Memory): string[] =>
+  [resident, proportional, anonymous, own].map(String);
+
+const share = (n: number): string => String(Math.round(100 * n) / 100);
 
 const bounds = (name: Limited): string => `${limits[name].most} (${limits[name].aim})`;
 
@@ -119,8 +166,6 @@ async function weigh(): Promise<ReadonlyMap<Target, Size>> {
 
 const inKb = (bytes: number): number => Math.ceil(bytes / 1024);
 const gzipped = (bytes: Buffer): number => inKb(gzipSync(bytes, { level: 9 }).length);
-
-type Memory = Readonly<{ resident: number; anonymous: number; private: number }>;
 
 /** The roles run on the router; broker and bus here. */
 async function remember(): Promise<Readonly<{ kernel: string; agent: Memory; enforcer: Memory }>> {
@@ -151,8 +196,8 @@ async function remember(): Promise<Readonly<{ kernel: string; agent: Memory; enf
     if (status !== 0) throw new Error(`footprint: the roles did not come up\n${output}`);
     return {
       kernel: /^kernel (.*)$/m.exec(output)?.[1] ?? 'unknown',
-      agent: memoryIn(output, 'agent'),
-      enforcer: memoryIn(output, 'enforcer'),
+      agent: memoryIn(output, 'agent '),
+      enforcer: memoryIn(output, 'enforcer '),
     };
   } finally {
     door.close();
@@ -192,12 +237,3 @@ echo "kernel $(uname -r)"
 cat /proc/$agent/status /proc/$agent/smaps_rollup | sed 's/^/agent /'
 cat /proc/$enforcer/status /proc/$enforcer/smaps_rollup | sed 's/^/enforcer /'
 `;
-
-function memoryIn(output: string, role: string): Memory {
-  const field = (name: string): number => {
-    const kb = new RegExp(`^${role} ${name}:\\s+(\\d+) kB$`, 'm').exec(output)?.[1];
-    if (kb === undefined) throw new Error(`footprint: no ${name} of ${role} in\n${output}`);
-    return Number(kb);
-  };
-  return { resident: field('VmRSS'), anonymous: field('RssAnon'), private: field('Private_Clean') + field('Private_Dirty') };
-}
