@@ -65,7 +65,7 @@ export async function open(folder: string): Promise<Stage> {
   if (north === undefined || middle === undefined || south === undefined) throw new Error('three routers that are not three');
   return {
     scene: [
-      'real: the coordinator with broker and database; TLS between it and the routers',
+      'real: the coordinator, its broker and its database; TLS to it',
       'in WebAssembly: the agents and the command line',
       'numbers only: kernels, enforcers, tunnels, Internet',
       'a stand-in: the bus of each router',

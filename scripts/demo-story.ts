@@ -21,7 +21,7 @@ import { type Consumer, must, type Ran, type Router, type Stage } from './demo-s
 import * as desk from './desk.ts';
 
 /** A line of the summary. */
-export type Proof = Readonly<{ what: string; shown: string; holds: boolean }>;
+export type Proof = Readonly<{ what: string; holds: boolean }>;
 export type Say = (line: string) => void;
 
 const mib = 1 << 20;
@@ -48,7 +48,7 @@ type Figures = Readonly<{ up: number; down: number; receipts: number; agreed: nu
 
 /** What is simulated says so in front of every line, and 80 columns have to hold it. */
 const width = 69;
-export function wrap(head: string, words: string, indent = 3): string {
+function wrap(head: string, words: string, indent = 3): string {
   const lines: string[] = [];
   let line = `${head} `.padEnd(indent);
   for (const word of words.split(' ')) {
@@ -72,10 +72,10 @@ export async function tell(stage: Stage, folder: string, say: Say): Promise<read
     say(`\n${wrap(`${steps}.`, words)}`);
   };
   const show = (text: string): void => {
-    for (const line of text.trimEnd().split('\n')) say(`   ${line}`);
+    for (const line of text.trimEnd().split('\n')) say(line.length + 3 > width ? wrap('  ', line.trim(), 5) : `   ${line}`);
   };
   const prove = (what: string, shown: string, holds: boolean): void => {
-    proofs.push({ what, shown, holds });
+    proofs.push({ what, holds });
     say(wrap('   →', shown, 5));
   };
   const file = (name: string): string => join(folder, name);
@@ -176,7 +176,7 @@ export async function tell(stage: Stage, folder: string, say: Say): Promise<read
   prove('the quota holds in the kernel', `${atQuota} of ${quota} bytes passed, then nothing`, atQuota > quota * 0.9 && atQuota <= quota);
 
   step('She buys 4 MiB more. A top-up is a grant, signed by the coordinator and sent to the router.');
-  show(`$ scripts/consumer ask POST /sessions/${ann.session.slice(0, 8)}…/top-up bytes=${quota} seconds=0`);
+  show(`$ scripts/consumer ask POST /sessions/…/top-up bytes=${quota}`);
   must(await asConsumer(ann).ask('POST', `/sessions/${ann.session}/top-up`, { bytes: quota, seconds: 0 }));
   type Commands = Readonly<{ commands: readonly Readonly<{ kind: string; outcome: string | null }>[] }>;
   const topped = (): Promise<Commands> => coordinator.ask('GET', `/nodes/${a}`) as Promise<Commands>;
@@ -243,7 +243,7 @@ export async function tell(stage: Stage, folder: string, say: Say): Promise<read
     );
     const isSame = BigInt(up + down) === kernel;
     if (!isSame) wrong.push(guest.name);
-    show(`${guest.name.padEnd(6)} kernel ${kernel}  billed ${up + down}  receipts ${receipts}, countersigned to ${agreed}`);
+    show(`${guest.name.padEnd(6)} kernel ${kernel}  billed ${up + down}  ${receipts} receipts, ${agreed} countersigned`);
   }
   prove(
     'billed is what the kernel counted',
@@ -251,7 +251,7 @@ export async function tell(stage: Stage, folder: string, say: Say): Promise<read
     wrong.length === 0,
   );
   show('What Bob disputes is held until somebody decides. An admin does:');
-  show(`$ scripts/coordinator ask POST /sessions/${bob.session.slice(0, 8)}…/decision to=node`);
+  show(`$ scripts/coordinator ask POST /sessions/…/decision to=node`);
   await coordinator.ask('POST', `/sessions/${bob.session}/decision`, { to: 'node' });
   const { accounts } = (await coordinator.ask('GET', '/ledger')) as { accounts: readonly Account[] };
   const names = new Map<string, string>(nodes.map((id, i) => [`node/${id}`, `router ${i + 1}`]));

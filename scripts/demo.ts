@@ -59,13 +59,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   });
 
 function sumUp(proofs: readonly story.Proof[]): void {
-  const width = Math.max(...proofs.map(({ what }) => what.length));
   say('\nWhat was shown:');
-  for (const { what, shown, holds } of proofs) say(story.wrap(`  ${holds ? 'yes' : 'NO '}  ${what.padEnd(width)} `, shown, width + 9));
+  for (const { what, holds } of proofs) say(`  ${holds ? 'yes' : 'NO '}  ${what}`);
 }
 
 try {
-  say(`Weir, ${isSimulated ? 'simulated: no traffic, no kernel, no root' : "on this machine's kernel"}. Everything is made ready …`);
+  say(`Weir, ${isSimulated ? 'simulated: no traffic, no kernel' : "on this machine's kernel"}. Everything is made ready …`);
   opening = isSimulated ? simulated.open(folder) : real.open(folder);
   const stage = await opening;
   const proofs = await story.tell(stage, folder, say);
