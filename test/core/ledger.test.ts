@@ -86,28 +86,28 @@ turn.run();
 const today = suite('today');
 const noon = 20_777 * 86_400 + 43_200;
 const counted: Ledger = { ...open, month: monthOf(2026, 11), today: { day: 20_777, from: bytes(400) } };
-const days: readonly { name: string; of: Ledger; then: (l: Ledger) => Ledger; want: bigint | null }[] = [
-  { name: 'nobody knows the day', of: open, then: (l) => ledger.turn(l, null, 1), want: null },
-  { name: 'a day begins with nothing', of: open, then: (l) => ledger.turn(l, seconds(noon), 1), want: 0n },
+const days: readonly { name: string; of: Ledger; act: (l: Ledger) => Ledger; want: bigint | null }[] = [
+  { name: 'nobody knows the day', of: open, act: (l) => ledger.turn(l, null, 1), want: null },
+  { name: 'a day begins with nothing', of: open, act: (l) => ledger.turn(l, seconds(noon), 1), want: 0n },
   {
     name: 'the same day goes on',
     of: counted,
-    then: (l) => ledger.turn(ledger.charge(l, at(1, 160, 300), false), seconds(noon), 1),
+    act: (l) => ledger.turn(ledger.charge(l, at(1, 160, 300), false), seconds(noon), 1),
     want: 710n,
   },
-  { name: 'its last second', of: counted, then: (l) => ledger.turn(l, seconds(noon + 43_199), 1), want: 600n },
-  { name: 'the next day', of: counted, then: (l) => ledger.turn(l, seconds(noon + 43_200), 1), want: 0n },
-  { name: 'a new month', of: counted, then: (l) => ledger.turn(l, seconds(noon + 86_400 * 40), 1), want: 0n },
-  { name: 'reset by the owner', of: counted, then: ledger.reset, want: 0n },
+  { name: 'its last second', of: counted, act: (l) => ledger.turn(l, seconds(noon + 43_199), 1), want: 600n },
+  { name: 'the next day', of: counted, act: (l) => ledger.turn(l, seconds(noon + 43_200), 1), want: 0n },
+  { name: 'a new month', of: counted, act: (l) => ledger.turn(l, seconds(noon + 86_400 * 40), 1), want: 0n },
+  { name: 'reset by the owner', of: counted, act: ledger.reset, want: 0n },
   {
     name: 'what a power cut may have hidden is not of the day',
     of: counted,
-    then: (l) => ledger.charge(l, at(7, 0, 0), false),
+    act: (l) => ledger.charge(l, at(7, 0, 0), false),
     want: 600n,
   },
-  { name: 'what was counted after it is', of: counted, then: (l) => ledger.charge(l, at(7, 20, 30), false), want: 640n },
+  { name: 'what was counted after it is', of: counted, act: (l) => ledger.charge(l, at(7, 20, 30), false), want: 640n },
 ];
-for (const c of days) today(c.name, () => assert.is(ledger.usedToday(c.then(c.of)), c.want));
+for (const c of days) today(c.name, () => assert.is(ledger.usedToday(c.act(c.of)), c.want));
 today('is in no hurry to be written', () =>
   assert.ok(ledger.isWritten(counted, { ...counted, today: { day: 20_778, from: bytes(1000) } })),
 );

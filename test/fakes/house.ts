@@ -2,7 +2,7 @@
 // broker; and the processes themselves, each in a WebAssembly engine of its own, or as the native program.
 
 import { createSocket } from 'node:dgram';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ok } from '../../agent/core/result.ts';
@@ -13,12 +13,15 @@ import type { Guest } from './guest.ts';
 import * as guests from './guest.ts';
 import * as mosquitto from './mosquitto.ts';
 import * as router from './router.ts';
-import { startUbusd } from './ubusd.ts';
+import * as ubusd from './ubusd.ts';
 
 export type House = Readonly<{
   broker: mosquitto.Broker;
-  /** Where its ubusd is. */
+  /** Where its ubusd is: for root, and for user weir with what the package's ACL lets it do. */
   socket: string;
+  door: string;
+  /** What was called, and by whom. */
+  called: readonly ubusd.Called[];
   /** What stands in /etc/config/weir. */
   config: string;
   run(role: Role, ...args: string[]): Promise<Guest>;
@@ -48,8 +51,10 @@ export async function open(
   // Also when it does not come to `close`.
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   const socket = join(dir, 'ubus.sock');
-  const folder = join(dir, 'agent');
+  const [folder, acl, door] = [join(dir, 'agent'), join(dir, 'acl'), join(dir, 'weir.sock')];
   mkdirSync(folder, { mode: 0o700 });
+  mkdirSync(acl);
+  copyFileSync('openwrt/weir/files/weir.acl.json', join(acl, 'weir.json'));
   const broker = given ?? (await mosquitto.start());
   const authority = join(dir, 'authority.pem');
   writeFileSync(authority, broker.authority);
@@ -58,7 +63,10 @@ export async function open(
   const resolv = join(dir, 'resolv.conf');
   writeFileSync(resolv, `nameserver ${at ?? '127.0.0.1'}\n`);
   const made = await bundle();
-  let bus = await openBus(socket, weir);
+  const called: ubusd.Called[] = [];
+  const others = [{ path: door, user: 'weir', group: 'weir' }];
+  const onBus = () => openBus({ path: socket, acl, others, called: (call) => void called.push(call) }, weir);
+  let bus = await onBus();
   const here = new Set<Guest>();
   const welcome = (guest: Guest): Guest => {
     here.add(guest);
@@ -68,20 +76,22 @@ export async function open(
   const startOf = (role: Role, args: readonly string[], more: Readonly<Record<string, string>> = {}): guests.Start => ({
     role,
     args,
-    env: { ...env, ...more },
+    env: { ...env, ...(role === 'agent' ? { UBUS_SOCKET: door } : {}), ...more },
     onLine: (line) => onLine(role, line),
   });
 
   return {
     broker,
     socket,
+    door,
+    called,
     config: weir,
     run: async (role, ...args) => welcome(await guests.inWasm(made, names.under(ground), startOf(role, args))),
     runNative: async (role, more) => welcome(await guests.asProgram(startOf(role, [], more))),
     names: names.how,
     cutBus: () => bus.close(),
     async restoreBus() {
-      bus = await openBus(socket, weir);
+      bus = await onBus();
     },
     async close() {
       for (const guest of here) guest.stop();
@@ -96,13 +106,13 @@ export async function open(
 const configOf = (broker: mosquitto.Broker, authority: string): string =>
   `config node 'node'\n\toption id 'roof-1'\n${mosquitto.section(broker, broker.name, authority)}`;
 
-async function openBus(socket: string, weir: string): Promise<{ close(): Promise<void> }> {
-  const ubusd = await startUbusd({ path: socket });
-  const objects = await router.start(socket, host.clock, { ...router.configs, weir });
+async function openBus(options: ubusd.Options, weir: string): Promise<{ close(): Promise<void> }> {
+  const daemon = await ubusd.startUbusd(options);
+  const objects = await router.start(options.path, host.clock, { ...router.configs, weir });
   return {
     async close() {
       objects.stop();
-      await ubusd.stop();
+      await daemon.stop();
     },
   };
 }

@@ -21,7 +21,10 @@ export type Options = Readonly<{
   acl?: string;
   /** Sockets of other users; `user: null` is one without a line in passwd. */
   others?: readonly Door[];
+  /** Told of each call of a named object, also of one that is refused. */
+  called?(call: Called): void;
 }>;
+export type Called = Readonly<{ user: string; path: string; method: string; isAllowed: boolean }>;
 export type Door = Readonly<{ path: string; user: string | null; group: string }>;
 export type Ubusd = Readonly<{
   /** What SIGHUP does. */
@@ -284,7 +287,9 @@ export async function startUbusd(options: Options): Promise<Ubusd> {
         if (method === undefined || id === undefined) return statuses.invalidArgument;
         if (id === eventObject) return event(from, method, data);
         if (object === undefined) return statuses.notFound;
-        if (!mayCall(from, object.path, method)) return statuses.denied;
+        const isAllowed = mayCall(from, object.path, method);
+        if (object.path !== null) options.called?.({ user: from.user, path: object.path, method, isAllowed });
+        if (!isAllowed) return statuses.denied;
         forward(object, false);
         return null;
       }
