@@ -32,6 +32,8 @@ export type Router = Readonly<{
   /** Which methods were called through HTTP, and which were refused. */
   asked: ReadonlySet<string>;
   refused: ReadonlySet<string>;
+  /** Of what is named here the next answer comes too late. */
+  late: Set<string>;
   /** Somebody takes from the network what is ours. */
   unsettle(): void;
   startAgent(): Promise<void>;
@@ -82,7 +84,7 @@ export async function open(weir: string): Promise<Router> {
   must(await enforcing.publish('weir.enforcer', enforcer.methods(enforcing, kernel, ground)));
 
   let agent: guests.Guest | null = null;
-  const [asked, refused] = [new Set<string>(), new Set<string>()];
+  const [asked, refused, late] = [new Set<string>(), new Set<string>(), new Set<string>()];
 
   /** What rpcd grants at a login: of each group what it says to read, and to write. */
   async function login(rights: Rights): Promise<string> {
@@ -126,7 +128,9 @@ export async function open(weir: string): Promise<Router> {
       return says({ error: { code: -32002, message: 'Access denied' } });
     }
     asked.add(`${object}.${name}`);
+    const isLate = late.delete(`${object}.${name}`);
     const answer = await bus.call(object, name, tableOf({ ...args, ubus_rpc_session: sid }), patience);
+    if (isLate) return says({ result: [7] });
     if (answer.ok) return says({ result: answer.value.length === 0 ? [0] : [0, plain.fields(answer.value)] });
     if (answer.fault.code === 'missing' && answer.fault.path === object)
       return says({ error: { code: -32000, message: 'Object not found' } });
@@ -170,6 +174,7 @@ export async function open(weir: string): Promise<Router> {
     files: fakes.files,
     asked,
     refused,
+    late,
     async startAgent() {
       const env = { UBUS_SOCKET: socket, WEIR_FOLDER: own };
       agent = await guests.inWasm(made, host, { role: 'agent', args: [], env, onLine: () => undefined });

@@ -3,6 +3,7 @@
 import * as amount from '../../../agent/core/amount.ts';
 import { seconds } from '../../../agent/core/brand.ts';
 import { text } from '../../../agent/core/result.ts';
+import { hexOf } from '../../../agent/wire/form.ts';
 import type { Session } from '../../../agent/wire/told.ts';
 import * as told from '../../../agent/wire/told.ts';
 import { dialog } from './dialog.ts';
@@ -23,11 +24,15 @@ function topUp(name: string, done: () => Promise<void>): void {
     const values = readAll(fields);
     if (values === null) return;
     const [quota, days] = [amount.parseSize(`${values.quota}`), amount.parseDays(`${values.days}`)];
-    const answer = await ask('weir', 'friend_top_up', {
+    const asked = {
       name,
+      nonce: hexOf(crypto.getRandomValues(new Uint8Array(16))),
       ...(quota.ok && { quota: Number(quota.value) }),
       ...(days.ok && { seconds: days.value }),
-    });
+    };
+    const first = await ask('weir', 'friend_top_up', asked);
+    // Under the same nonce it is given once.
+    const answer = !first.ok && first.fault.code === 'timeout' ? await ask('weir', 'friend_top_up', asked) : first;
     if (!answer.ok) return trouble.replaceChildren(alert('error', invite.says(answer.fault)));
     ui.hideModal();
     await done();

@@ -34,7 +34,7 @@ const words = (): { readonly [K in Kind]: { readonly [N in Name<K>]: readonly [l
   coordinator: {
     root: [_('Root key'), _('As the coordinator publishes it')],
     may: [_('What it may order'), _('One in a line: sessions, limit, probe, quarantine, restart; and, if you write so, move and reboot')],
-    claim: [_('Claim code'), _('By which this router becomes yours there, or your operator’s')],
+    claim: [_('Claim code'), _('By which this router becomes yours there, or your operator’s; CODE@ROOT brings the root key with it')],
   },
   telemetry: {
     period: [_('Seconds between two reports'), ''],

@@ -22,6 +22,7 @@ export async function ask(of: Name, method: string, args: Readonly<Record<string
   try {
     const answer = await rpc.declare({ object: of, method, params: Object.keys(args) })(...Object.values(args));
     if (answer === 0) return ok([]);
+    if (answer === 7) return fail('timeout', of, 'no answer in time');
     if (typeof answer === 'number') return fail('foreign', of, answer === 4 ? notThere[of] : `ubus status ${answer}`);
     const table = jsonToValue(answer);
     if (table.kind !== 'table') return fail('malformed', of, 'no answer');
