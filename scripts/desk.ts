@@ -16,12 +16,20 @@ export type Desk = Readonly<{ ask(method: string, path: string, body?: object): 
 const base = '/api/v1';
 const patience = 60_000;
 
+/** A signature holds once: the same request within a second is of the next one. */
+const last = new Map<string, number>();
+function timeOf(request: string): number {
+  const time = Math.max(Math.floor(Date.now() / 1000), (last.get(request) ?? 0) + 1);
+  last.set(request, time);
+  return time;
+}
+
 export function at(url: string, signer: Signer): Desk {
   return {
     async ask(method, path, body) {
       const sent = body === undefined ? '' : JSON.stringify(body);
       const request = { method, url: base + path, body: new TextEncoder().encode(sent) };
-      const authorization = requests.authorization(request, `${Math.floor(Date.now() / 1000)}`, signer, host);
+      const authorization = requests.authorization(request, `${timeOf(`${hexOf(signer.key)} ${method} ${path} ${sent}`)}`, signer, host);
       let answer: Response;
       let said: string;
       try {
@@ -112,8 +120,7 @@ export async function open(desk: Desk, wish: Wish, trusted: readonly PublicKey[]
 
 async function settled(desk: Desk, session: SessionId): Promise<Result<Opened['standing']>> {
   for (const end = Date.now() + patience; Date.now() < end; ) {
-    // The same question in the same second has the same signature, which holds once.
-    await pause(1100);
+    await pause(1000);
     const shown = await desk.ask('GET', `/sessions/${session}`);
     const standing = shown.ok ? opening.parseStanding(shown.value) : shown;
     if (!standing.ok) return standing;

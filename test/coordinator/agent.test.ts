@@ -1,13 +1,19 @@
 // The agent itself, in a WebAssembly engine over Mosquitto, with an enforcer of numbers: what the coordinator books is what that has counted.
 
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as ubus from '../../agent/adapters/ubus-client.ts';
+import * as keys from '../../agent/consumer/keys.ts';
 import type { SessionId } from '../../agent/core/signed.ts';
 import { portable } from '../../agent/crypto/sha.ts';
 import { host } from '../../agent/host/node.ts';
+import * as base64 from '../../agent/wire/base64.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
 import { hexOf } from '../../agent/wire/form.ts';
+import * as opening from '../../scripts/consumer-open.ts';
 import * as enforcer from '../fakes/enforcer.ts';
 import * as house from '../fakes/house.ts';
 import * as mosquitto from '../fakes/mosquitto.ts';
@@ -17,6 +23,7 @@ import { peerOf } from './node.ts';
 
 const agent = suite('agent and coordinator');
 agent('enrolled by a code, a session opened, billed, closed and acknowledged', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-agent-test-'));
   const broker = await mosquitto.start();
   const { port, user, password } = broker;
   const here = await live.begin(null, { kind: 'elsewhere', url: `mqtt://127.0.0.1:${port}`, user, password, authority: null });
@@ -41,20 +48,35 @@ agent('enrolled by a code, a session opened, billed, closed and acknowledged', a
   if (!opened.ok) throw new Error(opened.fault.reason);
   const bus = opened.value;
   try {
-    const uplinks = [{ name: 'wan', up: true, addresses: ['203.0.113.7/24'], hints: [], dns: [] }];
+    const uplinks = [{ name: 'wan', up: true, addresses: ['11.1.0.2/24'], hints: [], dns: [] }];
     await bus.publish('weir.enforcer', enforcer.methods(bus, kernel, { key: peerOf('router'), port: 51_820, uplinks }));
     kernel.refuse(null);
     await h.run('agent');
     const { nodes } = await seen('/nodes', (json) => (json['nodes'] as readonly { starts: number }[]).some(({ starts }) => starts > 0));
     const [{ id }] = nodes as [{ id: string }];
 
-    const offer = { micro: 1200, currency: 'EUR', rate_up: 1e6, rate_down: 8e6, most_bytes: 1e9, most_seconds: 3600, credit: 1 << 24 };
+    const offer = { micro: 1200, currency: 'EUR', rate_up: 1e6, rate_down: 8e6, most_bytes: 1e9, most_seconds: 86_400, credit: 1 << 24 };
     await admin('PUT', '/offers/roof', offer);
     const peer = peerOf('ann');
     const asked = await admin('POST', '/sessions', { offer: 'roof', peer, bytes: 5e7, seconds: 3600 });
     assert.is(asked.status, 200, asked.text);
     const session = asked.json['session'] as SessionId;
     await seen(`/sessions/${session}`, (json) => json['condition'] === 'open');
+    const files = { keys: join(folder, 'keys'), config: join(folder, 'config'), grant: join(folder, 'grant') };
+    keys.create(host, files.keys);
+    const own = keys.read(host, files.keys);
+    if (!own.ok) throw new Error(own.fault.reason);
+    await admin('POST', '/consumers', { key: hexOf(own.value.public.signer), name: 'bob' });
+    const wish = { offer: 'roof', node: null, quota: '10M', days: '1', isForApp: true };
+    const url = `http://127.0.0.1:${here.running.http}`;
+    const stranger = await opening.open(files, url, wish, []);
+    assert.is(!stranger.ok && stranger.fault.code, 'stranger', 'a root that nobody named');
+    const app = await opening.open(files, url, wish, [here.authority.rootKey]);
+    assert.is(app.ok, true, JSON.stringify(app));
+    const config = readFileSync(files.config, 'utf8');
+    assert.match(config, `PrivateKey = ${base64.encode(own.value.tunnel)}\nAddress = 10.213.`);
+    assert.match(config, 'Endpoint = 11.1.0.2:51820');
+    assert.is(statSync(files.config).mode & 0o777, 0o600);
     kernel.pass(peer, 3_000_000, 9_000_000);
     assert.is((await admin('DELETE', `/sessions/${session}`)).status, 200);
     const ended = await seen(`/sessions/${session}`, (json) => json['final'] !== null);
@@ -79,6 +101,7 @@ agent('enrolled by a code, a session opened, billed, closed and acknowledged', a
     await h.close();
     await here.stop();
     await broker.stop();
+    rmSync(folder, { recursive: true });
   }
 });
 agent.run();
