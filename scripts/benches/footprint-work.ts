@@ -87,7 +87,7 @@ async function live(post: Post, coordinator: coordinators.Coordinator): Promise<
     opened.map(({ address4 }) => address4),
   );
   const begun = await spent(post);
-  await ground.root.run('sleep 60');
+  await ground.root.run('sleep 40');
   const before = await spent(post);
   const quiet = sharesOf(begun, before);
   const memory = { agent: await memoryOf(post, 'agent'), enforcer: await memoryOf(post, 'enforcer') };
@@ -103,17 +103,17 @@ async function live(post: Post, coordinator: coordinators.Coordinator): Promise<
 /** A device of its own for each consumer, and a packet from time to time. */
 async function begin({ ground }: Post, addresses: readonly string[]): Promise<void> {
   const lines = addresses.flatMap((address, n) => [
-    `link add wg${n} type wireguard`,
-    `address add ${address}/32 dev wg${n}`,
-    `link set wg${n} up mtu 1420`,
-    `route add default dev wg${n} table ${1000 + n}`,
+    `link add to-r${n} type wireguard`,
+    `address add ${address}/32 dev to-r${n}`,
+    `link set to-r${n} up mtu 1420`,
+    `route add default dev to-r${n} table ${1000 + n}`,
     `rule add from ${address} lookup ${1000 + n}`,
   ]);
   const key = (await ground.in('router').run('wg show weir0 public-key')).trim();
   const peer = `peer ${key} allowed-ips 0.0.0.0/0 endpoint ${at.wan.v4}:${at.tunnel.port}`;
   const each = addresses.map(
     (address, n) => `
-      wg set wg${n} private-key /run/c${n}.key fwmark ${mark} ${peer}
+      wg set to-r${n} private-key /run/c${n}.key fwmark ${mark} ${peer}
       ping -i 5 -I ${address} -s 1000 ${at.internet.v4} >/run/ping${n} 2>&1 &`,
   );
   await ground.in('c').run(`

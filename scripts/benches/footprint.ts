@@ -47,8 +47,7 @@ export const footprint: Bench = {
   ],
   async run() {
     const sizes = await weigh();
-    const { kernel, agent, enforcer } = await remember();
-    const { memory, quiet, perReceipt } = await work();
+    const [{ kernel, agent, enforcer }, { memory, quiet, perReceipt }] = await Promise.all([remember(), work()]);
     const processor = quiet.agent + quiet.enforcer + (100 * sessions * perReceipt) / receiptsEvery;
     const smallest = sizes.get(small);
     if (smallest === undefined) throw new Error(`footprint: no binary for ${small}`);
@@ -101,7 +100,7 @@ export const footprint: Bench = {
         render(workTable),
         `At work: ${sessions} sessions that a coordinator has opened over TLS, telemetry every minute, accounting every 10 s, a packet of 1 KB in ` +
           'each session every 5 s, kernel WireGuard, no jail. The clock counts instructions, a thousand million in a second, and the shares are exact ' +
-          "(schedstat against uptime, over a minute). A receipt is here a session's last: an order verified, " +
+          "(schedstat against uptime, over 40 s). A receipt is here a session's last: an order verified, " +
           'the session evicted, receipt, root and answer signed. Countersignatures are not in it.',
       ].join('\n\n'),
       numbers: {
