@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
-import { alone, play } from './kill.ts';
+import { alone, play, playOnServers } from './kill.ts';
 
 const kill = suite('kill -9');
-kill('5 times under load, on PGlite', () => play(5, alone));
+kill('under load, on PGlite', () => play(1, alone));
+kill('under load, on PostgreSQL and Mosquitto', () => playOnServers(5));
 kill.run();

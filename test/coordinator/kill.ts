@@ -10,7 +10,9 @@ import * as assert from 'uvu/assert';
 import type { SessionId } from '../../agent/core/signed.ts';
 import { hexOf } from '../../agent/wire/form.ts';
 import type { Broker } from '../fakes/mosquitto.ts';
+import * as mosquitto from '../fakes/mosquitto.ts';
 import { signerOf } from '../wire/story.ts';
+import * as ground from './ground.ts';
 import * as live from './live.ts';
 import * as nodes from './node.ts';
 import { both, tell, witnessed } from './node.ts';
@@ -97,6 +99,7 @@ export async function play(times: number, { database, broker, trouble }: Under):
     }
   };
   const working = work();
+  const hours = setInterval(() => talker.again(), 5000);
   for (let i = 0; i < times; i++) {
     const acknowledged = (): number => talker.ordered.filter((kind) => kind === 'acknowledge').length;
     const before = acknowledged();
@@ -109,6 +112,7 @@ export async function play(times: number, { database, broker, trouble }: Under):
   isOver = true;
   await working;
   await talker.until('all', () => talker.waiting.length === 0);
+  clearInterval(hours);
   assert.equal((await admin('GET', '/ledger/check')).json, { wrong: [] });
   for (const session of sessions) {
     const told = sealed.get(session)?.receipt;
@@ -122,4 +126,24 @@ export async function play(times: number, { database, broker, trouble }: Under):
   await talker.end();
   await ended(child, 'SIGTERM');
   rmSync(dir, { recursive: true, force: true });
+}
+
+/** On PostgreSQL and Mosquitto, which die with it now and then. */
+export async function playOnServers(times: number): Promise<void> {
+  const [server, broker] = [await ground.serve(), await mosquitto.start()];
+  await play(times, {
+    database: server.url,
+    broker,
+    async trouble(n) {
+      if (n % 3 === 0) {
+        await server.kill();
+        await server.restart();
+      }
+      if (n % 4 !== 1) return;
+      await broker.kill();
+      await broker.restart();
+    },
+  });
+  await broker.stop();
+  await server.stop();
 }

@@ -157,6 +157,8 @@ export type Talker = Readonly<{
   birth(more?: Partial<Node['birth']>): Promise<void>;
   /** Sealed: it is sent until it is acknowledged. */
   seal(told: Told, signed?: cose.Verified): Promise<void>;
+  /** What a node does after an hour without an acknowledgement: a broker that was killed may have lost what it had confirmed. */
+  again(): void;
   publish(name: string, payload: Uint8Array): Promise<void>;
   until(what: string, holds: () => boolean): Promise<void>;
   end(): Promise<void>;
@@ -236,9 +238,10 @@ export async function talk(port: number, node: Node, root: KeyId, rootKey: Uint8
     hear(topic.split('/').at(-1) ?? '', new Uint8Array(payload));
     for (const watch of watchers) watch();
   });
-  client.on('connect', () => {
+  const again = (): void => {
     for (const { signed } of waiting) void send(signed);
-  });
+  };
+  client.on('connect', again);
   await client.subscribeAsync(
     ['certificates', 'commands', 'enrolled'].map((name) => `weir/${node.id}/${name}`),
     { qos: 1 },
@@ -251,6 +254,7 @@ export async function talk(port: number, node: Node, root: KeyId, rootKey: Uint8
     get waiting() {
       return waiting.map(({ told }) => told);
     },
+    again,
     publish,
     async enrol(code) {
       const answer = new Promise<string>((resolve) => {
