@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import { walk } from './walk.ts';
 
-/** QuickJS takes forty times as long. */
-const hundreds = 'process' in globalThis ? 100 : 2;
+/** QuickJS takes three times as long, and has a `process` of ours. */
+const hundreds = 'versions' in globalThis.process ? 100 : 10;
 
 const lives = suite('random lives of an agent');
 // Never billed more than was counted, never asked beyond the owner's ceilings, twice is once, everybody is answered, and everything ends.

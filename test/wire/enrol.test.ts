@@ -24,7 +24,7 @@ requests('say who asks whom, and that it knows the code', () => {
   assert.equal(read, { ok: true, value: { ...asked, name: 'abcd', proof: enrol.proofOf(story.code, asked, hashes) } });
 });
 requests('never hold the code', () => {
-  const text = new TextDecoder('latin1').decode(enrol.ask(story.code, asked, story.signers.node, hashes));
+  const text = String.fromCharCode(...enrol.ask(story.code, asked, story.signers.node, hashes));
   assert.not.match(text, story.code.slice(4, 12));
 });
 for (const [name, other] of [
