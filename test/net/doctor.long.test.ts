@@ -1,0 +1,3 @@
+import { story } from './doctor.ts';
+
+story('all');
