@@ -75,6 +75,7 @@ const suites: Readonly<Record<string, Suite>> = {
       'nats-server:nats-server',
       'openssl:openssl',
       'faketime:faketime',
+      '/usr/lib/postgresql:postgresql',
     ],
   },
   vm: {
