@@ -10,7 +10,7 @@ import type { Certificate } from '../../agent/core/keyring.ts';
 import type { Receipt } from '../../agent/core/receipt.ts';
 import type { Result } from '../../agent/core/result.ts';
 import type { PeerKey } from '../../agent/core/seat.ts';
-import type { Digest, KeyId } from '../../agent/core/signed.ts';
+import type { Digest, KeyId, Nonce } from '../../agent/core/signed.ts';
 import type { Signer } from '../../agent/crypto/ed25519.ts';
 import * as ed25519 from '../../agent/crypto/ed25519.ts';
 import { host } from '../../agent/host/node.ts';
@@ -79,6 +79,27 @@ export type Coordinator = Keys &
 
 const patience = millis(30_000);
 let opened = 0;
+
+/** For an hour and 100 MiB, with nothing required. */
+export const grantOf = (node: KeyId, nonce: Nonce, peer: PeerKey, more: Partial<Grant> = {}): Grant => ({
+  node,
+  nonce,
+  peer,
+  consumer: null,
+  quota: { kind: 'shared', bytes: (100n << 20n) as ByteCount },
+  rate: { up: 4_000_000n, down: 8_000_000n },
+  throttle: null,
+  egress: { kind: 'internet' },
+  lifetime: seconds(3600),
+  until: null,
+  idle: null,
+  witness: 'none',
+  credit: null,
+  price: null,
+  session: null,
+  revision: 0,
+  ...more,
+});
 
 /** `broker`: on loopback. */
 export async function open(
@@ -175,28 +196,7 @@ export async function open(
       }
     },
     reply,
-    grant: (peer, more = {}) => {
-      const grant: Grant = {
-        node: idOf(known()),
-        nonce: hexOf(host.random(16)),
-        peer,
-        consumer: null,
-        quota: { kind: 'shared', bytes: (100n << 20n) as ByteCount },
-        rate: { up: 4_000_000n, down: 8_000_000n },
-        throttle: null,
-        egress: { kind: 'internet' },
-        lifetime: seconds(3600),
-        until: null,
-        idle: null,
-        witness: 'none',
-        credit: null,
-        price: null,
-        session: null,
-        revision: 0,
-        ...more,
-      };
-      return sign('grant', grants.grant, grant, keys.key);
-    },
+    grant: (peer, more = {}) => sign('grant', grants.grant, grantOf(idOf(known()), hexOf(host.random(16)) as Nonce, peer, more), keys.key),
     async receipt(within) {
       const message = must(cose.decode(await next(`receipts/${keys.rootId}`, within)));
       const verified = must(cose.verify(message, known().key, host));

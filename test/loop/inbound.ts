@@ -19,6 +19,7 @@ import * as cose from '../../agent/wire/cose.ts';
 import { grant as grants } from '../../agent/wire/grant.ts';
 import { identityOf } from '../../agent/wire/identity.ts';
 import type { Keys } from '../fakes/coordinator.ts';
+import * as coordinator from '../fakes/coordinator.ts';
 import { keysOf, sign } from '../fakes/coordinator.ts';
 
 export const [one, other, stranger] = [keysOf('one'), keysOf('other'), keysOf('stranger')];
@@ -28,25 +29,8 @@ export const peer = (letter: string): PeerKey => `${letter.repeat(42)}A=` as Pee
 const self = { boot: '0'.repeat(32), epoch };
 const ceilings = { rate: { up: 10_000_000n, down: 10_000_000n }, quota: (1n << 40n) as ByteCount, lifetime: seconds(7200) } as Ceilings;
 
-export const grantOf = (more: Partial<Grant> = {}): Grant => ({
-  node,
-  nonce: '0'.repeat(32),
-  peer: peer('a'),
-  consumer: null,
-  quota: { kind: 'shared', bytes: (1n << 30n) as ByteCount },
-  rate: { up: 4_000_000n, down: 8_000_000n },
-  throttle: null,
-  egress: { kind: 'internet' },
-  lifetime: seconds(3600),
-  until: null,
-  idle: null,
-  witness: 'none',
-  credit: null,
-  price: null,
-  session: null,
-  revision: 0,
-  ...more,
-});
+export const grantOf = (more: Partial<Grant> = {}): Grant =>
+  coordinator.grantOf(node, '0'.repeat(32) as Nonce, peer('a'), { quota: { kind: 'shared', bytes: (1n << 30n) as ByteCount }, ...more });
 export const signedGrant = (more: Partial<Grant> = {}, by: Keys = one): Uint8Array => sign('grant', grants, grantOf(more), by.key);
 export const sessionOf = (bytes: Uint8Array): SessionId => {
   const signed = cose.decode(bytes);

@@ -19,6 +19,7 @@ import * as owner from '../../agent/wire/owner.ts';
 import { receipt as receipts } from '../../agent/wire/receipt.ts';
 import * as seals from '../../agent/wire/seal.ts';
 import { brokerAt } from '../core/broker.ts';
+import * as coordinator from '../fakes/coordinator.ts';
 import { certificateOf, keysOf, sign } from '../fakes/coordinator.ts';
 import { ceilings, type Ground, ground, key, mib, must, signer } from './ground.ts';
 
@@ -203,24 +204,11 @@ const grantOf = (letter: string, n: number): Uint8Array =>
   sign(
     'grant',
     grants.grant,
-    {
-      node,
-      nonce: `${n}`.padStart(32, '0') as Nonce,
-      peer: key(letter),
-      consumer: null,
+    coordinator.grantOf(node, `${n}`.padStart(32, '0') as Nonce, key(letter), {
       quota: { kind: 'shared', bytes: mib(100_000) },
       rate: { up: 8_000_000n, down: 8_000_000n },
-      throttle: null,
-      egress: { kind: 'internet' },
       lifetime: seconds(200_000),
-      until: null,
-      idle: null,
-      witness: 'none',
-      credit: null,
-      price: null,
-      session: null,
-      revision: 0,
-    },
+    }),
     keys.key,
   );
 const minute = 60_000;
