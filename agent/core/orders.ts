@@ -23,6 +23,8 @@ export type Pinned = Readonly<{ id: KeyId; root: PublicKey; may: readonly Permis
 type Asked = Readonly<{ to: KeyId; root: KeyId; sequence: number }>;
 type Own = Readonly<{ epoch: Epoch; ceilings: Ceilings; rights: ReadonlyMap<KeyId, readonly Permission[]> }>;
 export type State = Readonly<{
+  /** When this agent began. */
+  since: Millis;
   ring: Keyring;
   /** null: our own name is not known yet. */
   own: Own | null;
@@ -53,9 +55,12 @@ const turn = 500;
 const mostBytes = 8448;
 /** So often it is written down what time it is at least. */
 const day = 86_400;
+/** Whoever orders it every minute would have an agent that does nothing else. */
+const betweenRestarts = 600_000;
 
 /** `time`: the highest that was ever trusted. */
 export const begin = (time: Seconds, at: Millis): State => ({
+  since: at,
   ring: new Map(),
   own: null,
   answers: new Map(),
@@ -160,7 +165,7 @@ function commanded(state: State, event: Extract<Ordering, { kind: 'commanded' }>
       };
       const right = rightOf(command.order);
       const isAllowed = right === null || (own.rights.get(root) ?? []).includes(right);
-      if (isAllowed) return obey(begun, event, own);
+      if (isAllowed) return obey(begun, event, own, at);
       return done(begun, ticket, fail('denied', 'order', `the owner does not let this coordinator: weir.coordinator.may ${right}`));
     }
     default:
@@ -184,7 +189,7 @@ function rightOf({ kind }: Order): Permission | null {
   }
 }
 
-function obey(state: State, { ticket, root, command, granted }: Extract<Ordering, { kind: 'commanded' }>, own: Own): Step {
+function obey(state: State, { ticket, root, command, granted }: Extract<Ordering, { kind: 'commanded' }>, own: Own, at: Millis): Step {
   const { order } = command;
   const pass = (cause: Cause): Step => ({ state, effects: [], causes: [cause] });
   switch (order.kind) {
@@ -215,6 +220,7 @@ function obey(state: State, { ticket, root, command, granted }: Extract<Ordering
     case 'probe':
       return { state, effects: [{ kind: 'probe', ticket, probe: order }], causes: [] };
     case 'restart':
+      if (at - state.since < betweenRestarts) return done(state, ticket, fail('denied', 'uptime', 'the last start is not 10 minutes ago'));
       return { ...done(state, ticket, ok({ kind: 'done' })), causes: [{ kind: 'stopped', signal: `the order of ${root}` }] };
     case 'move':
       return pass({ kind: 'moved', ticket, order });
@@ -282,6 +288,7 @@ const known: readonly string[] = [
   'denied order',
   'denied order.grant',
   'denied session',
+  'denied uptime',
   'exists sequence',
   'expired certificate',
   'expired expires',

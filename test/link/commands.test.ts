@@ -34,6 +34,8 @@ type Ground = Readonly<{
   one: coordinators.Coordinator;
   other: coordinators.Coordinator;
   reboots: () => number;
+  /** The agent's clock goes on by so much. */
+  later: (span: number) => void;
 }>;
 
 const mosquittos = await mosquitto.start();
@@ -49,8 +51,11 @@ async function within(
   const all = ['sessions', 'limit', 'probe', 'quarantine', 'restart', 'move', 'reboot'];
   nodes += 1;
   const node = `roof-${nodes}`;
+  let ahead = 0;
+  const ground = { ...host, clock: { ...host.clock, monotonic: () => millis(host.clock.monotonic() + ahead) } };
   const h = await house.open(undefined, {
     broker,
+    ground,
     config: (_, authority) =>
       `config node 'node'\n\toption id '${node}'\n${mosquitto.section(broker, kind === 'wasm' ? broker.name : '127.0.0.1', authority)}\toption version '${version}'\n\n` +
       coordinators.section('one', ...all) +
@@ -85,7 +90,10 @@ async function within(
     }
     const [one, other] = open;
     if (one === undefined || other === undefined) throw new Error('fewer coordinators than were opened');
-    await work({ h, node, kernel, agent, one, other, reboots: () => reboots });
+    const later = (span: number): void => {
+      ahead += span;
+    };
+    await work({ h, node, kernel, agent, one, other, reboots: () => reboots, later });
   } finally {
     for (const c of open) c.close();
     bus?.close();
@@ -228,6 +236,8 @@ const rows: Readonly<Record<Order['kind'], (g: Ground) => Promise<void>>> = {
     await begun(g, 'b');
   },
   async restart(g) {
+    assert.is(refusal(await g.one.order({ kind: 'restart' })), 'denied uptime');
+    g.later(600_000);
     assert.is((await g.one.order({ kind: 'restart' })).kind, 'done');
     assert.equal(await g.agent.ended, { ok: true, value: 0 });
     await g.h.run('agent');

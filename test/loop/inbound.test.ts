@@ -194,6 +194,15 @@ const rows: readonly Row[] = [
     want: null,
   },
   { name: 'too long', in: () => ['commands', new Uint8Array(9000)], as: 'limit', want: null },
+  {
+    name: 'a restart, ten minutes after a start',
+    in(it) {
+      it.pass(499_999);
+      return ['commands', signedCommand({ kind: 'restart' }, { sequence: 101 })];
+    },
+    as: 'denied uptime',
+    want: 'denied uptime',
+  },
 ];
 
 const hostile = suite('hostile messages');
@@ -218,6 +227,16 @@ for (const row of rows)
     assert.is(it.state().orders.ring, ring);
   });
 hostile.run();
+
+const restarting = suite('a restart');
+restarting('is obeyed when the last start is ten minutes ago', () => {
+  const it = ready();
+  it.pass(500_000);
+  const effects = it.receive('commands', signedCommand({ kind: 'restart' }, { sequence: 101 }));
+  assert.equal(said(effects).map(refusal), ['done']);
+  assert.ok(effects.some(({ kind }) => kind === 'exit'));
+});
+restarting.run();
 
 const plain = brokerAt('near.example', 0);
 const secure = { ...plain, tls: { authority: '/a', pin: null } };
