@@ -54,8 +54,8 @@ const suites: Readonly<Record<string, Suite>> = {
     needs: [...native, 'mosquitto:mosquitto', 'openssl:openssl'],
   },
   luci: {
-    what: "the owner's pages in a browser, over the fakes and a real agent",
-    needs: ['chromium:chromium', '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core'],
+    what: "the owner's pages in a browser, over the fakes and a real agent; and on a real kernel",
+    needs: [...native, ...namespaces, 'chromium:chromium', '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core'],
   },
   page: {
     what: "the coordinator's page in a browser",

@@ -5,7 +5,7 @@ import { luci } from '../../build/luci.ts';
 import * as apk from '../../build/package/apk.ts';
 import * as ipk from '../../build/package/ipk.ts';
 import { luciApp } from '../../build/package/luci.ts';
-import * as routers from './router.ts';
+import * as gateway from './gateway.ts';
 
 const about = suite('the package luci-app-weir');
 const app = await luci();
@@ -48,7 +48,7 @@ about('the menu leads to pages that there are, and nothing is loaded from elsewh
   >;
   for (const { action, depends } of Object.values(menu)) {
     if (action.path !== undefined) assert.ok(app.files.has(`/www/luci-static/resources/view/${action.path}.js`), action.path);
-    for (const group of depends?.acl ?? []) assert.ok(group in routers.acl, group);
+    for (const group of depends?.acl ?? []) assert.ok(group in gateway.acl, group);
   }
   for (const path of app.files.keys())
     if (path.endsWith('.js'))

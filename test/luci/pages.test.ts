@@ -6,6 +6,7 @@ import { host } from '../../agent/host/node.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
 import type { Browser, Look, Page } from './chromium.ts';
 import * as chromium from './chromium.ts';
+import * as gateway from './gateway.ts';
 import * as routers from './router.ts';
 
 const pages = suite('the pages of LuCI');
@@ -272,7 +273,7 @@ pages('every method that the ACL grants is asked for by a page, and none beside'
   await page.click('#weir-doctor');
   await page.until(shows('packets pass by the rules'));
   await see('examination');
-  const granted = Object.values(routers.acl).flatMap((group) =>
+  const granted = Object.values(gateway.acl).flatMap((group) =>
     Object.values(group).flatMap(({ ubus = {} }) =>
       Object.entries(ubus).flatMap(([object, methods]: [string, readonly string[]]) => methods.map((method) => `${object}.${method}`)),
     ),

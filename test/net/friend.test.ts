@@ -6,31 +6,9 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as at from './ground/addresses.ts';
-import { mark } from './ground/topology.ts';
-import { echoes, quiet, silent, token } from './guests.ts';
+import { echoes, quiet, silent, take, token } from './guests.ts';
 import type { Post } from './post.ts';
 import * as post from './post.ts';
-
-/** What wg-quick does, on the device that is there: `wg` gets what its `strip` leaves, and the rest is `ip`'s. */
-async function take(it: Post, name: string, printed: string): Promise<void> {
-  const place = it.ground.in(name);
-  const [config = ''] = printed.split('\n\n\x1b');
-  await place.ask('write', { path: '/run/friend.conf', text: config });
-  await place.ask('write', { path: '/run/stripped.conf', text: await place.run(['wg-quick', 'strip', '/run/friend.conf']) });
-  // The handshake begins at once, before its packets are marked, and must not meet the tunnel's own routes.
-  for (const family of ['-4', '-6']) await place.run(['ip', family, 'route', 'flush', 'table', mark]);
-  await place.run(['wg', 'setconf', 'wg0', '/run/stripped.conf']);
-  await place.run(['wg', 'set', 'wg0', 'fwmark', mark]);
-  const [, addresses = ''] = /^Address = (.*)$/m.exec(config) ?? [];
-  const [, mtu = ''] = /^MTU = (\d+)$/m.exec(config) ?? [];
-  const lines = [
-    'address flush dev wg0 scope global',
-    `link set wg0 mtu ${mtu}`,
-    ...addresses.split(', ').map((address) => `address add ${address} dev wg0`),
-    ...['default', '::/0'].map((to) => `route add ${to} dev wg0 table ${mark}`),
-  ];
-  await place.run(['ip', '-batch', '-'], { input: lines.join('\n') });
-}
 
 const order = async (it: Post, ...args: string[]): Promise<string> => {
   const { code, stdout, stderr } = await it.weir(...args);

@@ -6,6 +6,7 @@ import type { PeerKey } from '../../agent/core/seat.ts';
 import type { Row } from '../../agent/core/session.ts';
 import type { Asked } from '../../agent/wire/enforcer.ts';
 import * as at from './ground/addresses.ts';
+import { mark } from './ground/topology.ts';
 import type { Post } from './post.ts';
 import * as post from './post.ts';
 
@@ -56,4 +57,25 @@ export async function silent(it: Post, name: string): Promise<boolean> {
     await pass(it, 200);
   }
   return false;
+}
+
+/** What wg-quick does, on the device that is there: `wg` gets what its `strip` leaves, and the rest is `ip`'s. */
+export async function take(it: Post, name: string, printed: string): Promise<void> {
+  const place = it.ground.in(name);
+  const [config = ''] = printed.split('\n\n\x1b');
+  await place.ask('write', { path: '/run/friend.conf', text: config });
+  await place.ask('write', { path: '/run/stripped.conf', text: await place.run(['wg-quick', 'strip', '/run/friend.conf']) });
+  // The handshake begins at once, before its packets are marked, and must not meet the tunnel's own routes.
+  for (const family of ['-4', '-6']) await place.run(['ip', family, 'route', 'flush', 'table', mark]);
+  await place.run(['wg', 'setconf', 'wg0', '/run/stripped.conf']);
+  await place.run(['wg', 'set', 'wg0', 'fwmark', mark]);
+  const [, addresses = ''] = /^Address = (.*)$/m.exec(config) ?? [];
+  const [, mtu = ''] = /^MTU = (\d+)$/m.exec(config) ?? [];
+  const lines = [
+    'address flush dev wg0 scope global',
+    `link set wg0 mtu ${mtu}`,
+    ...addresses.split(', ').map((address) => `address add ${address} dev wg0`),
+    ...['default', '::/0'].map((to) => `route add ${to} dev wg0 table ${mark}`),
+  ];
+  await place.run(['ip', '-batch', '-'], { input: lines.join('\n') });
 }
