@@ -14,8 +14,9 @@ import * as authority from './authority.ts';
 import * as coordinator from './coordinator.ts';
 import * as desk from './desk.ts';
 import * as openapi from './openapi.ts';
+import * as operators from './operators.ts';
 import type { Folder } from './ports/folder.ts';
-import { addOperator, routes } from './routes.ts';
+import { routes } from './routes.ts';
 
 const help = `usage: scripts/coordinator init --dir DIR [--days 365] [--database URL]
        scripts/coordinator run --dir DIR [--http HOST:PORT] [--mqtt HOST:PORT [--cert FILE --key FILE]]
@@ -74,7 +75,7 @@ async function init(dir: string, days: number, database: string | null): Promise
   const opened = await coordinator.openDatabase({ dir, database }, say);
   if (!opened.ok) return refuse(opened.fault);
   const token = await opened.value.transaction((query) =>
-    addOperator(query, { name: 'admin', role: 'admin', until: now() + days * 86_400 }, coordinator.random),
+    operators.add(query, { name: 'admin', role: 'admin', until: now() + days * 86_400 }, coordinator.random),
   );
   await opened.value.end();
   if (!token.ok) return refuse(token.fault);

@@ -12,9 +12,11 @@ import type { Bucket, Who } from './core/access.ts';
 import * as access from './core/access.ts';
 import { hashes } from './hashes.ts';
 import * as openapi from './openapi.ts';
+import * as operators from './operators.ts';
 import type { Database, Query } from './ports/database.ts';
 import type { Request, Response } from './ports/http.ts';
-import { type Answer, digestOf, type Route, routes, type Tools } from './routes.ts';
+import type { Answer, Route, Tools } from './route.ts';
+import { routes } from './routes.ts';
 import * as shape from './shape.ts';
 
 export type Outside = Readonly<{
@@ -78,13 +80,8 @@ export function start(outside: Outside): (request: Request) => Promise<Response>
     const at = Math.floor(now() / 1000);
     if (scheme === '') return ok({ kind: 'nobody' });
     if (scheme === 'Bearer' && parts[0] !== undefined) {
-      const [row] = await query<{ name: string; role: access.Role; until: bigint }>(
-        'select name, role, until from operator where digest = $1',
-        [digestOf(parts[0])],
-      );
-      if (row === undefined) return fail('stranger', 'authorization', 'no such token');
-      if (row.until < BigInt(at)) return fail('expired', 'authorization', 'the token’s time is over');
-      return ok({ kind: 'operator', name: row.name, role: row.role });
+      const found = await operators.find(query, parts[0], at);
+      return found.ok ? ok({ kind: 'operator', name: found.value.name, role: found.value.role }) : found;
     }
     if (scheme === 'Weir') return signer(query, request, parts, at);
     return fail('malformed', 'authorization', 'expected Bearer TOKEN, or Weir KEY SECONDS SIGNATURE');

@@ -1,7 +1,7 @@
 // The OpenAPI document of the routes. `scripts/coordinator openapi` writes coordinator/openapi.json; a test holds it against the routes.
 
 import type { Rule } from './core/access.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 import type { Fields } from './shape.ts';
 import * as shape from './shape.ts';
 

@@ -1,9 +1,8 @@
 // What is asked of nodes: grants and commands are signed here, numbered for the node's epoch, repeated until they are answered, and made anew
 // when the node has begun anew. Knows no broker and no clock.
 
-import type { Seconds } from '../agent/core/brand.ts';
 import { seconds } from '../agent/core/brand.ts';
-import type { Command, Order, Outcome } from '../agent/core/command.ts';
+import type { Command, Order, Outcome, Reply } from '../agent/core/command.ts';
 import type { Grant } from '../agent/core/grant.ts';
 import * as grants from '../agent/core/grant.ts';
 import { fail, ok, type Result } from '../agent/core/result.ts';
@@ -99,20 +98,28 @@ export async function due(query: Query, node: KeyId, auth: Authority, now: numbe
   return ok(messages);
 }
 
-/** A command that nobody waits for: an acknowledgement, or the wish for receipts. Both are said again when the node says its part again. */
-export async function passing(query: Query, node: KeyId, order: Order, auth: Authority, now: number): Promise<Result<Uint8Array | null>> {
+/** A command that is not kept: an acknowledgement, or the wish for receipts. Both are said again when the node says its part again. */
+export async function passing(
+  query: Query,
+  node: KeyId,
+  order: Order,
+  auth: Authority,
+  now: number,
+): Promise<Result<Readonly<{ bytes: Uint8Array; epoch: Nonce; sequence: number }> | null>> {
   const held = authority.pick(auth, 'command', now);
   if (!held.ok) return held;
-  const [row] = await query<{ epoch: string; sequence: bigint }>(
+  const [row] = await query<{ epoch: Nonce; sequence: bigint }>(
     `update node set sequence = sequence + 1 where id = $1 and epoch is not null and standing <> 'revoked' returning epoch, sequence`,
     [node],
   );
   if (row === undefined) return ok(null);
-  return ok(sign({ node, epoch: row.epoch as Nonce, sequence: Number(row.sequence), expires: null, order }, held.value));
+  const { epoch } = row;
+  const sequence = Number(row.sequence);
+  return ok({ bytes: sign({ node, epoch, sequence, expires: null, order }, held.value), epoch, sequence });
 }
 
-/** `signed` was verified to be this node's. The answer to something that nobody waits for changes nothing. */
-export async function takeReply(query: Query, node: KeyId, signed: cose.Verified, now: number): Promise<Result<void>> {
+/** `signed` was verified to be this node's. The answer to something that is not kept changes nothing here. */
+export async function takeReply(query: Query, node: KeyId, signed: cose.Verified, now: number): Promise<Result<Reply>> {
   const read = cose.read(signed, 'reply', wire.reply);
   if (!read.ok) return read;
   const { epoch, to, sequence, outcome } = read.value;
@@ -120,24 +127,28 @@ export async function takeReply(query: Query, node: KeyId, signed: cose.Verified
     'select id from command where node = $1 and epoch = $2 and signer = $3 and sequence = $4 and outcome is null for update',
     [node, epoch, to, sequence],
   );
-  if (row === undefined) return ok(undefined);
+  if (row === undefined) return read;
   // It is of no epoch of the node any more, or was forgotten: it is asked anew, under a number of its own.
   if (outcome.kind === 'refused' && outcome.code === 'stale') {
     await query('update command set epoch = null, sequence = null where id = $1', [row.id]);
-    return ok(undefined);
+    return read;
   }
   await finish(query, row.id, outcome, cose.encode(signed), now);
-  return ok(undefined);
+  return read;
 }
 
 async function finish(query: Query, id: bigint, outcome: Outcome, reply: Uint8Array | null, now: number): Promise<void> {
   const text = JSON.stringify(outcome, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
-  const [row] = await query<{ session: string | null; order_kind: string }>(
-    'update command set outcome = $2, reply = $3, answered = $4 where id = $1 returning session, order_kind',
+  const [row] = await query<{ session: string | null; order_bytes: Uint8Array }>(
+    'update command set outcome = $2, reply = $3, answered = $4 where id = $1 returning session, order_bytes',
     [id, text, reply, now],
   );
-  if (row?.order_kind !== 'open') return;
-  await query('update session set condition = $2 where id = $1', [row.session, outcome.kind === 'opened' ? 'open' : 'refused']);
+  const order = row === undefined ? null : decodeOrder(row.order_bytes);
+  if (order?.kind === 'open')
+    await query('update session set condition = $2 where id = $1', [row?.session ?? null, outcome.kind === 'opened' ? 'open' : 'refused']);
+  // What it did not take is no ground for what it is asked next.
+  if ((order?.kind === 'change' || order?.kind === 'topUp') && outcome.kind === 'refused')
+    await query('update terms set refused = true where session = $1 and bytes = $2', [row?.session ?? null, order.grant]);
 }
 
 // ── Grants ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -147,12 +158,12 @@ export type From = Readonly<{ by: string; now: number; nonce: string }>;
 
 const signGrant = (grant: Grant, { signer }: Held): cose.Verified => cose.sign('grant', grantForm.write(grant), signer, hashes);
 
-/** A session begins with its grant, and is asked of the node. `owner`: whose it is where it is not countersigned. */
+/** A session begins with its grant, and is asked of the node. `owner`: whose it is where it is not countersigned. `offer`: by which it is granted. */
 export async function open(
   query: Query,
   wanted: Wanted,
   auth: Authority,
-  { by, now, nonce, owner = consumerOf(wanted) }: From & Readonly<{ owner?: string }>,
+  { by, now, nonce, owner = consumerOf(wanted), offer = null }: From & Readonly<{ owner?: string; offer?: string | null }>,
 ): Promise<Result<SessionId>> {
   const node = await registry.nodeOf(query, wanted.node);
   if (node === null) return fail('missing', 'grant.node', 'is not known');
@@ -164,8 +175,14 @@ export async function open(
   if (wrong !== undefined) return { ok: false, fault: wrong };
   const signed = signGrant(grant, held.value);
   const session: SessionId = grantId(cose.digestOf(signed, hashes));
-  await query('insert into session (id, node, consumer, opened) values ($1, $2, $3, $4)', [session, grant.node, owner, now]);
-  await query('insert into terms values ($1, $2, 0, $3)', [session, session, cose.encode(signed)]);
+  await query('insert into session (id, node, consumer, opened, offer) values ($1, $2, $3, $4, $5)', [
+    session,
+    grant.node,
+    owner,
+    now,
+    offer,
+  ]);
+  await query('insert into terms (id, session, revision, bytes) values ($1, $2, 0, $3)', [session, session, cose.encode(signed)]);
   const added = await add(query, grant.node, { kind: 'open', grant: cose.encode(signed) }, { session, by, now });
   return added.ok ? ok(session) : added;
 }
@@ -173,46 +190,79 @@ export async function open(
 /** By the key that countersigns; of a stock app, which has none, by the tunnel's. */
 const consumerOf = ({ consumer, peer }: Pick<Grant, 'consumer' | 'peer'>): string => (consumer === null ? peer : hexOf(consumer));
 
+/** The newest terms that the node has not refused. */
+export async function termsOf(query: Query, session: SessionId): Promise<Grant | null> {
+  const [row] = await query<{ bytes: Uint8Array }>(
+    'select bytes from terms where session = $1 and not refused order by revision desc limit 1',
+    [session],
+  );
+  return row === undefined ? null : book.rereadGrant(row.bytes);
+}
+
 /** So much more of what was granted; and no later than `until`, where one was set. */
 export type More = Readonly<{ bytes: bigint; seconds: number }>;
 
-export async function topUp(
+export const topUp = (query: Query, session: SessionId, more: More, auth: Authority, from: From): Promise<Result<void>> =>
+  revise(query, session, 'topUp', auth, from, (last) => {
+    if (last.quota.kind === 'split') return fail('unsupported', 'quota', 'is of each direction');
+    return ok({
+      ...last,
+      quota: { kind: 'shared', bytes: last.quota.bytes + more.bytes },
+      lifetime: seconds(last.lifetime + more.seconds),
+      until: last.until === null ? null : seconds(last.until + more.seconds),
+    });
+  });
+
+/** The quota in all, rates in bit/s, the time from now; null: as it is. */
+export type Change = Readonly<Record<'bytes' | 'rate_up' | 'rate_down' | 'seconds', number | null>>;
+
+export const change = (query: Query, session: SessionId, to: Change, auth: Authority, from: From): Promise<Result<void>> =>
+  revise(query, session, 'change', auth, from, (last, opened) => {
+    if (Object.values(to).every((one) => one === null)) return fail('malformed', 'body', 'says nothing that is to be changed');
+    return ok({
+      ...last,
+      ...(to.bytes === null ? {} : { quota: { kind: 'shared', bytes: BigInt(to.bytes) } as const }),
+      rate: {
+        up: to.rate_up === null ? last.rate.up : BigInt(to.rate_up),
+        down: to.rate_down === null ? last.rate.down : BigInt(to.rate_down),
+      },
+      // Its lifetime counts from its beginning, and no more of it can be over than has passed since it was asked for.
+      ...(to.seconds === null ? {} : { lifetime: seconds(from.now - opened + to.seconds), until: seconds(from.now + to.seconds) }),
+    });
+  });
+
+/** The session's next grant, which is asked of its node. */
+async function revise(
   query: Query,
   session: SessionId,
-  more: More,
+  kind: 'topUp' | 'change',
   auth: Authority,
   { by, now, nonce }: From,
+  made: (last: Grant, opened: number) => Result<Grant>,
 ): Promise<Result<void>> {
-  const [row] = await query<{ node: string; final: string | null; condition: string }>(
-    'select node, final, condition from session where id = $1 for update',
+  const [row] = await query<{ node: KeyId; final: string | null; condition: string; opened: bigint }>(
+    'select node, final, condition, opened from session where id = $1 for update',
     [session],
   );
-  const last = (await book.grantsOf(query, session)).at(-1);
-  if (row === undefined || last === undefined) return fail('missing', 'session', 'is not known');
+  const [last, newest] = [await termsOf(query, session), (await book.grantsOf(query, session)).at(-1)];
+  if (row === undefined || last === null || newest === undefined) return fail('missing', 'session', 'is not known');
   if (row.final !== null || row.condition === 'refused') return fail('closed', 'session', 'is over');
-  if (last.quota.kind === 'split') return fail('unsupported', 'quota', 'is of each direction');
+  if ((await registry.nodeOf(query, row.node))?.standing === 'revoked') return fail('denied', 'node', 'is revoked');
   const held = authority.pick(auth, 'grant', now);
   if (!held.ok) return held;
-  const until: Seconds | null = last.until === null ? null : seconds(last.until + more.seconds);
-  const next: Grant = {
-    ...last,
-    nonce,
-    quota: { kind: 'shared', bytes: last.quota.bytes + more.bytes },
-    lifetime: seconds(last.lifetime + more.seconds),
-    until,
-    session,
-    revision: last.revision + 1,
-  };
-  const [wrong] = grants.faultsOfTopUp(session, last, next);
+  const wanted = made(last, Number(row.opened));
+  if (!wanted.ok) return wanted;
+  const next: Grant = { ...wanted.value, nonce, session, revision: newest.revision + 1 };
+  const [wrong] = kind === 'topUp' ? grants.faultsOfTopUp(session, last, next) : grants.faultsBetween(session, last, next);
   if (wrong !== undefined) return { ok: false, fault: wrong };
   const signed = signGrant(next, held.value);
-  await query('insert into terms values ($1, $2, $3, $4)', [
+  await query('insert into terms (id, session, revision, bytes) values ($1, $2, $3, $4)', [
     grantId(cose.digestOf(signed, hashes)),
     session,
     next.revision,
     cose.encode(signed),
   ]);
-  const added = await add(query, row.node as KeyId, { kind: 'topUp', grant: cose.encode(signed) }, { session, by, now });
+  const added = await add(query, row.node, { kind, grant: cose.encode(signed) }, { session, by, now });
   return added.ok ? ok(undefined) : added;
 }
 

@@ -145,6 +145,12 @@ export async function admit(query: Query, key: PublicKey, fleet: string, now: nu
   return id;
 }
 
+/** What people here call it; null: nothing. */
+export async function setName(query: Query, id: string, name: string | null): Promise<Result<void>> {
+  const done = await query('update node set name = $2 where id = $1 returning id', [id, name]);
+  return done.length > 0 ? ok(undefined) : fail('missing', 'node', 'is not known');
+}
+
 /** Back to active, somebody has looked: the next birth begins anew. */
 export async function setStanding(query: Query, id: string, standing: Standing): Promise<Result<void>> {
   const done =

@@ -142,6 +142,26 @@ create table operator (digest text primary key, name text not null unique, role 
 create table consumer (id text primary key, name text not null unique, void boolean not null default false, since bigint not null);
 create table audit (id bigint generated always as identity primary key, at bigint not null, who text not null, did text not null, what text not null, outcome text not null);
 `,
+  // Names that people here give to nodes; by which offer a session was granted; terms that a node did not take; and the order of each list.
+  `
+alter table node add column name text;
+alter table session add column offer text;
+alter table terms add column refused boolean not null default false;
+drop index session_consumer_opened_idx;
+drop index session_node_opened_idx;
+drop index session_opened_idx;
+create index on session (consumer, opened desc, id desc);
+create index on session (node, opened desc, id desc);
+create index on session (opened desc, id desc);
+drop index transfer_debit_at_id_idx;
+drop index transfer_credit_at_id_idx;
+drop index transfer_at_id_idx;
+create index on transfer (debit, at desc, id desc);
+create index on transfer (credit, at desc, id desc);
+create index on transfer (at desc, id desc);
+create index on dispute (arrived desc, digest desc);
+create index on dispute (session);
+`,
 ];
 
 export async function migrate(database: Database): Promise<void> {

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { KeyId, SessionId } from '../../agent/core/signed.ts';
+import type { Outcome } from '../../agent/core/command.ts';
+import type { KeyId, Nonce, SessionId } from '../../agent/core/signed.ts';
+import * as command from '../../agent/wire/command.ts';
+import * as cose from '../../agent/wire/cose.ts';
 import { hexOf } from '../../agent/wire/form.ts';
 import * as requests from '../../agent/wire/request.ts';
 import * as book from '../../coordinator/book.ts';
@@ -10,9 +13,12 @@ import * as access from '../../coordinator/core/access.ts';
 import * as desk from '../../coordinator/desk.ts';
 import { hashes } from '../../coordinator/hashes.ts';
 import * as openapi from '../../coordinator/openapi.ts';
+import * as operators from '../../coordinator/operators.ts';
+import * as orders from '../../coordinator/orders.ts';
+import type { Query } from '../../coordinator/ports/database.ts';
 import type { Response } from '../../coordinator/ports/http.ts';
 import * as registry from '../../coordinator/registry.ts';
-import { addOperator, routes } from '../../coordinator/routes.ts';
+import { routes } from '../../coordinator/routes.ts';
 import { signerOf } from '../wire/story.ts';
 import * as ground from './ground.ts';
 import * as nodes from './node.ts';
@@ -21,6 +27,7 @@ import { both, disputeOf, tell } from './node.ts';
 const node = nodes.nodeOf('api node');
 const [ann, bob] = [hexOf(signerOf('ann').key), hexOf(signerOf('bob').key)];
 const start = 1_800_000_000;
+const offer = { micro: 1200, currency: 'EUR', rate_up: 1e6, rate_down: 8e6, most_bytes: 1e9, most_seconds: 86_400, credit: 1 << 24 };
 
 let here: ground.Ground;
 let answer: (request: Parameters<ReturnType<typeof desk.start>>[0]) => Promise<Response>;
@@ -63,17 +70,16 @@ const before = async (): Promise<void> => {
   });
   await database.transaction(async (query) => {
     for (const role of access.roles) {
-      const token = await addOperator(query, { name: role, role, until: start + 1e7 }, (size) =>
+      const token = await operators.add(query, { name: role, role, until: start + 1e7 }, (size) =>
         crypto.getRandomValues(new Uint8Array(size)),
       );
       if (token.ok) tokens.set(role, token.value);
     }
-    const old = await addOperator(query, { name: 'old', role: 'admin', until: start - 1 }, (size) => new Uint8Array(size));
+    const old = await operators.add(query, { name: 'old', role: 'admin', until: start - 1 }, (size) => new Uint8Array(size));
     if (old.ok) tokens.set('old', old.value);
     await registry.admit(query, node.key, '', start);
     await registry.takeBirth(query, node.id, node.born(), start);
   });
-  const offer = { micro: 1200, currency: 'EUR', rate_up: 1e6, rate_down: 8e6, most_bytes: 1e9, most_seconds: 86_400, credit: 1 << 24 };
   assert.is((await ask('admin', 'PUT', '/offers/roof', offer)).status, 200);
   for (const [name, key] of [
     ['ann', ann],
@@ -99,6 +105,7 @@ const mayAsk: Readonly<Record<string, string>> = {
   'POST /nodes': 'admin',
   'GET /nodes/{node}': 'viewer operator admin',
   'GET /nodes/{node}/evidence': 'viewer operator admin',
+  'PUT /nodes/{node}/name': 'operator admin',
   'PUT /nodes/{node}/standing': 'operator admin',
   'POST /nodes/{node}/commands': 'operator admin',
   'GET /tickets': 'admin',
@@ -118,6 +125,7 @@ const mayAsk: Readonly<Record<string, string>> = {
   'GET /sessions/{session}/evidence': 'ann viewer operator admin',
   'GET /sessions/{session}/receipts': 'ann viewer operator admin',
   'POST /sessions/{session}/top-up': 'ann operator admin',
+  'POST /sessions/{session}/change': 'operator admin',
   'DELETE /sessions/{session}': 'ann operator admin',
   'POST /sessions/{session}/decision': 'admin',
   'GET /disputes': 'viewer operator admin',
@@ -201,6 +209,187 @@ own('nothing of another is in any answer', async () => {
   assert.equal((json['accounts'] as readonly object[]).length, 2);
 });
 own.run();
+
+// ── Pages ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Rows of one second, which nothing but their names tells apart. */
+const furnish = (query: Query): Promise<unknown> =>
+  Promise.all(
+    [
+      `insert into node (id, key, standing, fleet, enrolled) select 'aaaaaaaaaaaaaaa' || chr(96 + n), '', 'active', 'x', 1 from generate_series(1, 5) n`,
+      `insert into session (id, node, consumer, opened) select lpad(n::text, 32, '0'), '${node.id}', '${ann}', 1 from generate_series(1, 5) n`,
+      `insert into receipt select '${sessions.ann}', n, 'digest', (select bytes from receipt limit 1), false, 'waiting', 1 from generate_series(11, 15) n`,
+      `insert into dispute (digest, session, sequence, reason, bytes, arrived) select 'd' || n, '${sessions.ann}', 1, 'bytes', '', 1 from generate_series(1, 5) n`,
+      `insert into finding (node, code, path, reason, evidence, digest, at) select '${node.id}', 'c', 'p', 'r', '', n::text, 1 from generate_series(1, 5) n`,
+      `insert into refusal select 'unknown', 'forged', 'field ' || n, 1, 1 from generate_series(1, 5) n`,
+      `insert into ticket (name, code, kind, fleet, until, made_by) select 'aaa' || chr(96 + n), '', 'claim', '', 1, 'x' from generate_series(1, 5) n`,
+      `insert into operator select 'o' || n, 'o' || n, 'viewer', 1 from generate_series(1, 5) n`,
+      `insert into consumer select 'c' || n, 'c' || n, true, 1 from generate_series(1, 5) n`,
+      `insert into offer select 'o' || n, 'x', 1, 'EUR', 8, 8, 1, 1, 1 from generate_series(1, 5) n`,
+      `insert into transfer select 't' || n, 'bytes', 'consumer/${ann}', 'node/n' || n, 1, 1 from generate_series(1, 5) n`,
+      `insert into balance select 'node/n' || n, 'bytes', 1 from generate_series(1, 5) n`,
+    ].map((sql) => query(sql)),
+  );
+
+const listed = routes.filter(({ search }) => 'after' in search);
+const pages = suite('api: pages');
+pages.before(() => here.database.transaction(furnish).then(() => undefined));
+pages('every list has them', () =>
+  assert.equal(
+    listed.map(({ at: path }) => path),
+    routes.filter(({ answers }) => / next:/.test(answers)).map(({ at: path }) => path),
+  ),
+);
+for (const { at: path } of listed)
+  pages(`${path}: none is lost and none comes twice`, async () => {
+    const rowsOf = (json: Record<string, unknown>): readonly unknown[] => Object.values(json).find(Array.isArray) ?? [];
+    const all = rowsOf((await ask('admin', 'GET', `${concrete(path)}?limit=500`)).json);
+    assert.ok(all.length >= 5, `${all.length} rows`);
+    for (const limit of [1, 2, 5]) {
+      const seen: unknown[] = [];
+      for (let after: unknown = ''; after !== null; ) {
+        const { json, said } = await ask('admin', 'GET', `${concrete(path)}?limit=${limit}${after === '' ? '' : `&after=${after}`}`);
+        assert.ok(rowsOf(json).length <= limit, said);
+        seen.push(...rowsOf(json));
+        after = json['next'];
+      }
+      assert.equal(seen, all, `${limit} at a time`);
+    }
+  });
+pages('what came meanwhile disturbs nobody', async () => {
+  const first = await ask('admin', 'GET', '/sessions?limit=3');
+  await ask('ann', 'POST', '/sessions', { offer: 'roof', peer: nodes.peerOf('ann'), bytes: 1e6, seconds: 60 });
+  const rest = await ask('admin', 'GET', `/sessions?limit=500&after=${first.json['next']}`);
+  const { json } = await ask('admin', 'GET', '/sessions?limit=500');
+  assert.equal(
+    [first, rest].flatMap(({ json }) => json['sessions']),
+    (json['sessions'] as unknown[]).slice(1),
+  );
+});
+for (const [name, after] of [
+  ['no cursor', 'x'],
+  ['no JSON', btoa('{')],
+  ['another list’s', btoa('{"id":"7"}')],
+  ['no number', btoa('{"opened":"x","id":"x"}')],
+  ['a zero', btoa('{"opened":"1","id":"\\u0000"}')],
+  ['a list', btoa('[1,2]')],
+] as const)
+  pages(`a cursor that is none: ${name}`, async () => {
+    const { status, json } = await ask('admin', 'GET', `/sessions?after=${after.replaceAll('=', '')}`);
+    assert.equal([status, (json['error'] as { path: string }).path], [400, 'after']);
+  });
+pages.run();
+
+// ── A running session ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const terms = suite('api: a session changes');
+type Terms = Readonly<{ quota: { bytes: number }; rate: { up: number; down: number }; lifetime: number; until: number; revision: number }>;
+const termsOf = async (): Promise<Terms> => (await ask('admin', 'GET', `/sessions/${sessions.ann}`)).json['grant'] as Terms;
+const alter = (who: string, body: object) => ask(who, 'POST', `/sessions/${sessions.ann}/change`, body);
+/** As the node answers the newest of its commands. */
+async function answered(outcome: Outcome): Promise<void> {
+  await here.database.transaction(async (query) => {
+    await orders.due(query, node.id, nodes.authorityOf('api'), start);
+    const [row] = await query<{ epoch: Nonce; signer: KeyId; sequence: bigint }>(
+      'select epoch, signer, sequence from command order by id desc limit 1',
+    );
+    if (row === undefined) throw new Error('no command');
+    const body = command.reply.write({ epoch: row.epoch, to: row.signer, sequence: Number(row.sequence), outcome });
+    const signed = cose.sign('reply', body, node.signer, hashes);
+    assert.is((await orders.takeReply(query, node.id, signed, start)).ok, true);
+  });
+}
+terms.before(() => here.database.transaction((query) => query(`update command set outcome = '{"kind":"done"}'`)).then(() => undefined));
+terms('what is named changes, and nothing else', async () => {
+  const was = await termsOf();
+  assert.is((await alter('operator', { rate_down: 4e6 })).status, 200);
+  const next = await termsOf();
+  assert.equal(next, { ...was, rate: { ...was.rate, down: 4e6 }, revision: was.revision + 1 });
+  assert.is((await alter('operator', { bytes: 5e7, rate_up: 8000, seconds: 600 })).status, 200);
+  const { quota, rate, lifetime, until } = await termsOf();
+  const now = Math.floor(at / 1000) - 5;
+  const { opened } = (await ask('admin', 'GET', `/sessions/${sessions.ann}`)).json as { opened: number };
+  assert.equal([quota.bytes, rate, until, lifetime], [5e7, { up: 8000, down: 4e6 }, now + 600, now - opened + 600]);
+});
+terms('what the node did not take is no ground for what it is asked next', async () => {
+  const was = await termsOf();
+  assert.is((await alter('operator', { rate_down: 1e12 })).status, 200);
+  assert.is((await termsOf()).rate.down, 1e12);
+  await answered({ kind: 'refused', code: 'denied', path: 'order.rate.down', reason: 'at most 20000000' });
+  assert.equal(await termsOf(), was);
+  assert.is((await ask('ann', 'POST', `/sessions/${sessions.ann}/top-up`, { bytes: 1000, seconds: 0 })).status, 200);
+  const { quota, rate, revision } = await termsOf();
+  assert.equal([quota.bytes, rate, revision], [5e7 + 1000, was.rate, was.revision + 2]);
+});
+for (const c of [
+  { name: 'nothing', who: 'operator', body: {}, want: '400 malformed body' },
+  { name: 'by its consumer', who: 'ann', body: { bytes: 1e9 }, want: '403 denied role' },
+  { name: 'by a viewer', who: 'viewer', body: { bytes: 1e9 }, want: '403 denied role' },
+  { name: 'the price', who: 'admin', body: { price: 0 }, want: '400 unsupported body.price' },
+  { name: 'to nothing', who: 'admin', body: { bytes: 0 }, want: '400 malformed body.bytes' },
+  { name: 'of an unknown one', who: 'admin', body: { bytes: 1 }, path: `/sessions/${'0'.repeat(31)}a/change`, want: '404 missing session' },
+  {
+    name: 'of a session that was never granted',
+    who: 'admin',
+    body: { bytes: 1 },
+    path: `/sessions/${'1'.padStart(32, '0')}/change`,
+    want: '404 missing session',
+  },
+  { name: 'a top-up beyond the offer', who: 'ann', body: { bytes: 2e9, seconds: 0 }, path: 'top-up', want: '403 denied bytes' },
+  {
+    name: 'a top-up at a price of yesterday',
+    who: 'ann',
+    body: { bytes: 1, seconds: 0 },
+    path: 'top-up',
+    offer: { ...offer, micro: 1300 },
+    want: '409 stale offer',
+  },
+  {
+    name: 'a top-up in another currency',
+    who: 'ann',
+    body: { bytes: 1, seconds: 0 },
+    path: 'top-up',
+    offer: { ...offer, currency: 'CHF' },
+    want: '409 stale offer',
+  },
+] as const)
+  terms(`refused: ${c.name}`, async () => {
+    assert.is((await ask('admin', 'PUT', '/offers/roof', 'offer' in c ? c.offer : offer)).status, 200);
+    const path = !('path' in c) ? 'change' : c.path;
+    const { status, json } = await ask(c.who, 'POST', path.startsWith('/') ? path : `/sessions/${sessions.ann}/${path}`, c.body);
+    const { code, path: where } = json['error'] as { code: string; path: string };
+    assert.is(`${status} ${code} ${where}`, c.want);
+  });
+terms('an operator tops up at no offer’s terms', async () => {
+  assert.is((await ask('operator', 'POST', `/sessions/${sessions.ann}/top-up`, { bytes: 2e9, seconds: 0 })).status, 200);
+  assert.is((await ask('admin', 'PUT', '/offers/roof', offer)).status, 200);
+});
+terms('it is in the audit log', async () => {
+  const { json } = await ask('admin', 'GET', '/audit?limit=100');
+  const lines = (json['audit'] as readonly { who: string; did: string; what: string; outcome: string }[]).filter(
+    ({ did }) => did === 'POST /sessions/{session}/change',
+  );
+  assert.equal([...new Set(lines.map(({ outcome }) => outcome))].sort(), ['done', 'malformed body', 'missing session']);
+  assert.ok(lines.some(({ who, what }) => who === 'operator' && what === sessions.ann));
+});
+terms.run();
+
+const names = suite('api: names of nodes');
+names('an operator gives one, and takes it', async () => {
+  assert.is((await ask('operator', 'PUT', `/nodes/${node.id}/name`, { name: 'north roof' })).status, 200);
+  assert.is((await ask('viewer', 'GET', `/nodes/${node.id}`)).json['name'], 'north roof');
+  const nodeNameFor = async (who: string): Promise<unknown> => (await ask(who, 'GET', `/sessions/${sessions.ann}`)).json['node_name'];
+  assert.equal([await nodeNameFor('viewer'), await nodeNameFor('ann')], ['north roof', null]);
+  assert.is((await ask('operator', 'PUT', `/nodes/${node.id}/name`, {})).status, 200);
+  assert.is((await ask('viewer', 'GET', `/nodes/${node.id}`)).json['name'], null);
+  assert.is((await ask('operator', 'PUT', '/nodes/aaaabbbbccccdddd/name', { name: 'x' })).status, 404);
+});
+names('a node that is pinned by its key has one at once', async () => {
+  const key = hexOf(signerOf('pinned').key);
+  const { json } = await ask('admin', 'POST', '/nodes', { key, name: 'pinned' });
+  assert.is((await ask('viewer', 'GET', `/nodes/${json['node']}`)).json['name'], 'pinned');
+});
+names.run();
 
 // ── By the document alone ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -25,7 +25,7 @@ import * as authority from '../../coordinator/authority.ts';
 import * as coordinator from '../../coordinator/coordinator.ts';
 import * as desk from '../../coordinator/desk.ts';
 import { hashes } from '../../coordinator/hashes.ts';
-import { addOperator } from '../../coordinator/routes.ts';
+import * as operators from '../../coordinator/operators.ts';
 import { secretOf, signerOf } from '../wire/story.ts';
 import type { Node, Told } from './node.ts';
 import * as nodes from './node.ts';
@@ -54,7 +54,7 @@ export async function prepare(dir: string, database: string | null): Promise<Liv
   if (!opened.ok) throw new Error(opened.fault.reason);
   const tokenOf = (name: 'viewer' | 'operator' | 'admin'): Promise<string> =>
     opened.value.transaction(async (query) => {
-      const token = await addOperator(query, { name, role: name, until: 4_000_000_000 }, coordinator.random);
+      const token = await operators.add(query, { name, role: name, until: 4_000_000_000 }, coordinator.random);
       if (!token.ok) throw new Error(token.fault.reason);
       return token.value;
     });
