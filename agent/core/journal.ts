@@ -5,7 +5,7 @@
 import type { ByteCount, Millis, Seconds } from './brand.ts';
 import { millis } from './brand.ts';
 import type { Dispute, Ending, Link } from './receipt.ts';
-import { fail, ok, type Result } from './result.ts';
+import { type Fault, fail, fault, ok, type Result } from './result.ts';
 import type { Pair, Slot } from './seat.ts';
 import type { BootId, Digest, KeyId, SessionId } from './signed.ts';
 
@@ -26,6 +26,8 @@ export type Account = Readonly<{
   name: string | null;
   /** Whose session it is; null: the owner's. */
   root: KeyId | null;
+  /** When its first grant is over. */
+  until: Seconds | null;
   /** The grant in force; null: still the first. */
   terms: Uint8Array | null;
   /** Its place in the pool, so that the consumer finds the same addresses after a reboot; null: never seated. */
@@ -47,7 +49,7 @@ export type Account = Readonly<{
   isClosed: boolean;
 }>;
 /** A session that is over: enough to refuse its grant a second time. */
-export type Past = Link & Readonly<{ acknowledged: number }>;
+export type Past = Readonly<{ session: SessionId }> & Pick<Account, 'root' | 'until'>;
 
 export type Journal = Readonly<{
   starts: number;
@@ -57,8 +59,10 @@ export type Journal = Readonly<{
   least: ReadonlyMap<KeyId, number>;
   root: Readonly<{ number: number; digest: Digest; bytes: Uint8Array }> | null;
   accounts: ReadonlyMap<SessionId, Account>;
-  /** Oldest first. */
+  /** Oldest first; of each root so many. */
   past: readonly Past[];
+  /** Of a root: no session is begun by a grant that ends by then, since those that have been are not known any more. */
+  outlived: ReadonlyMap<KeyId, Seconds>;
 }>;
 
 type Of<K extends string, F = unknown> = Readonly<{ kind: K; session: SessionId }> & Readonly<F>;
@@ -67,7 +71,7 @@ export type Mark =
   | Readonly<{ kind: 'timed'; time: Seconds }>
   | Readonly<{ kind: 'voided'; root: KeyId; least: number }>
   | Readonly<{ kind: 'rooted'; number: number; digest: Digest; bytes: Uint8Array }>
-  | Of<'opened', { anchor: Digest; grant: Uint8Array; name: string | null; root: KeyId | null }>
+  | Of<'opened', Pick<Account, 'anchor' | 'grant' | 'name' | 'root' | 'until'>>
   | Of<'changed', { grant: Uint8Array }>
   | Of<'seated', { slot: Slot }>
   | Of<'lived', Lived>
@@ -80,12 +84,24 @@ export type Mark =
   | Of<'ending', { why: Ending }>
   | Of<'acknowledged', Head>
   /** Its chain is never gone on with. */
-  | Of<'ended', Head & { acknowledged: number }>;
+  | Of<'ended'>
+  // Only who compacts says these.
+  | Of<'past', Past>
+  | Readonly<{ kind: 'outlived'; root: KeyId; until: Seconds }>;
 
-export const empty: Journal = { starts: 0, time: 0 as Seconds, least: new Map(), root: null, accounts: new Map(), past: [] };
+export const empty: Journal = {
+  starts: 0,
+  time: 0 as Seconds,
+  least: new Map(),
+  root: null,
+  accounts: new Map(),
+  past: [],
+  outlived: new Map(),
+};
 
 /** Of grants and receipts in all, so that a coordinator who is away for weeks does not fill the flash: the oldest go first. */
 export const mostKept = 72 << 10;
+/** Of each root. */
 export const mostPast = 256;
 
 export const headOf = ({ base, kept }: Account): Head => kept.at(-1) ?? base;
@@ -107,9 +123,13 @@ export function take(j: Journal, m: Mark): Result<Journal> {
       return ok({ ...j, root: { number, digest, bytes } });
     }
     case 'opened': {
-      if (j.past.some(({ session }) => session === m.session)) return fail('closed', m.session, 'is over');
-      if (j.accounts.has(m.session)) return ok(j);
-      const { anchor, grant, name, root } = m;
+      const had = j.accounts.get(m.session);
+      // The receipts of a chain that is over may still be kept.
+      if (had?.isClosed || j.past.some(({ session }) => session === m.session)) return fail('closed', m.session, 'is over');
+      if (had !== undefined) return ok(j);
+      const no = unknowable(j, m);
+      if (no !== null) return { ok: false, fault: no };
+      const { anchor, grant, name, root, until } = m;
       const account = {
         terms: null,
         slot: null,
@@ -121,10 +141,14 @@ export function take(j: Journal, m: Mark): Result<Journal> {
         ending: null,
         isClosed: false,
       } as const;
-      return ok(thin(put(j, m.session, { ...account, anchor, grant, name, root, base: { sequence: 0, digest: anchor } })));
+      return ok(thin(put(j, m.session, { ...account, anchor, grant, name, root, until, base: { sequence: 0, digest: anchor } })));
     }
     case 'ended':
-      return ok(end(j, m));
+      return ok(end(j, m.session));
+    case 'past':
+      return ok(bury(j, m));
+    case 'outlived':
+      return ok({ ...j, outlived: outlive(j, m.root, m.until) });
     default: {
       const account = j.accounts.get(m.session);
       const isPast = account === undefined && j.past.some(({ session }) => session === m.session);
@@ -134,8 +158,7 @@ export function take(j: Journal, m: Mark): Result<Journal> {
       const next = takeOf(account, m);
       if (!next.ok) return { ok: false, fault: { ...next.fault, path: m.session } };
       const { isClosed, acknowledged } = next.value;
-      const head = headOf(next.value);
-      if (isClosed && acknowledged >= head.sequence) return ok(end(j, { session: m.session, ...head, acknowledged }));
+      if (isClosed && acknowledged >= headOf(next.value).sequence) return ok(end(j, m.session));
       const changed = put(j, m.session, next.value);
       return ok(growing.has(m.kind) ? thin(changed) : changed);
     }
@@ -147,7 +170,7 @@ const growing: ReadonlySet<Mark['kind']> = new Set(['changed', 'sealed', 'witnes
 
 const put = (j: Journal, session: SessionId, account: Account): Journal => ({ ...j, accounts: new Map(j.accounts).set(session, account) });
 
-function takeOf(a: Account, m: Exclude<Extract<Mark, { session: SessionId }>, { kind: 'opened' | 'ended' }>): Result<Account> {
+function takeOf(a: Account, m: Exclude<Extract<Mark, { session: SessionId }>, { kind: 'opened' | 'ended' | 'past' }>): Result<Account> {
   const head = headOf(a);
   switch (m.kind) {
     case 'changed':
@@ -194,12 +217,38 @@ function drop(a: Account, count: number): Account {
   return last === undefined ? a : { ...a, base: { sequence: last.sequence, digest: last.digest }, kept: a.kept.slice(count) };
 }
 
-function end(j: Journal, { session, sequence, digest, acknowledged }: Past): Journal {
+/** A coordinator's grant of which nobody would know whether it has begun a session before: a second one would sign receipt 1 once more. */
+function unknowable({ past, accounts, outlived }: Journal, { root, until }: Pick<Account, 'root' | 'until'>): Fault | null {
+  // The nonce of a friend's grant was drawn here.
+  if (root === null) return null;
+  if (until === null) {
+    const endless = [...past, ...accounts.values()].filter((one) => one.root === root && one.until === null);
+    return endless.length < mostPast ? null : fault('limit', 'grant.until', `${mostPast} sessions had no end: give it one`);
+  }
+  const least = outlived.get(root);
+  return least === undefined || until > least ? null : fault('stale', 'grant.until', `has to be after ${least}`);
+}
+
+function end(j: Journal, session: SessionId): Journal {
+  const account = j.accounts.get(session);
+  if (account === undefined) return j;
   const accounts = new Map(j.accounts);
   accounts.delete(session);
-  const others = j.past.filter((p) => p.session !== session);
-  return { ...j, accounts, past: [...others, { session, sequence, digest, acknowledged }].slice(-mostPast) };
+  return bury({ ...j, accounts }, { session, root: account.root, until: account.until });
 }
+
+/** Of each root's the one that ends first makes room: no other root's, and none without an end. */
+function bury(j: Journal, { session, root, until }: Past): Journal {
+  const past = [...j.past, { session, root, until }];
+  const theirs = past.filter((one) => one.root === root);
+  if (theirs.length <= mostPast) return { ...j, past };
+  const first = theirs.reduce((a, b) => ((b.until ?? Infinity) < (a.until ?? Infinity) ? b : a));
+  const isOutlived = root !== null && first.until !== null;
+  return { ...j, past: past.filter((one) => one !== first), outlived: isOutlived ? outlive(j, root, first.until) : j.outlived };
+}
+
+const outlive = ({ outlived }: Journal, root: KeyId, until: Seconds): Journal['outlived'] =>
+  new Map(outlived).set(root, Math.max(until, outlived.get(root) ?? until) as Seconds);
 
 /** Figures are cumulative: the oldest receipt of the longest chain is missed least. Then sessions that are over. First of all theirs of whom
  *  most is kept: no coordinator, and no friend, makes room at the expense of another one's receipts. */
@@ -222,7 +271,7 @@ function without(j: Journal): Journal | null {
     const [longest] = theirs.toSorted(([, a], [, b]) => b.kept.length - a.kept.length);
     if (longest !== undefined && longest[1].kept.length > 1) return put(j, longest[0], drop(longest[1], 1));
     const over = theirs.find(([, { isClosed }]) => isClosed);
-    if (over !== undefined) return end(j, { session: over[0], ...headOf(over[1]), acknowledged: over[1].acknowledged });
+    if (over !== undefined) return end(j, over[0]);
   }
   return null;
 }
@@ -235,8 +284,7 @@ const sizeOf = (accounts: Accounts): number =>
   }, 0);
 
 /** Nothing follows any chain: who lost marks cannot know what was told. */
-export const abandoned = ({ accounts }: Journal): readonly Mark[] =>
-  [...accounts].map(([session, account]) => ({ kind: 'ended', session, ...headOf(account), acknowledged: account.acknowledged }));
+export const abandoned = ({ accounts }: Journal): readonly Mark[] => [...accounts.keys()].map((session) => ({ kind: 'ended', session }));
 
 /** How many receipts are gone that nobody acknowledged. */
 export const missingOf = ({ base, acknowledged }: Account): number => Math.max(0, base.sequence - acknowledged);
@@ -253,15 +301,17 @@ export function marksOf(j: Journal): readonly Mark[] {
     { kind: 'timed', time: j.time },
     ...[...j.least].map(([root, least]): Mark => ({ kind: 'voided', root, least })),
     ...(j.root === null ? [] : [{ kind: 'rooted', ...j.root } as const]),
-    ...j.past.map((past): Mark => ({ kind: 'ended', ...past })),
+    // Those that are open may end before what is outlived by now.
     ...[...j.accounts].flatMap(([session, a]) => marksOfAccount(session, a)),
+    ...j.past.map((past): Mark => ({ kind: 'past', ...past })),
+    ...[...j.outlived].map(([root, until]): Mark => ({ kind: 'outlived', root, until })),
   ];
 }
 
 function marksOfAccount(session: SessionId, a: Account): readonly Mark[] {
-  const { anchor, grant, name, root, terms, slot, lived, base, acknowledged, kept, voucher, dispute, ending, isClosed } = a;
+  const { anchor, grant, name, root, until, terms, slot, lived, base, acknowledged, kept, voucher, dispute, ending, isClosed } = a;
   return [
-    { kind: 'opened', session, anchor, grant, name, root },
+    { kind: 'opened', session, anchor, grant, name, root, until },
     ...(terms === null ? [] : [{ kind: 'changed', session, grant: terms } as const]),
     ...(slot === null ? [] : [{ kind: 'seated', session, slot } as const]),
     ...(lived === null ? [] : [{ kind: 'lived', session, ...lived } as const]),

@@ -236,7 +236,7 @@ function objection(
 const marksOf = (granted: Granted, { at, boot }: Now): Extract<Effect, { kind: 'agree' }>['marks'] => {
   const { grant, id, digest, bytes, name, root } = granted;
   if (grant.session !== null) return [{ kind: 'changed', session: grant.session, grant: bytes }];
-  return [{ kind: 'opened', session: id, anchor: digest, grant: bytes, name, root }, serving.lifeOf(id, 0, at, boot)];
+  return [{ kind: 'opened', session: id, anchor: digest, grant: bytes, name, root, until: grant.until }, serving.lifeOf(id, 0, at, boot)];
 };
 
 function agreed(state: State, { grant, id, digest, name, root }: Granted, now: Now): State {
@@ -301,12 +301,10 @@ function disappoint(state: State, session: SessionId, why: Fault): Step {
   const told = answersOf(state, session, isInForce ? ok(agreedOf(s)) : { ok: false, fault: why });
   if (s === undefined || serving.hasBeenIn(s)) return { state: { ...state, askers }, effects: told };
   // It was written down, and is nobody's: so it has to be written that it is over.
-  const { sequence, digest } = s.head;
-  const over = { kind: 'ended', session, sequence, digest, acknowledged: 0 } as const;
   return {
     // Should it have a place, the next round evicts it.
     state: { ...state, askers, isStale: true, table: without(state.table, session) },
-    effects: [{ kind: 'note', marks: [over], urgent: true }, ...told],
+    effects: [{ kind: 'note', marks: [{ kind: 'ended', session }], urgent: true }, ...told],
   };
 }
 

@@ -35,6 +35,7 @@ const mark: form.Form<Mark> = form.oneOf({
       grant: [3, message],
       name: [4, form.maybe(form.text(/^[A-Za-z0-9_.-]{1,32}$/, 'a name'))],
       root: [5, form.maybe(names.keyId)],
+      until: [6, form.maybe(form.seconds)],
     }),
   ],
   changed: [5, form.record({ session: [1, session], grant: [2, message] })],
@@ -44,10 +45,12 @@ const mark: form.Form<Mark> = form.oneOf({
   sealed: [9, form.record({ ...head, receipt: [4, message], isLast: [5, form.truth] })],
   witnessed: [10, form.record({ session: [1, session], sequence: [2, least], signature: [3, form.bytes(64)] })],
   acknowledged: [11, form.record(head)],
-  ended: [12, form.record({ ...head, acknowledged: [4, least] })],
+  ended: [12, form.record({ session: [1, session] })],
   vouched: [13, form.record({ session: [1, session], voucher: [2, message] })],
   disputed: [14, form.record({ session: [1, session], dispute: [2, dispute] })],
   ending: [15, form.record({ session: [1, session], why: [2, form.choice(endings)] })],
+  past: [16, form.record({ session: [1, session], root: [2, form.maybe(names.keyId)], until: [3, form.maybe(form.seconds)] })],
+  outlived: [17, form.record({ root: [1, names.keyId], until: [2, form.seconds] })],
 });
 const marks = form.list(mark, 0, 1024);
 

@@ -140,7 +140,7 @@ function day(answered: 'both' | 'witnessed' | 'neither'): Day {
     const signed = story.sign('grant', { ...story.listed, nonce: n.toString(16).padStart(32, '0') }, 'coordinator');
     const digest = cose.digestOf(signed, hashes);
     const session = grantId(digest);
-    keep('commit', [{ kind: 'opened', session, anchor: digest, grant: cose.encode(signed), name: null, root: null }]);
+    keep('commit', [{ kind: 'opened', session, anchor: digest, grant: cose.encode(signed), name: null, root: null, until: null }]);
     const share = shareOf(n);
     const quota = { kind: 'shared', bytes: readingAt(share * aMonth).counted.down } as const;
     const pace = receipt.paceOf(sessions, cost, quota, null);

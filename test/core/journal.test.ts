@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type ByteCount, millis, seconds } from '../../agent/core/brand.ts';
+import { type ByteCount, millis, type Seconds, seconds } from '../../agent/core/brand.ts';
 import type { Account, Journal, Mark } from '../../agent/core/journal.ts';
 import * as journal from '../../agent/core/journal.ts';
 import type { Pair, Slot } from '../../agent/core/seat.ts';
@@ -10,7 +10,17 @@ const [one, two] = ['1'.repeat(32), '2'.repeat(32)] as [SessionId, SessionId];
 const digest = (n: number): Digest => n.toString(16).padStart(64, '0') as Digest;
 const bytes = (size: number, of = 7): Uint8Array => new Uint8Array(size).fill(of);
 
-const opened = (session = one): Mark => ({ kind: 'opened', session, anchor: digest(0), grant: bytes(9), name: 'ann', root: null });
+type Opened = Extract<Mark, { kind: 'opened' }>;
+const opened = (session = one, more: Partial<Opened> = {}): Opened => ({
+  kind: 'opened',
+  session,
+  anchor: digest(0),
+  grant: bytes(9),
+  name: 'ann',
+  root: null,
+  until: null,
+  ...more,
+});
 const boot = '0123456789abcdef' as BootId;
 const lived = (time: number, up = time): Mark => ({ kind: 'lived', session: one, time: seconds(time), boot, up: seconds(up) });
 const sealed = (sequence: number, more: Partial<Extract<Mark, { kind: 'sealed' }>> = {}): Mark => ({
@@ -74,7 +84,7 @@ taken('no account of what is over and acknowledged, but its name', () => {
   const j = takeAll([...begun, sealed(4, { isLast: true }), acknowledged(4)]);
   assert.is(j.accounts.size, 0);
   assert.equal(takeAll([acknowledged(4)], j), j, 'an acknowledgement that comes again');
-  assert.equal(j.past, [{ session: one, sequence: 4, digest: digest(4), acknowledged: 4 }]);
+  assert.equal(j.past, [{ session: one, root: null, until: null }]);
 });
 taken('numbers that only grow', () => {
   const root: Mark = { kind: 'voided', root: 'a'.repeat(16) as KeyId, least: 7 };
@@ -99,6 +109,7 @@ const rooted = (number: number, of: number): Mark => ({ kind: 'rooted', number, 
 const bad: readonly Readonly<{ name: string; marks: readonly Mark[]; mark: Mark; code: string; path: string }>[] = [
   { name: 'a session that was never opened', marks: [], mark: sealed(1), code: 'missing', path: one },
   { name: 'a session that is over, again', marks: [...over, acknowledged(4)], mark: opened(), code: 'closed', path: one },
+  { name: 'a session that is over, and not acknowledged', marks: over, mark: opened(), code: 'closed', path: one },
   { name: 'more of what is over', marks: [...over, acknowledged(4)], mark: sealed(5), code: 'closed', path: one },
   { name: 'a gap', marks: begun, mark: sealed(5), code: 'stale', path: one },
   { name: 'another under the same number', marks: begun, mark: sealed(3, { digest: digest(9) }), code: 'stale', path: one },
@@ -162,7 +173,6 @@ bounded('a thousand sessions that nobody acknowledges', () => {
   }
   assert.ok(sizeOf(j) <= journal.mostKept);
   assert.is(j.past.length, journal.mostPast);
-  assert.is(j.past.at(-1)?.acknowledged, 0);
   assert.ok(j.accounts.has(one), 'what is open stays');
 });
 for (const [name, flood] of [
@@ -170,16 +180,77 @@ for (const [name, flood] of [
   ['friends, of whom nobody acknowledges any', null],
 ] as const)
   bounded(`what ${name} opened and closed takes no room from whoever keeps less`, () => {
-    const of = (session: SessionId, root: KeyId | null): Mark => ({ ...opened(session), kind: 'opened', root }) as Mark;
-    let j = takeAll([of(one, 'a'.repeat(16) as KeyId), sealed(1), sealed(2, { isLast: true })]);
+    let j = takeAll([opened(one, { root: 'a'.repeat(16) as KeyId }), sealed(1), sealed(2, { isLast: true })]);
     for (let n = 0; n < 300; n++) {
       const session = (n + 16).toString(16).padStart(32, '0') as SessionId;
-      j = takeAll([of(session, flood), sealed(1, { session }), sealed(2, { session, isLast: true })], j);
+      const until = seconds(1000 + n);
+      j = takeAll([opened(session, { root: flood, until }), sealed(1, { session }), sealed(2, { session, isLast: true })], j);
     }
     assert.is(kept(j), '1 2');
     assert.ok(sizeOf(j) <= journal.mostKept);
   });
 bounded.run();
+
+const [theirs, others] = ['b'.repeat(16), 'c'.repeat(16)] as [KeyId, KeyId];
+const nth = (n: number): SessionId => (n + 4096).toString(16).padStart(32, '0') as SessionId;
+/** So many sessions of a root, that begin and end. */
+const lives = (root: KeyId, count: number, until: (n: number) => Seconds | null, from = journal.empty): Journal =>
+  takeAll(
+    Array.from({ length: count }, (_, n) => n).flatMap((n): readonly Mark[] => [
+      opened(nth(n), { root, until: until(n) }),
+      { kind: 'ended', session: nth(n) },
+    ]),
+    from,
+  );
+const verdict = (j: Journal, mark: Mark): string => {
+  const got = journal.take(j, mark);
+  return got.ok ? 'taken' : `${got.fault.code} ${got.fault.path}`;
+};
+const once = suite('journal: a grant begins one session');
+const many = journal.mostPast;
+const afresh: readonly Readonly<{ name: string; j: Journal; mark: Mark; want: string }>[] = [
+  {
+    name: 'that is known',
+    j: lives(theirs, many, seconds),
+    mark: opened(nth(0), { root: theirs, until: seconds(0) }),
+    want: `closed ${nth(0)}`,
+  },
+  {
+    name: 'that is forgotten',
+    j: lives(theirs, many + 1, seconds),
+    mark: opened(nth(0), { root: theirs, until: seconds(0) }),
+    want: 'stale grant.until',
+  },
+  {
+    name: 'that would end with one that is',
+    j: lives(theirs, many + 9, seconds),
+    mark: opened(one, { root: theirs, until: seconds(8) }),
+    want: 'stale grant.until',
+  },
+  { name: 'that ends later', j: lives(theirs, many + 9, seconds), mark: opened(one, { root: theirs, until: seconds(9) }), want: 'taken' },
+  { name: 'of another root', j: lives(theirs, many + 9, seconds), mark: opened(one, { root: others, until: seconds(1) }), want: 'taken' },
+  { name: 'of the owner', j: lives(theirs, many + 9, seconds), mark: opened(one, { until: seconds(1) }), want: 'taken' },
+  { name: 'the last without an end', j: lives(theirs, many - 1, () => null), mark: opened(one, { root: theirs }), want: 'taken' },
+  {
+    name: 'without an end, and one too many',
+    j: lives(theirs, many, () => null),
+    mark: opened(one, { root: theirs }),
+    want: 'limit grant.until',
+  },
+  {
+    name: 'with an end, beside all those',
+    j: lives(theirs, many, () => null),
+    mark: opened(one, { root: theirs, until: seconds(5) }),
+    want: 'taken',
+  },
+  { name: 'without an end, of another root', j: lives(theirs, many, () => null), mark: opened(one, { root: others }), want: 'taken' },
+];
+for (const { name, j, mark, want } of afresh) once(name, () => assert.is(verdict(j, mark), want));
+once('whoever has none of its own is not crowded out', () => {
+  const j = takeAll([opened(two, { root: others, until: seconds(7) }), { kind: 'ended', session: two }]);
+  assert.ok(lives(theirs, 2 * many, (n) => seconds(100 + n), j).past.some(({ root }) => root === others));
+});
+once.run();
 
 const compact = suite('journal: marks of a state');
 compact('make the same state', () => {
@@ -203,9 +274,14 @@ compact('make the same state', () => {
     acknowledged(1),
     opened(two),
     sealed(1, { session: two, isLast: true }),
-    { kind: 'ended', session: '3'.repeat(32) as SessionId, sequence: 8, digest: digest(8), acknowledged: 5 },
+    opened('3'.repeat(32) as SessionId, { root: theirs, until: seconds(8) }),
+    { kind: 'ended', session: '3'.repeat(32) as SessionId },
   ]);
-  for (const j of [journal.empty, full, takeAll([acknowledged(3)], full), takeAll([acknowledged(1, 1, two)], full)]) {
+  // One that is open ends before those of whom nothing is known any more.
+  const [early] = [opened('4'.repeat(32) as SessionId, { root: theirs, until: seconds(1) })];
+  const long = lives(theirs, journal.mostPast + 9, (n) => seconds(100 + n), takeAll([early], full));
+  assert.is(long.outlived.get(theirs), 108);
+  for (const j of [long, journal.empty, full, takeAll([acknowledged(3)], full), takeAll([acknowledged(1, 1, two)], full)]) {
     const again = takeAll(journal.marksOf(j));
     assert.equal(again, j);
   }

@@ -13,7 +13,7 @@ const [one, other] = ['one'.padEnd(16, '2'), 'other'.padEnd(16, '2')] as [KeyId,
 const id = (letter: string): SessionId => letter.repeat(32) as SessionId;
 const digest = (n: number, letter = 'd'): Digest => `${n}`.padStart(64, letter) as Digest;
 const opened = (letter: string, root: KeyId | null): Mark => {
-  return { kind: 'opened', session: id(letter), anchor: digest(0), grant: new Uint8Array(9), name: null, root };
+  return { kind: 'opened', session: id(letter), anchor: digest(0), grant: new Uint8Array(9), name: null, root, until: null };
 };
 const sealed = (letter: string, sequence: number, isLast = false): Mark => {
   return { kind: 'sealed', session: id(letter), sequence, digest: digest(sequence), receipt: new Uint8Array([sequence]), isLast };

@@ -166,7 +166,7 @@ const rows: Readonly<Record<Order['kind'], (g: Ground) => Promise<void>>> = {
     assert.is(refusal(other), 'denied grant.peer');
   },
   async close(g) {
-    const { session } = await begun(g, 'a');
+    const { grant, session } = await begun(g, 'a');
     g.kernel.pass(key('a'), 1000, 2000);
     assert.is(refusal(await g.other.order({ kind: 'close', session })), 'denied session');
     assert.is((await g.one.order({ kind: 'close', session })).kind, 'done');
@@ -174,6 +174,8 @@ const rows: Readonly<Record<Order['kind'], (g: Ground) => Promise<void>>> = {
     const { receipt } = await g.one.receipt();
     assert.equal([receipt.session, receipt.counted.up, receipt.final], [session, 1000n, 'revoked']);
     assert.is(refusal(await g.one.order({ kind: 'close', session })), 'missing session');
+    assert.is(refusal(await g.one.order({ kind: 'open', grant })), `closed ${session}`, 'a grant is good for one session');
+    assert.is(g.kernel.held(key('a')), undefined);
   },
   async limit(g) {
     const { grant } = await begun(g, 'a');

@@ -17,7 +17,8 @@ const marks: readonly Mark[] = [
   { kind: 'timed', time: seconds(2 ** 40) },
   { kind: 'voided', root: 'abcdefghijklmnop' as KeyId, least: 2 ** 32 - 1 },
   { kind: 'rooted', number: 9, digest: anchor, bytes },
-  { kind: 'opened', session, anchor, grant: bytes, name: 'ann', root: null },
+  { kind: 'opened', session, anchor, grant: bytes, name: 'ann', root: null, until: null },
+  { kind: 'opened', session, anchor, grant: bytes, name: null, root: 'abcdefghijklmnop' as KeyId, until: seconds(9) },
   { kind: 'changed', session, grant: bytes },
   { kind: 'seated', session, slot: 5 as Slot },
   { kind: 'lived', session, time: seconds(0), boot, up: seconds(7) },
@@ -25,7 +26,9 @@ const marks: readonly Mark[] = [
   { kind: 'sealed', ...head, receipt: bytes, isLast: true },
   { kind: 'witnessed', session, sequence: 7, signature: new Uint8Array(64) },
   { kind: 'acknowledged', ...head },
-  { kind: 'ended', ...head, acknowledged: 0 },
+  { kind: 'ended', session },
+  { kind: 'past', session, root: 'abcdefghijklmnop' as KeyId, until: null },
+  { kind: 'outlived', root: 'abcdefghijklmnop' as KeyId, until: seconds(9) },
 ];
 
 const joined = (...parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]));
@@ -66,7 +69,7 @@ there('any bit changed is seen, and what is before it is good', () => {
     }
 });
 there('what is whole and means nothing', () => {
-  const strange = journal.encode([{ ...marks[6], slot: -1 } as unknown as Mark], sha256);
+  const strange = journal.encode([{ ...marks[7], slot: -1 } as unknown as Mark], sha256);
   const { rest } = journal.decode(joined(first, strange), sha256);
   assert.is(typeof rest === 'object' && rest.path, `byte ${first.length}.0.seated.slot`);
 });

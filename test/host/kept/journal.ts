@@ -41,7 +41,17 @@ export function nextMarks(j: Journal, pick: (below: number) => number, fresh: nu
   const chosen = accounts[accounts.length === 0 ? 0 : pick(accounts.length)];
   if (chosen === undefined || (pick(8) === 0 && accounts.length < 6)) {
     const session = sessionOf(fresh);
-    return [{ kind: 'opened', session, anchor: hex(fresh, 32) as Digest, grant: new Uint8Array(size).fill(fresh), name: null, root: null }];
+    return [
+      {
+        kind: 'opened',
+        session,
+        anchor: hex(fresh, 32) as Digest,
+        grant: new Uint8Array(size).fill(fresh),
+        name: null,
+        root: null,
+        until: null,
+      },
+    ];
   }
   const [session, account] = chosen;
   const head = journal.headOf(account);
@@ -190,6 +200,7 @@ export function testJournal(host: Pick<Host, 'sha256' | 'files'>, temp: string, 
       grant: new Uint8Array(300),
       name: null,
       root: null,
+      until: null,
     }));
     must(store.commit(marks.map((opened) => ({ kind: 'opened', ...opened }))));
     const [whole] = files.writes;
@@ -222,7 +233,7 @@ export function testJournal(host: Pick<Host, 'sha256' | 'files'>, temp: string, 
     for (let n = 0; n < sessions; n++) {
       const session = sessionOf(n);
       const [anchor, digest] = [hex(n, 32) as Digest, hex(n + 5000, 32) as Digest];
-      must(store.commit([{ kind: 'opened', session, anchor, grant: new Uint8Array(300), name: null, root: null }]));
+      must(store.commit([{ kind: 'opened', session, anchor, grant: new Uint8Array(300), name: null, root: null, until: null }]));
       must(store.commit([{ kind: 'sealed', session, sequence: 1, digest, receipt: new Uint8Array(330), isLast: true }]));
       longest = Math.max(longest, Number(files.writes.at(-1)?.after.length));
     }
