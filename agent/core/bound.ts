@@ -16,3 +16,12 @@ const within = (rate: Pair<bigint>, most: Pair<bigint>): Pair<bigint> => ({
 
 export const slowed = <G extends Pick<Grant, 'rate' | 'throttle'>>(wish: G, { rate }: Bound): G =>
   rate === null ? wish : { ...wish, rate: within(wish.rate, rate), throttle: wish.throttle === null ? null : within(wish.throttle, rate) };
+
+/** For the owner. */
+export const render = ({ rate, sessions, isPaused, isQuarantined }: Bound): string =>
+  [
+    ...(isQuarantined ? ['quarantined'] : []),
+    ...(isPaused ? ['paused'] : []),
+    ...(sessions === null ? [] : [`${sessions} sessions`]),
+    ...(rate === null ? [] : [`${rate.up}/${rate.down} bit/s`]),
+  ].join(', ');

@@ -76,7 +76,8 @@ export const begin = (time: Seconds, at: Millis): State => ({
 export function configure(state: State, { id, ceilings, pinned }: Configured, nonce: Nonce): State {
   const ring = new Map(pinned.map(({ id: root, root: key, least }) => [root, state.ring.get(root) ?? { key, least, keys: [] }] as const));
   const rights = new Map(pinned.map(({ id: root, may }) => [root, may] as const));
-  return { ...state, ring, own: { epoch: state.own?.epoch ?? epochs.begin(id, nonce), ceilings, rights } };
+  const bounds = new Map([...state.bounds].filter(([root]) => rights.has(root)));
+  return { ...state, ring, bounds, own: { epoch: state.own?.epoch ?? epochs.begin(id, nonce), ceilings, rights } };
 }
 
 /** What the time is at least, be the clock trusted or not. */
@@ -321,5 +322,10 @@ export function status(state: State): Readonly<Record<string, string>> {
   if (!isTrusting(state)) return {};
   const { obeyed, refusals } = state;
   const refused = [...refusals].map(([name, count]) => `${name}: ${count}`).join(', ');
-  return { commands: `${obeyed}`, ...(refused !== '' && { refused }) };
+  const limits = [...state.bounds].flatMap(([root, bound]) => {
+    const words = bounds.render(bound);
+    return words === '' ? [] : [`${root}: ${words}`];
+  });
+  const limited = [...limits, 'until it says otherwise or the agent starts anew'].join('; ');
+  return { commands: `${obeyed}`, ...(refused !== '' && { refused }), ...(limits.length > 0 && { limited }) };
 }

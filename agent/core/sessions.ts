@@ -64,10 +64,11 @@ export function update(boot: BootId, state: State, event: Serving, moment: servi
   const { own } = state;
   if (event.kind === 'configured') {
     const { id, ceilings, pinned } = event;
-    const known = { ...state, own: { id, ceilings } };
+    const bounds = new Map([...state.bounds].filter(([root]) => pinned.some((one) => one.id === root)));
+    const known = { ...state, bounds, own: { id, ceilings } };
     const isTrusted = ({ root }: Session): boolean => root === null || pinned.some((one) => one.id === root);
     const happening = (s: Session): Happening => (isTrusted(s) ? { kind: 'passed' } : { kind: 'ended', why: 'owner' });
-    const now = { ...moment, boot, ceilings, bounds: state.bounds };
+    const now = { ...moment, boot, ceilings, bounds };
     return settle(boot, moment, state, round(stepAll(known, happening, now)));
   }
   if (own === null) {

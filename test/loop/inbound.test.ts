@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { seconds } from '../../agent/core/brand.ts';
 import type { Outcome, Place } from '../../agent/core/command.ts';
 import type { Effect } from '../../agent/core/effect.ts';
+import * as orders from '../../agent/core/orders.ts';
 import type { Broker } from '../../agent/core/settings.ts';
 import type { Nonce, Wall } from '../../agent/core/signed.ts';
 import { portable as hashes } from '../../agent/crypto/sha.ts';
@@ -227,6 +228,32 @@ for (const row of rows)
     assert.is(it.state().orders.ring, ring);
   });
 hostile.run();
+
+const limits = suite('limits of a coordinator');
+const paused = { kind: 'limit', rate: { up: 1_000_000n, down: 2_000_000n }, sessions: 2, isPaused: true } as const;
+const limited = (it: inbound.Node): string | undefined => orders.status(it.state().orders)['limited'];
+limits('are told to the owner, until they are lifted', () => {
+  const it = ready();
+  it.receive('commands', signedCommand(paused, { sequence: 101 }));
+  it.receive('commands', signedCommand({ kind: 'quarantine', isOn: true }, { sequence: 101 }, other));
+  const until = 'until it says otherwise or the agent starts anew';
+  assert.is(limited(it), `${one.rootId}: paused, 2 sessions, 1000000/2000000 bit/s; ${other.rootId}: quarantined; ${until}`);
+  it.receive('commands', signedCommand({ kind: 'limit', rate: null, sessions: null, isPaused: false }, { sequence: 102 }));
+  it.receive('commands', signedCommand({ kind: 'quarantine', isOn: false }, { sequence: 102 }, other));
+  assert.is(limited(it), undefined);
+});
+limits('go with the coordinator', () => {
+  const it = ready();
+  it.receive('commands', signedCommand(paused, { sequence: 101 }));
+  it.pin(other);
+  assert.is(limited(it), undefined);
+  it.pin(one, other);
+  it.receive('certificates', certify(one));
+  const effects = it.receive('commands', signedCommand(open({ peer: inbound.peer('n') }), { sequence: 102 }));
+  assert.equal(said(effects).map(refusal), [], 'it waits for the enforcer');
+  assert.is(it.state().sessions.bounds.size, 0);
+});
+limits.run();
 
 const restarting = suite('a restart');
 restarting('is obeyed when the last start is ten minutes ago', () => {

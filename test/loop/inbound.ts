@@ -53,6 +53,8 @@ export type Node = Readonly<{
   /** What was done and said because of it. */
   receive(topic: string, payload: Uint8Array): readonly Effect[];
   happen(event: Event): readonly Effect[];
+  /** Those are the coordinators in the owner's settings from now on. */
+  pin(...whom: readonly Keys[]): void;
   pass(ms: number): void;
   /** Times something was refused, by its name. */
   refused(name: string): number;
@@ -95,13 +97,17 @@ export function begin(wall: Wall = { at: seconds(0), trust: 'unknown' }, brokers
   }
   const earliest = () => seconds(Math.max(wall.trust === 'unknown' ? 0 : wall.at, Math.floor(now / 1000)));
 
-  const pinned = [one, other].map(({ root, rootId }) => ({ id: rootId, root: root.key, may: permissions, least: 1 }));
   const settings = { node: { id: null, prefix: 'weir' }, brokers, coordinators: [] } as const;
-  happen({ kind: 'configured', node, id: node, settings, ceilings, pinned, tunnel: null });
+  function pin(...whom: readonly Keys[]): void {
+    const pinned = whom.map(({ root, rootId }) => ({ id: rootId, root: root.key, may: permissions, least: 1 }));
+    happen({ kind: 'configured', node, id: node, settings, ceilings, pinned, tunnel: null });
+  }
+  pin(one, other);
   return {
     state: () => state,
     receive: (topic, payload) => happen({ kind: 'received', topic, payload }),
     happen,
+    pin,
     pass(ms) {
       now += ms;
     },
