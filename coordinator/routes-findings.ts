@@ -40,9 +40,9 @@ export const findings: readonly Route[] = [
     rule: viewers,
     says: 'What nodes signed and should not have, the newest first.',
     of: 'findings',
-    holds: 'id, node, session, code, path, reason, at',
+    holds: 'id, node, node_name, session, code, path, reason, at',
     list: () => ({
-      sql: 'select id, node, session, code, path, reason, at from finding',
+      sql: `select id, node, (select name from node where id = finding.node) as node_name, session, code, path, reason, at from finding`,
       by: { id: paging.whole },
       isNewestFirst: true,
     }),

@@ -5,7 +5,7 @@ import * as chart from './chart.ts';
 import { type Child, el, rows, save, section } from './element.ts';
 import * as session from './session.ts';
 import type { Asking, View } from './view.ts';
-import { picture } from './view.ts';
+import { more, type Page, picture, search } from './view.ts';
 import { time, type Whole } from './words.ts';
 
 type Dispute = Readonly<{
@@ -19,21 +19,34 @@ type Dispute = Readonly<{
   arrived: number;
   decided: string | null;
 }>;
-type Finding = Readonly<{ id: number; node: string; session: string | null; code: string; path: string; reason: string; at: number }>;
+type Finding = Readonly<{
+  id: number;
+  node: string;
+  node_name: string | null;
+  session: string | null;
+  code: string;
+  path: string;
+  reason: string;
+  at: number;
+}>;
 
-export const view: View = async (asking) => {
+const perPage = 50;
+
+/** disputes/after/… and disputes/caught/…: the pages behind, of the one and of the other. */
+export const view: View = async (asking, [which, after]) => {
+  const of = (name: string): string => search(perPage, which === name ? after : undefined);
   const [disputes, findings] = await Promise.all([
-    asking.api.get<{ disputes: readonly Dispute[] }>('/disputes'),
-    asking.api.get<{ findings: readonly Finding[] }>('/findings'),
+    asking.api.get<Page & { disputes: readonly Dispute[] }>(`/disputes?${of('after')}`),
+    asking.api.get<Page & { findings: readonly Finding[] }>(`/findings?${of('caught')}`),
   ]);
   if (!disputes.ok) return disputes;
   if (!findings.ok) return findings;
-  return picture({ ...disputes.value, ...findings.value }, ({ disputes, findings }) => [
+  return picture({ told: disputes.value, caught: findings.value }, ({ told, caught }) => [
     section(
       'Disputes',
       rows(
         ['Session', 'Receipt', 'Because of', 'The router says', 'The consumer says', 'Arrived', 'Decided'],
-        disputes.map((d) => {
+        told.disputes.map((d) => {
           const most = Math.max(sum(d.told_up, d.told_down), sum(d.own_up, d.own_down));
           return [
             session.sessionOf(d.session),
@@ -47,7 +60,8 @@ export const view: View = async (asking) => {
         }),
         'Nothing is disputed.',
       ),
-      disputes.some(({ decided }) => decided === null)
+      more('disputes/after', told),
+      told.disputes.some(({ decided }) => decided === null)
         ? el(
             'p',
             {},
@@ -66,15 +80,16 @@ export const view: View = async (asking) => {
       el('p', {}, 'What was signed and should not have been. The messages show it by themselves.'),
       rows(
         ['When', 'Router', 'Session', 'What', 'Evidence'],
-        findings.map((f) => [
+        caught.findings.map((f) => [
           time(f.at),
-          session.nodeOf(asking, f.node),
+          session.nodeOf(asking, f.node, f.node_name),
           f.session === null ? '–' : session.sessionOf(f.session),
           `${f.path} ${f.reason}`,
           evidence(asking, f),
         ]),
         'Nobody was caught.',
       ),
+      more('disputes/caught', caught),
     ),
   ]);
 };

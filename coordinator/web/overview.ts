@@ -37,17 +37,15 @@ export async function trafficOf({ api }: Asking, span: Span, node: string | null
 /** overview/hour, minutes or day. */
 export const view: View = async (asking, [which = '']) => {
   const span: Span = which === 'minutes' || which === 'day' ? which : 'hour';
-  const [overview, traffic, open, names] = await Promise.all([
+  const [overview, traffic, open] = await Promise.all([
     asking.api.get<Overview>('/overview'),
     trafficOf(asking, span, null),
     asking.api.get<{ sessions: readonly session.Session[] }>('/sessions?open=true&limit=20'),
-    session.namesOf(asking),
   ]);
   if (!overview.ok) return overview;
   if (!traffic.ok) return traffic;
   if (!open.ok) return open;
-  if (!names.ok) return names;
-  return picture({ overview: overview.value, traffic: traffic.value, sessions: open.value.sessions, names: names.value }, (seen) => [
+  return picture({ overview: overview.value, traffic: traffic.value, sessions: open.value.sessions }, (seen) => [
     cards(
       card('Routers', `${seen.overview.here} of ${seen.overview.nodes}`, 'connected'),
       card('Sessions', `${seen.overview.open}`, `open, of ${seen.overview.sessions.toLocaleString('en')} in all`),
@@ -65,7 +63,7 @@ export const view: View = async (asking, [which = '']) => {
       ),
       chart.traffic(seen.traffic.points, seen.traffic.since, seen.traffic.step, seen.traffic.steps),
     ),
-    section('Who is in', session.table(asking, seen.sessions, seen.names, 'Nobody is in.')),
+    section('Who is in', session.table(asking, seen.sessions, 'Nobody is in.')),
   ]);
 };
 

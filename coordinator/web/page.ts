@@ -101,7 +101,7 @@ function whereIn(who: Who): Readonly<{ name: string; view: View; parts: readonly
   const name = names.includes(given) ? given : `${names[0]}`;
   const place = places[name];
   if (place === undefined) throw new Error(`no place is called ${name}`);
-  const isOne = place.one !== null && parts[0] !== undefined && !['open', 'before'].includes(parts[0]);
+  const isOne = place.one !== null && parts[0] !== undefined && !['open', 'after'].includes(parts[0]);
   return { name, parts: name === given ? parts : [], title: place.title, view: isOne && place.one !== null ? place.one : place.all };
 }
 

@@ -7,11 +7,12 @@ import { badge, type Child, card, cards, el, link, note, rows, section } from '.
 import { trafficOf } from './overview.ts';
 import * as session from './session.ts';
 import type { Checked } from './verify.ts';
-import { type Asking, picture, type View } from './view.ts';
+import { type Asking, more, type Page, picture, search, type View } from './view.ts';
 import { count, size, time, type Whole } from './words.ts';
 
 type Node = Readonly<{
   id: string;
+  name: string | null;
   fleet: string;
   standing: 'active' | 'quarantined' | 'revoked';
   here: boolean;
@@ -31,16 +32,19 @@ const standingOf = ({ standing, here }: Pick<Node, 'standing' | 'here'>): HTMLEl
         ? badge('good', 'connected')
         : badge('warn', 'not connected');
 
-export const list: View = async ({ api }) => {
-  const found = await api.get<{ nodes: readonly Node[] }>('/nodes');
+const perPage = 100;
+
+/** routers/after/…: those behind. */
+export const list: View = async (asking, [, after]) => {
+  const found = await asking.api.get<Page & { nodes: readonly Node[] }>(`/nodes?${search(perPage, after)}`);
   if (!found.ok) return found;
-  return picture(found.value, ({ nodes }) => [
+  return picture(found.value, ({ nodes, next }) => [
     section(
       null,
       rows(
         ['Router', 'Fleet', 'State', 'Last heard', 'Open sessions', 'Carried in all', 'Caught', 'Commands waiting'],
         nodes.map((n) => [
-          link(`routers/${n.id}`, n.id, 'name'),
+          session.nodeOf(asking, n.id, n.name),
           n.fleet === '' ? '–' : n.fleet,
           standingOf(n),
           time(n.heard),
@@ -52,10 +56,11 @@ export const list: View = async ({ api }) => {
         'No router has come yet. A claim code lets one in: scripts/coordinator ask POST /tickets kind=claim seconds=86400',
       ),
     ),
+    more('routers/after', { next }),
   ]);
 };
 
-type Detail = Pick<Node, 'id' | 'fleet' | 'standing' | 'here' | 'heard'> &
+type Detail = Pick<Node, 'id' | 'name' | 'fleet' | 'standing' | 'here' | 'heard'> &
   Readonly<{
     enrolled: number;
     birth: Readonly<{
@@ -82,25 +87,23 @@ async function rootsOf({ api, root }: Asking, node: string): Promise<Result<Resu
 
 export const one: View = async (asking, [id = '']) => {
   const { api } = asking;
-  const [node, traffic, sessions, names, roots] = await Promise.all([
+  const [node, traffic, sessions, roots] = await Promise.all([
     api.get<Detail>(`/nodes/${id}`),
     trafficOf(asking, 'hour', id),
     api.get<{ sessions: readonly session.Session[] }>(`/sessions?node=${id}&limit=20`),
-    session.namesOf(asking),
     rootsOf(asking, id),
   ]);
   if (!node.ok) return node;
   if (!traffic.ok) return traffic;
   if (!sessions.ok) return sessions;
-  if (!names.ok) return names;
   if (!roots.ok) return roots;
-  const seen = { node: node.value, traffic: traffic.value, sessions: sessions.value.sessions, names: names.value, roots: roots.value };
-  return picture(seen, ({ node, traffic, sessions, names, roots }) => [
+  const seen = { node: node.value, traffic: traffic.value, sessions: sessions.value.sessions, roots: roots.value };
+  return picture(seen, ({ node, traffic, sessions, roots }) => [
     el('p', {}, link('routers', '← All routers')),
-    el('h1', {}, 'Router ', el('span', { class: 'name' }, id)),
+    el('h1', {}, 'Router ', node.name === null ? null : `${node.name} `, el('span', { class: 'name' }, id)),
     facts(node),
     section('Billed in the last hour', chart.traffic(traffic.points, traffic.since, traffic.step, traffic.steps)),
-    section('Sessions', session.table(asking, sessions, names, 'It has had no session yet.')),
+    section('Sessions', session.table(asking, sessions, 'It has had no session yet.')),
     section('Roots', ...rootsShown(roots)),
     section(
       'Commands',

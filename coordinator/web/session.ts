@@ -5,13 +5,15 @@ import * as chart from './chart.ts';
 import { check } from './check.ts';
 import { badge, type Child, card, cards, el, figure, link, note, rows, save, section } from './element.ts';
 import type { Checked, Step } from './verify.ts';
-import { type Asking, picture, type View } from './view.ts';
+import { type Asking, more, type Page, picture, search, type View } from './view.ts';
 import { amount, count, short, size, time, type Whole } from './words.ts';
 
 export type Session = Readonly<{
   id: string;
   node: string;
+  node_name: string | null;
   consumer: string;
+  consumer_name: string | null;
   opened: number;
   condition: 'asked' | 'open' | 'refused';
   receipts: number;
@@ -24,7 +26,6 @@ export type Session = Readonly<{
   broken: string | null;
   gap: boolean;
 }>;
-export type Names = Readonly<Record<string, string>>;
 
 const endings: Readonly<Record<string, string>> = {
   expired: 'its time is over',
@@ -37,15 +38,9 @@ const endings: Readonly<Record<string, string>> = {
   lost: 'lost with a restart',
 };
 
-/** By key, as an operator knows them; a consumer is told nobody's. */
-export async function namesOf({ api, who }: Asking): Promise<Result<Names>> {
-  if (who.kind === 'consumer') return ok({});
-  const known = await api.get<{ consumers: readonly { id: string; name: string }[] }>('/consumers');
-  return known.ok ? ok(Object.fromEntries(known.value.consumers.map(({ id, name }) => [id, name]))) : known;
-}
-
-export const nodeOf = ({ who }: Asking, id: string): Child =>
-  who.kind === 'operator' ? link(`routers/${id}`, id, 'name') : el('span', { class: 'name' }, id);
+export const nodeOf = ({ who }: Asking, id: string, name: string | null): Child =>
+  who.kind === 'operator' ? link(`routers/${id}`, name ?? id, name === null ? 'name' : null) : el('span', { class: 'name' }, id);
+const consumerOf = ({ consumer, consumer_name }: Session): string => consumer_name ?? short(consumer);
 export const sessionOf = (id: string): Child => link(`sessions/${id}`, id.slice(0, 8), 'name');
 
 function stateOf({ condition, final, broken, gap }: Session): HTMLElement {
@@ -59,13 +54,13 @@ function stateOf({ condition, final, broken, gap }: Session): HTMLElement {
 const usedOf = ({ up, down }: Session): bigint => BigInt(up) + BigInt(down);
 const dueOf = ({ due, currency }: Session): string => (currency === null ? '–' : amount(due, currency));
 
-export const table = (asking: Asking, sessions: readonly Session[], names: Names, empty: string): HTMLElement =>
+export const table = (asking: Asking, sessions: readonly Session[], empty: string): HTMLElement =>
   rows(
     ['Session', 'Router', ...(asking.who.kind === 'operator' ? ['Consumer'] : []), 'Opened', 'Used', 'Due', 'Countersigned', 'State'],
     sessions.map((s) => [
       sessionOf(s.id),
-      nodeOf(asking, s.node),
-      ...(asking.who.kind === 'operator' ? [names[s.consumer] ?? short(s.consumer)] : []),
+      nodeOf(asking, s.node, s.node_name),
+      ...(asking.who.kind === 'operator' ? [consumerOf(s)] : []),
       time(s.opened),
       figure(size(usedOf(s))),
       figure(dueOf(s)),
@@ -77,23 +72,18 @@ export const table = (asking: Asking, sessions: readonly Session[], names: Names
 
 const perPage = 50;
 
-/** sessions: the newest. sessions/open: those that are open. sessions/before/SECONDS: those opened before. */
-export const list: View = async (asking, [which, before]) => {
-  const search = which === 'open' ? '&open=true' : which === 'before' ? `&before=${before}` : '';
-  const [found, names] = await Promise.all([
-    asking.api.get<{ sessions: readonly Session[] }>(`/sessions?limit=${perPage}${search}`),
-    namesOf(asking),
-  ]);
+/** sessions: the newest. sessions/open: those that are open. sessions/after/…, sessions/open/…: those behind. */
+export const list: View = async (asking, [which, after]) => {
+  const isOpen = which === 'open';
+  const found = await asking.api.get<Page & { sessions: readonly Session[] }>(
+    `/sessions?${search(perPage, after)}${isOpen ? '&open=true' : ''}`,
+  );
   if (!found.ok) return found;
-  if (!names.ok) return names;
-  return picture({ ...found.value, names: names.value }, ({ sessions, names }) => {
-    const last = sessions.at(-1);
-    return [
-      el('nav', { class: 'choice' }, chosen('sessions', 'All', which !== 'open'), chosen('sessions/open', 'Open', which === 'open')),
-      section(null, table(asking, sessions, names, which === 'open' ? 'Nobody is in.' : 'There are no sessions yet.')),
-      sessions.length === perPage && last !== undefined ? link(`sessions/before/${last.opened}`, 'Older ones') : null,
-    ];
-  });
+  return picture(found.value, ({ sessions, next }) => [
+    el('nav', { class: 'choice' }, chosen('sessions', 'All', !isOpen), chosen('sessions/open', 'Open', isOpen)),
+    section(null, table(asking, sessions, isOpen ? 'Nobody is in.' : 'There are no sessions yet.')),
+    more(isOpen ? 'sessions/open' : 'sessions/after', { next }),
+  ]);
 };
 
 export const chosen = (hash: string, words: string, is: boolean): HTMLElement => {
@@ -153,19 +143,18 @@ async function checkOf(asking: Asking, session: Session): Promise<Result<Check |
 export const one: View = async (asking, [id = '']) => {
   const found = await asking.api.get<Detail>(`/sessions/${id}`);
   if (!found.ok) return found;
-  const [check, names] = await Promise.all([checkOf(asking, found.value), namesOf(asking)]);
+  const check = await checkOf(asking, found.value);
   if (!check.ok) return check;
-  if (!names.ok) return names;
-  return picture({ session: found.value, state: check.value?.state, names: names.value }, ({ session, names }) => [
+  return picture({ session: found.value, state: check.value?.state }, ({ session }) => [
     el('p', {}, link('sessions', '← All sessions')),
     el('h1', {}, 'Session ', el('span', { class: 'name' }, id)),
-    summary(asking, session, names),
+    summary(asking, session),
     ...(session.disputes.length === 0 ? [] : [section('Disputes of this session', disputes(session.disputes))]),
     section('Receipts', ...receipts(session, check.value)),
   ]);
 };
 
-function summary(asking: Asking, s: Detail, names: Names): HTMLElement {
+function summary(asking: Asking, s: Detail): HTMLElement {
   const { grant } = s;
   const quota =
     grant === null ? null : grant.quota.kind === 'shared' ? BigInt(grant.quota.bytes) : BigInt(grant.quota.up) + BigInt(grant.quota.down);
@@ -176,8 +165,8 @@ function summary(asking: Asking, s: Detail, names: Names): HTMLElement {
     card('Used', says, quota === null ? null : chart.part(Number(used), Number(quota), says), `${size(s.up)} up, ${size(s.down)} down`),
     card('Due', dueOf(s), grant?.price ? `${amount(grant.price.micro, grant.price.currency)} for a MiB` : 'no price'),
     card('Countersigned', `${s.agreed} of ${s.receipts}`, grant?.witness === 'required' ? 'required: only these are paid' : 'not required'),
-    card('Router', nodeOf(asking, s.node)),
-    card('Consumer', names[s.consumer] ?? short(s.consumer)),
+    card('Router', nodeOf(asking, s.node, s.node_name)),
+    card('Consumer', consumerOf(s)),
   );
 }
 

@@ -269,4 +269,23 @@ pages('a router that lies puts no HTML into the page', async () => {
   assert.is(await page.value("document.querySelectorAll('img').length"), 0);
 });
 
+pages('a router goes by the name that people gave it, and a long list by pages', async () => {
+  await town.ask('PUT', `/nodes/${there.mill.node.id}/name`, { name: 'the old mill' });
+  for (let i = 0; i < 100; i++) await town.pin(i);
+  await page.go(`${town.url}?crowd`, desktop);
+  await page.until(shows('the old mill'));
+  await go('sessions');
+  await page.until(shows('the old mill'));
+  await go(`routers/${there.mill.node.id}`);
+  await page.until(shows('Router the old mill'));
+  await go('routers');
+  await page.until("document.querySelectorAll('tbody tr').length === 100");
+  const routers = "[...document.querySelectorAll('tbody a')].map((a) => a.hash)";
+  const first = await page.value<string[]>(routers);
+  await page.click('section + a');
+  await page.until("document.querySelectorAll('tbody tr').length === 3");
+  assert.is(new Set([...first, ...(await page.value<string[]>(routers))]).size, 103);
+  assert.is(await page.value("document.querySelector('section + a')"), null);
+});
+
 pages.run();

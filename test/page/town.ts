@@ -116,6 +116,16 @@ export async function open() {
     await talker.publish('roots', cose.encode(signed));
   }
 
+  /** Enrolled, and never heard of. Nobody may ask so often as this does. */
+  async function pin(n: number): Promise<void> {
+    const body = { key: hexOf(signerOf(`pinned ${n}`).key) };
+    for (let status = 429; status !== 200; ) {
+      ({ status } = await live.ask(port, 'POST', '/nodes', `Bearer ${here.tokens.admin}`, body));
+      if (status === 429) await new Promise((resolve) => setTimeout(resolve, 500));
+      else if (status !== 200) throw new Error(`${status}`);
+    }
+  }
+
   return {
     url: `http://127.0.0.1:${port}/`,
     port,
@@ -124,6 +134,7 @@ export async function open() {
     until,
     addRouter,
     addSession,
+    pin,
     seal,
     root,
     async furnish() {
