@@ -20,7 +20,11 @@ import type { Query } from './ports/database.ts';
 import * as registry from './registry.ts';
 
 /** How far a chain has come: what an acknowledgement says. `wanting`: receipts behind it are here, and these are not. */
-export type Heard = Readonly<{ head: Readonly<{ session: SessionId; sequence: number; digest: Digest }> | null; wanting: number | null }>;
+export type Heard = Readonly<{
+  session: SessionId;
+  head: Readonly<{ sequence: number; digest: Digest }> | null;
+  wanting: number | null;
+}>;
 
 /** Receipts kept ahead of a gap, or against a chain: a node that signs more of them gains nothing. */
 const mostOpen = 64n;
@@ -83,6 +87,9 @@ export async function takeReceipt(query: Query, node: KeyId, signed: cose.Verifi
       digest,
       cose.encode(signed),
     ]);
+  // Of a gap that was passed over: what came behind it says all.
+  if (same.length === 0 && BigInt(receipt.sequence) < row.head)
+    return ok(await advance(query, session, node, { agreement, most, head: null }, now));
   if (again === undefined) {
     const [open] = await query<{ n: bigint }>(`select count(*) as n from receipt where session = $1 and standing <> 'accepted'`, [session]);
     if (open !== undefined && open.n >= mostOpen)
@@ -113,21 +120,31 @@ function witnessOf(signed: cose.Verified, { consumer }: Grant): Result<boolean> 
   return { ok: false, fault: fault('forged', 'unprotected.12', 'no countersignature of this session’s consumer') };
 }
 
-/** Takes into the chain what follows, books it, and says how far it has come. */
-async function advance(query: Query, session: SessionId, node: KeyId, known: Chain, now: number): Promise<Heard> {
+/** The node has said that it keeps the receipts from there on no more, up to those that wait: figures are cumulative, so these are taken. */
+export async function passOver(query: Query, session: SessionId, node: KeyId, from: number, now: number): Promise<Heard | null> {
+  const [row] = await query<SessionRow>('select node, consumer, head, agreed, broken from session where id = $1 for update', [session]);
+  const known = await agreementOf(query, session);
+  if (row?.node !== node || known === null || row.head + 1n !== BigInt(from)) return null;
+  return advance(query, session, node, { ...known, head: null }, now, true);
+}
+
+/** Takes into the chain what follows, books it, and says how far it has come. `isTorn`: what follows is missing for good. */
+async function advance(query: Query, session: SessionId, node: KeyId, known: Chain, now: number, isTorn = false): Promise<Heard> {
   const [row] = await query<SessionRow>('select node, consumer, head, agreed, broken from session where id = $1', [session]);
   if (row === undefined) throw new Error('a session is gone');
   let head = await receiptAt(query, session, row.head);
   let isBroken = row.broken !== null;
+  let mayPass = isTorn;
   while (!isBroken) {
-    const number = (head?.receipt.sequence ?? 0) + 1;
-    const [next] = await query<ReceiptRow>(`select * from receipt where session = $1 and sequence = $2 and standing = 'waiting'`, [
-      session,
-      number,
-    ]);
+    const [next] = await query<ReceiptRow>(
+      `select * from receipt where session = $1 and standing = 'waiting' and sequence > $2 order by sequence limit 1`,
+      [session, row.head],
+    );
     if (next === undefined) break;
     const arrived: Arrived = { receipt: rereadReceipt(next.bytes), digest: next.digest as Digest };
-    const verdict = chain.judge({ ...known, head }, null, arrived);
+    const verdict = chain.judge({ ...known, head }, null, arrived, mayPass);
+    if (verdict.kind === 'wanting') break;
+    mayPass = false;
     if (verdict.kind === 'broken') {
       await query(`update receipt set standing = 'evidence' where session = $1 and digest = $2`, [session, arrived.digest]);
       const before = head === null ? [] : await bytesAt(query, session, head.receipt.sequence);
@@ -154,7 +171,8 @@ async function advance(query: Query, session: SessionId, node: KeyId, known: Cha
   }
   const waiting = await query(`select 1 as n from receipt where session = $1 and standing = 'waiting' limit 1`, [session]);
   return {
-    head: head === null ? null : { session, sequence: head.receipt.sequence, digest: head.digest },
+    session,
+    head: head === null ? null : { sequence: head.receipt.sequence, digest: head.digest },
     wanting: waiting.length > 0 && !isBroken ? (head?.receipt.sequence ?? 0) + 1 : null,
   };
 }
@@ -319,6 +337,15 @@ export async function takeRoot(
       now,
     );
   return ok({ number, digest });
+}
+
+/** What is to come of each session that is not over. */
+export async function headsOf(query: Query): Promise<readonly Readonly<{ node: KeyId; session: SessionId; from: number }>[]> {
+  const rows = await query<{ node: KeyId; id: SessionId; head: bigint }>(
+    `select node, session.id, head from session join node on node.id = node
+     where condition = 'open' and final is null and broken is null and standing <> 'revoked'`,
+  );
+  return rows.map(({ node, id, head }) => ({ node, session: id, from: Number(head) + 1 }));
 }
 
 /** The newest roots, oldest first, and the ends of those chains that the last one can hold: of sessions that are open or closed not long before. */

@@ -121,7 +121,8 @@ async function meet(
     publish: (topic, payload) => void ready.then((to) => to.publish(topic, payload)),
     log,
   });
-  const transport = await mqtt.connect(connection, prefix, heard.hear, log);
+  const missed = (): void => void heard.missed().catch((error: unknown) => log(`broker: ${String(error)}`));
+  const transport = await mqtt.connect(connection, prefix, heard.hear, missed, log);
   connected(transport);
   return {
     heard,

@@ -26,6 +26,8 @@ export type Outside = Readonly<{
 
 export type Intake = Readonly<{
   hear(topic: string, payload: Uint8Array): Promise<void>;
+  /** The broker has kept nothing for us: what nodes said meanwhile may be lost, though it was confirmed to them. */
+  missed(): Promise<void>;
   /** Sends what this node has not answered. */
   nudge(node: KeyId): Promise<void>;
   /** Acknowledges what has arrived, and repeats what waits. To be called every few seconds. */
@@ -36,9 +38,16 @@ export type Intake = Readonly<{
 const mostStrangers = 4096;
 const mostAcknowledged = 32;
 const repeatAfter = 30;
+/** All that is signed is smaller, and so is what is not. */
+const mostBytes = 4096;
+/** Nodes that are asked in one turn for what may be lost: each for one session, since a node hears two commands in a second. */
+const mostAsked = 16;
+/** Of one node, and unanswered: the oldest is forgotten, and asked anew. */
+const mostWished = 64;
 
 type Acknowledged = Readonly<{ session: SessionId; sequence: number; digest: Digest }>;
 type Owed = { receipts: Map<SessionId, Acknowledged>; root: Readonly<{ number: number; digest: Digest }> | null };
+type Wish = Readonly<{ session: SessionId; from: number }>;
 
 export function start(outside: Outside): Intake {
   const { database, prefix, now, publish, log } = outside;
@@ -47,6 +56,9 @@ export function start(outside: Outside): Intake {
   const owed = new Map<KeyId, Owed>();
   const sent = new Map<KeyId, number>();
   const wanted = new Map<SessionId, number>();
+  /** By the epoch and the number of the command that asks. */
+  const wishes = new Map<KeyId, Map<string, Wish>>();
+  const lost = new Map<KeyId, Wish[]>();
 
   const topicOf = (node: string, name: string): string => `${prefix}/${node}/${name}`;
   const owe = (node: KeyId): Owed => {
@@ -75,10 +87,23 @@ export function start(outside: Outside): Intake {
     for (const bytes of due.value) publish(topicOf(node, 'commands'), bytes);
   }
 
-  async function pass(node: KeyId, order: Order): Promise<void> {
-    const bytes = await database.transaction((query) => orders.passing(query, node, order, auth, now()));
-    if (!bytes.ok) log(`${node}: ${text(bytes.fault)}`);
-    else if (bytes.value !== null) publish(topicOf(node, 'commands'), bytes.value);
+  /** Its name; null: there is nobody to hear it. */
+  async function pass(node: KeyId, order: Order): Promise<string | null> {
+    const command = await database.transaction((query) => orders.passing(query, node, order, auth, now()));
+    if (!command.ok) log(`${node}: ${text(command.fault)}`);
+    if (!command.ok || command.value === null) return null;
+    const { bytes, epoch, sequence } = command.value;
+    publish(topicOf(node, 'commands'), bytes);
+    return `${epoch} ${sequence}`;
+  }
+
+  async function wish(node: KeyId, one: Wish): Promise<void> {
+    const name = await pass(node, { kind: 'send', ...one });
+    if (name === null) return;
+    const all = wishes.get(node) ?? new Map<string, Wish>();
+    wishes.set(node, all.set(name, one));
+    const [oldest] = all.keys();
+    if (all.size > mostWished && oldest !== undefined) all.delete(oldest);
   }
 
   async function hearBirth(name: string, node: registry.Node | null, signed: cose.Signed, payload: Uint8Array): Promise<void> {
@@ -134,17 +159,35 @@ export function start(outside: Outside): Intake {
   async function hearReceipt(node: registry.Node, signed: cose.Verified): Promise<void> {
     const heard = await database.transaction((query) => book.takeReceipt(query, node.id, signed, now()));
     if (!heard.ok) return refuse(node.id, heard.fault);
-    const { head, wanting } = heard.value;
-    if (head !== null) owe(node.id).receipts.set(head.session, head);
-    const session = head?.session;
-    if (wanting === null || session === undefined || now() - (wanted.get(session) ?? 0) < repeatAfter) return;
+    await take(node.id, heard.value);
+  }
+
+  async function take(node: KeyId, { session, head, wanting }: book.Heard): Promise<void> {
+    if (head !== null) owe(node).receipts.set(session, { session, ...head });
+    if (wanting === null) return void wanted.delete(session);
+    if (now() - (wanted.get(session) ?? 0) < repeatAfter) return;
     wanted.set(session, now());
-    await pass(node.id, { kind: 'send', session, from: wanting });
+    await wish(node, { session, from: wanting });
+  }
+
+  async function hearReply(node: KeyId, signed: cose.Verified): Promise<void> {
+    const reply = await database.transaction((query) => orders.takeReply(query, node, signed, now()));
+    if (!reply.ok) return refuse(node, reply.fault);
+    const { epoch, sequence, outcome } = reply.value;
+    const name = `${epoch} ${sequence}`;
+    const wished = wishes.get(node)?.get(name);
+    if (wished === undefined) return;
+    wishes.get(node)?.delete(name);
+    if (outcome.kind !== 'refused' || outcome.code !== 'missing') return;
+    log(`${node}: session ${wished.session}: receipts from ${wished.from} on are not kept any more`);
+    const heard = await database.transaction((query) => book.passOver(query, wished.session, node, wished.from, now()));
+    if (heard !== null) await take(node, heard);
   }
 
   async function hear(topic: string, payload: Uint8Array): Promise<void> {
     const [name, kind, ...more] = topic.startsWith(`${prefix}/`) ? topic.slice(prefix.length + 1).split('/') : [];
     if (name === undefined || kind === undefined) return;
+    if (payload.length > mostBytes) return refuse(name, fault('limit', kind, `at most ${mostBytes} bytes`));
     if (!/^[a-z2-7]{16}$/.test(name))
       return refuse(name, fault('unsupported', 'topic', 'a node goes by its key id here: leave weir.node.id out'));
     const node = await database.transaction((query) => registry.nodeOf(query, name));
@@ -167,9 +210,7 @@ export function start(outside: Outside): Intake {
     }
     if (more[0] !== auth.root) return;
     if (kind === 'receipts') return hearReceipt(node, verified.value);
-    if (kind !== 'replies') return;
-    const reply = await database.transaction((query) => orders.takeReply(query, node.id, verified.value, now()));
-    if (!reply.ok) return refuse(name, reply.fault);
+    if (kind === 'replies') return hearReply(node.id, verified.value);
   }
 
   /** Shown, and nothing else. */
@@ -177,16 +218,30 @@ export function start(outside: Outside): Intake {
     await database.transaction((query) => registry.show(query, node, kind, payload, now()));
   }
 
+  async function missed(): Promise<void> {
+    const heads = await database.transaction((query) => book.headsOf(query));
+    lost.clear();
+    for (const { node, ...one } of heads) lost.set(node, [...(lost.get(node) ?? []), one]);
+  }
+
   async function turn(): Promise<void> {
-    for (const [node, { receipts, root }] of owed) {
+    for (const [node, mine] of owed) {
+      const { receipts, root } = mine;
       const some = [...receipts.values()].slice(0, mostAcknowledged);
-      for (const { session } of some) receipts.delete(session);
-      if (receipts.size === 0) owed.delete(node);
       await pass(node, { kind: 'acknowledge', receipts: some, root });
+      // Not before: a database that fails now would leave them unsaid for an hour. What came meanwhile is said with the next turn.
+      for (const one of some) if (receipts.get(one.session) === one) receipts.delete(one.session);
+      if (mine.root === root) mine.root = null;
+      if (receipts.size === 0 && mine.root === null) owed.delete(node);
+    }
+    for (const [node, [one, ...more]] of [...lost].slice(0, mostAsked)) {
+      lost.delete(node);
+      if (more.length > 0) lost.set(node, more);
+      if (one !== undefined) await wish(node, one);
     }
     const open = await database.transaction((query) => query<{ node: string }>('select distinct node from command where outcome is null'));
     for (const { node } of open) if (now() - (sent.get(node as KeyId) ?? 0) >= repeatAfter) await nudge(node as KeyId);
   }
 
-  return { hear, nudge, turn };
+  return { hear, missed, nudge, turn };
 }

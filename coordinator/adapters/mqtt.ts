@@ -5,8 +5,14 @@ import type { Heard, Transport } from '../ports/transport.ts';
 
 export type Options = Readonly<{ url: string; user: string | null; password: string | null; authority: Uint8Array | null }>;
 
-/** Resolves once it is connected for the first time; later it comes back by itself. */
-export async function connect(options: Options, prefix: string, heard: Heard, log: (line: string) => void): Promise<Transport> {
+/** Resolves once it is connected for the first time; later it comes back by itself. `missed`: the broker has kept nothing for us meanwhile. */
+export async function connect(
+  options: Options,
+  prefix: string,
+  heard: Heard,
+  missed: () => void,
+  log: (line: string) => void,
+): Promise<Transport> {
   const client = mqtt.connect(options.url, {
     // One name: a second coordinator would take the messages of the first.
     clientId: `weir-coordinator-${prefix.replaceAll('/', '-')}`,
@@ -30,8 +36,12 @@ export async function connect(options: Options, prefix: string, heard: Heard, lo
   client.on('error', (error) => log(`broker: ${error.message}`));
   const topics = ['birth', 'state', 'receipts/+', 'roots', 'replies/+', 'telemetry', 'enrol'].map((name) => `${prefix}/+/${name}`);
   await new Promise<void>((resolve) => {
-    client.on('connect', () => {
-      client.subscribe(topics, { qos: 1 }, (error) => (error === null ? resolve() : log(`broker: ${error.message}`)));
+    client.on('connect', ({ sessionPresent }) => {
+      client.subscribe(topics, { qos: 1 }, (error) => {
+        if (error !== null) return log(`broker: ${error.message}`);
+        if (!sessionPresent) missed();
+        resolve();
+      });
     });
   });
   return {

@@ -20,12 +20,20 @@ export type Verdict =
   /** Signed by the node, and wrong: kept as evidence, and nothing of this chain is billed any more. */
   | Readonly<{ kind: 'broken'; fault: Fault }>;
 
-/** `told`: what this session's node said under the same number before. */
-export function judge({ agreement, most, head }: Chain, told: Arrived | null, { receipt, digest }: Arrived): Verdict {
+/** `told`: what this session's node said under the same number before. `isTorn`: its node keeps those in between no more, and figures are
+ *  cumulative: nothing but the link is not looked at. */
+export function judge({ agreement, most, head }: Chain, told: Arrived | null, { receipt, digest }: Arrived, isTorn = false): Verdict {
   if (told !== null) return told.digest === digest ? { kind: 'known' } : { kind: 'broken', fault: faultOfFork(told.receipt, receipt) };
   const { anchor, grant, later } = agreement;
+  const link = isTorn ? { sequence: receipt.sequence - 1, digest: receipt.previous } : null;
   const faults =
-    head === null ? receipts.faultsOfFirst(anchor, grant, receipt) : receipts.faultsBetween(head.receipt, head.digest, receipt);
+    head === null
+      ? receipts.faultsOfFirst({ ...anchor, ...link }, grant, receipt)
+      : receipts.faultsBetween(
+          { ...head.receipt, sequence: link?.sequence ?? head.receipt.sequence },
+          link?.digest ?? head.digest,
+          receipt,
+        );
   const [wrong] = [
     ...faults,
     ...receipts.faultsOfPrice(grant, receipt),

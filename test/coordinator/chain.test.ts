@@ -28,7 +28,7 @@ const most = grants.mostOf([story.first, story.second]);
 const after = (head: Arrived | null): Chain => ({ agreement, most, head });
 const more = (n: number): Partial<Receipt> => ({ counted: { up: 0n as ByteCount, down: BigInt(n) as ByteCount } });
 
-const cases: readonly Readonly<{ name: string; chain: Chain; told?: Arrived; in: Arrived; want: string }>[] = [
+const cases: readonly Readonly<{ name: string; chain: Chain; told?: Arrived; isTorn?: true; in: Arrived; want: string }>[] = [
   { name: 'the first', chain: after(null), in: at(0), want: 'accepted' },
   { name: 'the next', chain: after(at(0)), in: at(1), want: 'accepted' },
   { name: 'of the next boot', chain: after(at(1)), in: at(2), want: 'accepted' },
@@ -80,11 +80,27 @@ const cases: readonly Readonly<{ name: string; chain: Chain; told?: Arrived; in:
   { name: 'more than granted', chain: { ...after(at(2)), most: 4_998_999_999n }, in: at(3), want: 'broken limit counted' },
   { name: 'all that was granted', chain: { ...after(at(2)), most: 4_999_000_000n }, in: at(3), want: 'accepted' },
   { name: 'more, where it goes on slower', chain: { ...after(at(2)), most: null }, in: at(3), want: 'accepted' },
+  { name: 'behind a gap that nobody fills', chain: after(at(0)), isTorn: true, in: at(2), want: 'accepted' },
+  { name: 'the first of those that are kept', chain: after(null), isTorn: true, in: at(2), want: 'accepted' },
+  {
+    name: 'behind a gap, and less',
+    chain: after(at(0)),
+    isTorn: true,
+    in: changed(2, { ...more(1), due: null }),
+    want: 'broken denied counted.up',
+  },
+  {
+    name: 'behind a gap, and more than granted',
+    chain: { ...after(null), most: 1n },
+    isTorn: true,
+    in: at(2),
+    want: 'broken limit counted',
+  },
 ];
 const judge = suite('chain: judge');
 for (const c of cases)
   judge(c.name, () => {
-    const verdict = chain.judge(c.chain, c.told ?? null, c.in);
+    const verdict = chain.judge(c.chain, c.told ?? null, c.in, c.isTorn);
     const said =
       verdict.kind === 'wanting'
         ? `wanting ${verdict.from}`

@@ -23,6 +23,8 @@ type Under = Readonly<{
   broker: coordinator.Options['broker'] | undefined;
   port: number;
   password: string;
+  /** The broker dies, and comes back without anything that it had; null: it is the coordinator's own. */
+  lose: (() => Promise<void>) | null;
   stop(): Promise<void>;
 }>;
 
@@ -31,6 +33,7 @@ const embedded = async (): Promise<Under> => ({
   broker: undefined,
   port: 0,
   password: live.fleet,
+  lose: null,
   stop: async () => undefined,
 });
 
@@ -44,6 +47,10 @@ async function servers(): Promise<Under> {
     broker: { kind: 'elsewhere', url: `mqtts://127.0.0.1:${tlsPort}`, user, password, authority },
     port,
     password,
+    async lose() {
+      await broker.kill();
+      await broker.restart();
+    },
     async stop() {
       rmSync(dirname(authority), { recursive: true });
       await Promise.all([database.stop(), broker.stop()]);
@@ -128,6 +135,13 @@ for (const [name, make] of [
     const { json } = await admin('GET', '/ledger');
     const accounts = json['accounts'] as readonly { account: string; unit: string; amount: number }[];
     assert.is(accounts.find(({ account, unit }) => account === `node/${one.node.id}` && unit === 'bytes')?.amount, 18_000_000);
+  });
+
+  link('a broker that has lost all: what nodes had told it is asked for', async () => {
+    if (under.lose === null) return;
+    const before = one.ordered.length;
+    await under.lose();
+    await one.until('the question', () => one.ordered.slice(before).includes('send'));
   });
 
   link('who has the messages needs nobody', async () => {
