@@ -5,7 +5,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+
+/** `network`: a process whose network, with its devices, is the router's. `files`: more of the router's, by their paths. */
+export type Options = Readonly<{ network?: number; files?: Readonly<Record<string, string>> }>;
 
 export const daemons = ['ubusd', 'ubus', 'procd', 'rpcd', 'netifd', 'unshare', 'nsenter', 'ip'] as const;
 
@@ -45,6 +48,7 @@ mount -t tmpfs run run
 mkdir -p etc/config run/ubus run/rpcd run/lock tmp/.uci tmp/resolv.conf.d etc/init.d mnt
 mount --bind "$1/ubus" run/ubus
 mount --bind "$1/config" etc/config
+cp -r "$1/files/." .
 mkdir -p "./$2"
 mount --rbind "$2" "./$2"
 [ -L var/run ] || mount --rbind run var/run
@@ -54,7 +58,7 @@ chmod +x etc/init.d/network etc/init.d/firewall
 pivot_root . mnt
 umount -l /mnt
 ip link set lo up
-for n in 0 1; do
+[ -n "$3" ] || for n in 0 1; do
   ip link add eth$n type veth peer name eth\${n}p
   ip link set eth\${n}p up
 done
@@ -72,18 +76,21 @@ echo ready
 read _ || true
 `;
 
-export async function start(configs: Readonly<Record<string, string>>): Promise<RealRouter> {
+export async function start(configs: Readonly<Record<string, string>>, { network, files = {} }: Options = {}): Promise<RealRouter> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-router-'));
   mkdirSync(join(dir, 'ubus'));
   mkdirSync(join(dir, 'config'));
   for (const [name, text] of Object.entries(configs)) writeFileSync(join(dir, 'config', name), text);
-  const child = spawn(
-    'unshare',
-    ['--mount', '--net', '--pid', '--ipc', '--fork', '--kill-child', 'bash', '-c', script, 'router', dir, process.cwd()],
-    {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    },
-  );
+  mkdirSync(join(dir, 'files'));
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(dir, 'files', dirname(path)), { recursive: true });
+    writeFileSync(join(dir, 'files', path), text);
+  }
+  const [own, into] = network === undefined ? [['--net'], []] : [[], ['nsenter', `--net=/proc/${network}/ns/net`]];
+  const [command = '', ...args] = [...into, 'unshare', '--mount', ...own, '--pid', '--ipc', '--fork', '--kill-child'];
+  const child = spawn(command, [...args, 'bash', '-c', script, 'router', dir, process.cwd(), `${network ?? ''}`], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let complaints = '';
   child.stderr.on('data', (chunk: Buffer) => {

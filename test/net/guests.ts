@@ -11,6 +11,7 @@ import type { Post } from './post.ts';
 import * as post from './post.ts';
 
 export type Name = keyof typeof post.keys;
+type On = Pick<Post, 'ground'>;
 export const withinMs = 5000;
 export const quiet = 600;
 export const key = (name: Name): PeerKey => post.keys[name].public as PeerKey;
@@ -44,14 +45,14 @@ export async function rowOf(it: Post, name: Name): Promise<Row> {
 export const both = ({ up, down }: Row['counted']): bigint => up + down;
 let tokens = 0;
 export const token = (): string => `t${++tokens}`;
-export const echoes = async (it: Post, name: string, to: string = at.internet.v4, ms = withinMs, port = 443): Promise<boolean> =>
+export const echoes = async (it: On, name: string, to: string = at.internet.v4, ms = withinMs, port = 443): Promise<boolean> =>
   'by' in (await it.ground.in(name).ask('udpEcho', { to, port, token: token(), withinMs: ms }));
 
 /** Nothing comes under that name. */
-export const pass = (it: Post, ms: number): Promise<unknown> =>
+export const pass = (it: On, ms: number): Promise<unknown> =>
   it.ground.in('internet').ask('counted', { token: 'nobody', datagrams: 1, withinMs: ms });
 /** Until nothing comes back any more. */
-export async function silent(it: Post, name: string): Promise<boolean> {
+export async function silent(it: On, name: string): Promise<boolean> {
   for (let tries = 0; tries < 40; tries++) {
     if (!(await echoes(it, name, at.internet.v4, quiet))) return true;
     await pass(it, 200);
@@ -60,7 +61,7 @@ export async function silent(it: Post, name: string): Promise<boolean> {
 }
 
 /** What wg-quick does, on the device that is there: `wg` gets what its `strip` leaves, and the rest is `ip`'s. */
-export async function take(it: Post, name: string, printed: string): Promise<void> {
+export async function take(it: On, name: string, printed: string): Promise<void> {
   const place = it.ground.in(name);
   const [config = ''] = printed.split('\n\n\x1b');
   await place.ask('write', { path: '/run/friend.conf', text: config });

@@ -78,7 +78,7 @@ export type Post = Program &
 const patience = millis(30_000);
 
 /** `begun`: what it says once it can be asked. */
-function programOf(place: Namespace, argv: readonly string[], env: Readonly<Record<string, string>>, begun: RegExp): Program {
+export function programOf(place: Namespace, argv: readonly string[], env: Readonly<Record<string, string>>, begun: RegExp): Program {
   const lines: string[] = [];
   const waiting = new Set<() => void>();
   let child: ChildProcess | null = null;
@@ -159,7 +159,7 @@ export const config = (changed: Readonly<Record<string, string>> = {}): string =
   return ['node', 'broker', 'share', 'tunnel', 'limits'].map(section).join('');
 };
 
-const configs: Readonly<Record<string, string>> = {
+export const configs: Readonly<Record<string, string>> = {
   network: `
 config interface 'lan'
 	option device 'br-lan'
