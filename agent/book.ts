@@ -43,7 +43,11 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
   const { store, cut, damage } = opened.value;
   if (cut > 0) host.log(`journal: ${cut} bytes of a write that was cut are left out`);
   if (damage !== null) say(damage);
-  write(store, [{ kind: 'started', starts: store.state().starts + 1 }, ...(damage === null ? [] : journal.abandoned(store.state()))], say);
+  let isCounted = write(
+    store,
+    [{ kind: 'started', starts: store.state().starts + 1 }, ...(damage === null ? [] : journal.abandoned(store.state()))],
+    say,
+  );
   const recalled = recall(store.state(), host).flatMap((one) => {
     if (!one.ok) say(one.fault);
     return one.ok ? [one.value] : [];
@@ -59,7 +63,8 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
   };
   function birth({ sequence, tunnel }: Pick<Birth, 'sequence' | 'tunnel'>): Uint8Array {
     const { at, wall } = clock();
-    const { starts } = store.state();
+    isCounted ||= store.commit([]).ok;
+    const starts = isCounted ? store.state().starts : null;
     const up = seconds(Math.floor(at / 1000));
     const said = { key: signer().key, version, host: host.kind, epoch, starts, sequence, boot, up, wall, tunnel };
     return seals.birth(said, signer(), host);
@@ -111,10 +116,11 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
 }
 
 /** What cannot be written now is said; it is written with what comes next. */
-function write(store: Store, marks: readonly journal.Mark[], say: (why: Fault) => void): void {
+function write(store: Store, marks: readonly journal.Mark[], say: (why: Fault) => void): boolean {
   const written = store.commit(marks);
-  if (written.ok) return;
+  if (written.ok) return true;
   say(written.fault);
   const noted = store.note(marks);
   if (!noted.ok) say(noted.fault);
+  return false;
 }

@@ -45,9 +45,22 @@ export async function takeBirth(query: Query, id: KeyId, signed: cose.Verified, 
     [id],
   );
   if (row === undefined) return fail('stranger', 'birth', 'is of no node here');
+  const { starts } = birth;
+  if (starts === null) {
+    // Nothing is begun under an epoch that a copy could have: its node can write no receipt either.
+    await find(
+      query,
+      id,
+      null,
+      fault('missing', 'birth.starts', 'its flash takes nothing: full, or read-only'),
+      [cose.encode(signed)],
+      now,
+    );
+    return ok('known');
+  }
   const last = row.epoch === null ? null : { epoch: row.epoch as Nonce, starts: Number(row.starts), sequence: Number(row.births) };
   const [ended] = await query('select starts from epoch where node = $1 and nonce = $2', [id, birth.epoch]);
-  const verdict = roll.judge(last, birth, ended !== undefined);
+  const verdict = roll.judge(last, { ...birth, starts }, ended !== undefined);
   switch (verdict.kind) {
     case 'known':
       await query('update node set heard = $2 where id = $1', [id, now]);
@@ -60,11 +73,11 @@ export async function takeBirth(query: Query, id: KeyId, signed: cose.Verified, 
       return ok(standing.length > 0 ? 'copied' : 'known');
     }
     case 'fresh':
-      await query('insert into epoch values ($1, $2, $3) on conflict do nothing', [id, birth.epoch, birth.starts]);
+      await query('insert into epoch values ($1, $2, $3) on conflict do nothing', [id, birth.epoch, starts]);
       await query(
         `update node set sequence = case when epoch = $2 then sequence else 0 end,
            epoch = $2, starts = $3, births = $4, birth = $5, heard = $6 where id = $1`,
-        [id, birth.epoch, birth.starts, birth.sequence, cose.encode(signed), now],
+        [id, birth.epoch, starts, birth.sequence, cose.encode(signed), now],
       );
       return ok(last?.epoch === birth.epoch ? 'known' : 'fresh');
   }

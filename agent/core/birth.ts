@@ -10,8 +10,9 @@ export type Birth = Readonly<{
   version: string;
   host: 'quickjs' | 'wasm' | 'node';
   epoch: Nonce;
-  /** Starts of the agent, counted on flash. Two births with one count and two epochs: a copy, or a restored backup. */
-  starts: number;
+  /** Starts of the agent, counted on flash. Two births with one count and two epochs: a copy, or a restored backup. null: it could not be
+   *  written down, and the next start may have the same. */
+  starts: number | null;
   /** Of the births of this epoch, from 1 on; the will names it, so that a stale will is known. */
   sequence: number;
   boot: BootId;
@@ -24,6 +25,6 @@ export type Birth = Readonly<{
 
 /** What two births of one node have against each other. */
 export const faultsBetween = (one: Birth, other: Birth): readonly Fault[] =>
-  (one.epoch === other.epoch) === (one.starts === other.starts)
+  one.starts === null || other.starts === null || (one.epoch === other.epoch) === (one.starts === other.starts)
     ? []
     : [fault('forged', 'starts', 'two epochs under one count, or two counts under one epoch: a copy, or a backup that was restored')];

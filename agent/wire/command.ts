@@ -122,7 +122,7 @@ export const birth: form.Form<Birth> = form.record({
   version: [2, said(64)],
   host: [3, form.choice(['quickjs', 'wasm', 'node'])],
   epoch: [4, names.nonce],
-  starts: [5, sequence],
+  starts: [5, form.maybe(sequence)],
   sequence: [6, sequence],
   boot: [7, names.bootId],
   up: [8, form.seconds],

@@ -7,7 +7,7 @@ export const standings = ['active', 'quarantined', 'revoked'] as const;
 export type Standing = (typeof standings)[number];
 
 /** The last birth that counted. */
-export type Known = Pick<Birth, 'epoch' | 'starts' | 'sequence'>;
+export type Known = Pick<Birth, 'epoch' | 'sequence'> & Readonly<{ starts: number }>;
 
 export type Verdict =
   | Readonly<{ kind: 'fresh' }>
@@ -18,7 +18,7 @@ export type Verdict =
   | Readonly<{ kind: 'stale'; fault: Fault }>;
 
 /** `ended`: an earlier epoch, known by its nonce and ended by a later count of starts. */
-export function judge(last: Known | null, birth: Birth, ended: boolean): Verdict {
+export function judge(last: Known | null, birth: Known, ended: boolean): Verdict {
   if (last === null) return { kind: 'fresh' };
   if (birth.epoch === last.epoch) {
     if (birth.starts !== last.starts) return copied('one epoch under two counts of starts');

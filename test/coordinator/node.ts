@@ -36,7 +36,7 @@ export type Node = ReturnType<typeof nodeOf>;
 export function nodeOf(name: string) {
   const signer = signerOf(name);
   const id: KeyId = cose.keyIdOf(signer.key, hashes);
-  const birth: Birth = {
+  const birth = {
     key: signer.key,
     version: '0.1.0',
     host: 'node',
@@ -47,7 +47,7 @@ export function nodeOf(name: string) {
     up: seconds(60),
     wall: { at: seconds(1_795_176_000), trust: 'network' },
     tunnel: { key: peerOf(name), port: 51_820, addresses: ['203.0.113.2'] },
-  };
+  } satisfies Birth;
   return {
     id,
     key: signer.key,

@@ -1,15 +1,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Birth } from '../../agent/core/birth.ts';
 import type { Nonce } from '../../agent/core/signed.ts';
 import * as roll from '../../coordinator/core/roll.ts';
 import * as story from '../wire/story.ts';
 
 const last = { epoch: story.birth.epoch, starts: 12, sequence: 3 };
 const other = '99'.repeat(16) as Nonce;
-const said = (more: Partial<Birth>): Birth => ({ ...story.birth, sequence: 3, ...more });
+const said = (more: Partial<roll.Known>): roll.Known => ({ ...last, ...more });
 
-const births: readonly Readonly<{ name: string; last: roll.Known | null; in: Birth; ended?: true; want: string }>[] = [
+const births: readonly Readonly<{ name: string; last: roll.Known | null; in: roll.Known; ended?: true; want: string }>[] = [
   { name: 'never seen', last: null, in: said({}), want: 'fresh' },
   { name: 'again', last, in: said({}), want: 'known' },
   { name: 'another endpoint', last, in: said({ sequence: 4 }), want: 'fresh' },

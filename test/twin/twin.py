@@ -234,8 +234,8 @@ BODIES = {
     "command": fields({1: KEY_ID, 2: NONCE, 3: SEQUENCE, 5: ORDER}, {4: SECONDS}),
     "reply": fields({1: NONCE, 2: KEY_ID, 3: SEQUENCE, 4: OUTCOME}),
     "birth": fields(
-        {1: KEY, 2: short(64), 3: uint(2), 4: NONCE, 5: SEQUENCE, 6: SEQUENCE, 7: BOOT, 8: SECONDS, 9: WALL},
-        {10: fields({1: PEER, 2: PORT, 3: many(0, 8, ADDRESS)})},
+        {1: KEY, 2: short(64), 3: uint(2), 4: NONCE, 6: SEQUENCE, 7: BOOT, 8: SECONDS, 9: WALL},
+        {5: SEQUENCE, 10: fields({1: PEER, 2: PORT, 3: many(0, 8, ADDRESS)})},
     ),
     "receipt": fields(
         {1: SESSION, 2: SEQUENCE, 3: DIGEST, 5: BOOT, 6: MILLIS, 7: WALL, 8: both(COUNT), 9: both(COUNT), 10: UINT32, 11: both(COUNT), 13: QUOTA},

@@ -68,7 +68,8 @@ good('a dispute of one of its receipts', () => {
   assert.equal(report.sessions[0]?.disputes, [story.dispute]);
 });
 good('births of one life, and of the next', () => {
-  const more = [{ sequence: 9 }, { epoch: '77'.repeat(16) as Nonce, starts: story.birth.starts + 1 }];
+  const uncounted = { epoch: '88'.repeat(16) as Nonce, starts: null };
+  const more = [{ sequence: 9 }, uncounted, { epoch: '77'.repeat(16) as Nonce, starts: story.birth.starts + 1 }];
   assert.equal(examine([birth, ...more.map((one) => story.sign('birth', { ...story.birth, ...one }, 'node'))]).findings, []);
 });
 good('as text', () => {

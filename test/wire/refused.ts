@@ -194,7 +194,7 @@ const optional: Readonly<Record<Kind, readonly number[]>> = {
   grant: [4, 7, 10, 11, 13, 14, 15],
   command: [4],
   reply: [],
-  birth: [10],
+  birth: [5, 10],
   receipt: [4, 12, 14, 15, 16],
   root: [2],
   dispute: [5],

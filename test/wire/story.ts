@@ -76,7 +76,7 @@ export const certificate: Certificate = {
   may: ['grant', 'command'],
 };
 
-export const birth: Birth = {
+export const birth: Birth & Readonly<{ starts: number }> = {
   key: signers.node.key,
   version: '0.1.0',
   host: 'quickjs',
@@ -274,6 +274,12 @@ export const voucher: Voucher = { session, counted: both(19_000_000, 1_999_000_0
 export const messages: readonly Readonly<{ name: string; kind: Kind; by: Who; signed: Verified }>[] = [
   { name: 'certificate', kind: 'certificate', by: 'root', signed: sign('certificate', certificate, 'root') },
   { name: 'birth', kind: 'birth', by: 'node', signed: sign('birth', birth, 'node') },
+  {
+    name: 'birth of a start that is not written down',
+    kind: 'birth',
+    by: 'node',
+    signed: sign('birth', { ...birth, starts: null }, 'node'),
+  },
   { name: 'birth without a tunnel', kind: 'birth', by: 'node', signed: sign('birth', { ...birth, sequence: 2, tunnel: null }, 'node') },
   { name: 'grant', kind: 'grant', by: 'coordinator', signed: signedFirst },
   { name: 'grant that follows', kind: 'grant', by: 'coordinator', signed: signedSecond },
