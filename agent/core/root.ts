@@ -4,7 +4,8 @@
 import type { Millis } from './brand.ts';
 import type { Hash } from './hash.ts';
 import * as merkle from './merkle.ts';
-import type { Link } from './receipt.ts';
+import type { Link, Receipt } from './receipt.ts';
+import { type Fault, fault } from './result.ts';
 import type { BootId, Digest, Nonce, Wall } from './signed.ts';
 
 export type Root = Readonly<{
@@ -40,4 +41,45 @@ export function proofOf(heads: readonly Link[], head: Link, encode: Entry, hash:
   const index = inOrder.findIndex(({ session }) => session === head.session);
   const leaves = inOrder.map((one) => merkle.leafOf(encode(one), hash));
   return { index, size: leaves.length, path: merkle.proofOf(leaves, index, hash) };
+}
+
+/** A receipt, as far as a root says something about it. */
+export type Sealed = Link & Pick<Receipt, 'boot' | 'up' | 'final'>;
+/** `shown`: these chains make the root. `open`: nothing can be said, since others have chains there, or some receipts are not here. */
+export type Verdict = Readonly<{ kind: 'shown' | 'open' }> | Readonly<{ kind: 'wrong'; fault: Fault; ends: readonly Link[] }>;
+
+/** `before`: the root before this one; null: it is not here. `chains`: of the node, each in its order. Only what a node that keeps to the
+ *  protocol cannot have signed is wrong. `treeOf`: `headsOf`, as text. */
+export function judge(
+  { size, heads, ...root }: Root,
+  before: Pick<Root, 'boot' | 'up'> | null,
+  chains: readonly (readonly Sealed[])[],
+  treeOf: (heads: readonly Link[]) => string,
+): Verdict {
+  const sure: Link[] = [];
+  const ends: Link[] = [];
+  const perhaps: Link[] = [];
+  for (const chain of chains) {
+    const first = chain.findIndex(({ boot }) => boot === root.boot);
+    const last = chain.findLastIndex(({ boot, up }) => boot === root.boot && up <= root.up);
+    // Of an earlier boot, where the chain goes on in this one: it was open in between.
+    const at = last >= 0 ? last : first - 1;
+    const [head, next] = [chain[at], chain[at + 1]];
+    if (head === undefined) continue;
+    if (next !== undefined) {
+      if (next.sequence === head.sequence + 1) sure.push(head);
+    } else if (head.final === null) {
+      sure.push(head);
+      ends.push(head);
+    } else if (before === null) perhaps.push(head);
+    else if (before.boot !== root.boot || head.up > before.up) sure.push(head);
+  }
+  const makes = (links: readonly Link[]): boolean => links.length === size && treeOf(links) === heads;
+  if (makes(sure) || makes([...sure, ...perhaps])) return { kind: 'shown' };
+  if (size > sure.length) return { kind: 'open' };
+  const why =
+    ends.length === 0
+      ? fault('forged', 'heads', 'says something else than the receipts')
+      : fault('missing', 'heads', 'covers receipts that are not here');
+  return { kind: 'wrong', fault: why, ends };
 }

@@ -508,6 +508,9 @@ export function consumerOf(s: Session): Consumer | null {
 
 // ── Receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** Its last receipt is sealed, and may still be countersigned. */
+export const isSealed = (s: Session): boolean => s.kind === 'draining' && typeof s.stage === 'object';
+
 export const isLast = (s: Session): boolean => s.kind === 'draining' && s.stage === 'measured';
 
 export const billedSince = (s: Common): bigint => sumOf(s.seen.counted) - sumOf(s.sealed.counted);

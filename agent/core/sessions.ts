@@ -407,8 +407,8 @@ function seal(state: State, now: Now, effects: readonly Effect[]): Step {
 
 function sealing(table: Table, drafts: readonly receipts.Receipt[]): Effect {
   const sealed = new Set(drafts.map(({ session }) => session));
-  const others = [...table.values()].flatMap(({ session, head }) => (sealed.has(session) || head.sequence === 0 ? [] : [head]));
-  return { kind: 'seal', receipts: drafts, others };
+  const others = [...table.values()].filter((s) => !sealed.has(s.session) && s.head.sequence > 0 && !serving.isSealed(s));
+  return { kind: 'seal', receipts: drafts, others: others.map(({ head }) => head) };
 }
 
 const paceOf = ({ table, cost }: State, { grant }: Session): receipts.Pace =>
@@ -476,7 +476,7 @@ function settledOf(s: Session, { own, askers, bounds }: State, now: Omit<Now, 'c
     case 'closed':
       return ok({ kind: 'done' });
     case 'draining':
-      return typeof s.stage === 'object' ? ok({ kind: 'done' }) : null;
+      return serving.isSealed(s) ? ok({ kind: 'done' }) : null;
     case 'waiting':
       return null;
     default: {

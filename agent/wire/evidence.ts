@@ -9,7 +9,6 @@ import type { Hashes } from '../core/hash.ts';
 import type { Dispute, Due, Ending, Receipt } from '../core/receipt.ts';
 import * as receipts from '../core/receipt.ts';
 import { type Fault, fail, fault, ok, type Result } from '../core/result.ts';
-import type { Root } from '../core/root.ts';
 import * as roots from '../core/root.ts';
 import type { Pair } from '../core/seat.ts';
 import { sumOf } from '../core/seat.ts';
@@ -112,12 +111,11 @@ export function examine(messages: readonly Uint8Array[], trusted: readonly Publi
   }
 
   const sessions = new Map<SessionId, Item<Receipt>[]>();
-  for (const item of verified('receipt', wire.receipt)) {
+  for (const item of verified('receipt', wire.receipt).toSorted((a, b) => a.value.sequence - b.value.sequence)) {
     const chain = sessions.get(item.value.session) ?? [];
     sessions.set(item.value.session, [...chain, item]);
   }
-  const told = [...sessions].map(([session, items]): Told => {
-    const chain = items.toSorted((a, b) => a.value.sequence - b.value.sequence);
+  const told = [...sessions].map(([session, chain]): Told => {
     const granted = grants.get(session);
     if (granted === undefined) find(`session ${session}`, fault('missing', 'grant', 'is not among the messages'));
     const later = [...grants.values()].filter(({ value }) => value.session === session);
@@ -173,30 +171,23 @@ export function examine(messages: readonly Uint8Array[], trusted: readonly Publi
       if (before.digest !== digest) find(where, fault('forged', 'number', `a second root ${value.number}, unlike ${before.where}`));
     } else if (value.previous !== before.digest) find(where, fault('forged', 'previous', 'the chain of roots forks'));
   }
-  const shown = all.map(({ signed, value }) => ({
-    node: signed.signer,
-    number: value.number,
-    isShown: isShown(
-      value,
-      [...sessions.values()].map((items) => items.filter((item) => item.signed.signer === signed.signer)),
-      hashes,
-    ),
-  }));
+  const shown = all.map(({ where, signed, value }) => {
+    const { signer } = signed;
+    const before = all.find((one) => one.signed.signer === signer && one.digest === value.previous)?.value ?? null;
+    const chains = [...sessions.values()].map((chain) =>
+      chain.filter((one, n) => one.signed.signer === signer && one.digest !== chain[n - 1]?.digest).map(sealedIn),
+    );
+    const verdict = roots.judge(value, before, chains, (heads) => hexOf(roots.headsOf(heads, wire.encodeHead, hashes.sha256)));
+    if (verdict.kind === 'wrong') find(where, verdict.fault);
+    return { node: signer, number: value.number, isShown: verdict.kind === 'shown' };
+  });
   return { messages: messages.length, sessions: told, roots: shown, findings };
 }
+
+const sealedIn = ({ value, digest }: Item<Receipt>): roots.Sealed => ({ ...value, digest });
 
 function faultsAt(before: Item<Receipt> | undefined, { value }: Item<Receipt>, granted: Item<Grant> | undefined): readonly Fault[] {
   if (before !== undefined) return receipts.faultsBetween(before.value, before.digest, value);
   if (granted === undefined) return receipts.faultsOf(value);
   return receipts.faultsOfFirst({ session: value.session, sequence: 0, digest: granted.digest }, granted.value, value);
-}
-
-/** Of each chain, the last receipt that this boot had sealed by then. It says nothing against a root when some are not here. */
-function isShown({ boot, up, size, heads }: Root, chains: readonly (readonly Item<Receipt>[])[], { sha256 }: Hashes): boolean {
-  const links = chains.flatMap((chain) => {
-    const then = chain.filter(({ value }) => value.boot === boot && value.up <= up);
-    const [last] = then.toSorted((a, b) => b.value.sequence - a.value.sequence);
-    return last === undefined ? [] : [{ session: last.value.session, sequence: last.value.sequence, digest: last.digest }];
-  });
-  return links.length === size && hexOf(roots.headsOf(links, wire.encodeHead, sha256)) === heads;
 }

@@ -66,6 +66,6 @@ function verify({ messages, root }: Question): Result<Checked> {
   };
 }
 
-const isOfLink = ({ path }: Fault): boolean => !ofSignature.includes(path) && !ofWitness.includes(path);
+const isOfLink = ({ path }: Fault): boolean => ![...ofSignature, ...ofWitness, 'heads'].includes(path);
 
 addEventListener('message', ({ data }: MessageEvent<Question>) => postMessage(verify(data)));

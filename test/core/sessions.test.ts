@@ -212,6 +212,20 @@ round('evicts whom the enforcer will not even stop', () => {
     [['revoked', 50n]],
   );
 });
+round('who only waits for the last countersignature is closed: no later root is over it', () => {
+  const asking = happen(opened, { kind: 'agreed', granted: granted('b') });
+  const admitted = happen(asking, read([row('a')]));
+  const both = happen(admitted, answered(admitted, ok(seated('b'))));
+  const stopping = happen(happen(both, { kind: 'dismissed', ticket: 1, name: 'a' }), read([row('a'), row('b')]));
+  const last = happen(happen(stopping, answered(stopping, ok(seated('a')))), { kind: 'ticked' }, read([row('a'), row('b')]));
+  const link = { session: session('a'), sequence: 1, digest: digest('c') };
+  const sealed = happen(last, { kind: 'sealed', links: [link], took: millis(1) });
+  assert.is(sealed.state.table.get(session('a'))?.kind, 'draining');
+  assert.equal(
+    happen(sealed, { kind: 'stopped', signal: 'SIGTERM' }).effects.flatMap((e) => (e.kind === 'seal' ? [[e.receipts.length, e.others]] : [])),
+    [[1, []]],
+  );
+});
 round('an answer that comes twice is heard once', () => {
   const again = happen(opened, answered(admitting, ok(seated('a'))));
   assert.equal(again, { state: opened.state, effects: [] });

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ByteCount } from '../../agent/core/brand.ts';
+import type { ByteCount, Millis } from '../../agent/core/brand.ts';
 import * as receipts from '../../agent/core/receipt.ts';
 import * as roots from '../../agent/core/root.ts';
 import type { Digest, GrantId, Nonce } from '../../agent/core/signed.ts';
@@ -24,10 +24,15 @@ const link = { session: story.session, sequence: 1, digest: cose.digestOf(first.
 const receipt = (more: Partial<receipts.Receipt>, by: story.Who = 'node'): Verified =>
   story.sign('receipt', { ...second.value, ...more }, by);
 const head = { session: story.session, sequence: 1, digest: link.digest };
-const root = (more: object = {}): Verified => {
-  const heads = hexOf(roots.headsOf([head], wire.encodeHead, hashes.sha256)) as Digest;
-  return story.sign('root', { ...story.root, number: 1, previous: null, up: first.value.up, size: 1, heads, ...more }, 'node');
+const rootOver = (over: readonly receipts.Link[], up: Millis, more: object = {}): Verified => {
+  const heads = hexOf(roots.headsOf(over, wire.encodeHead, hashes.sha256)) as Digest;
+  return story.sign(
+    'root',
+    { ...story.root, number: 1, previous: null, boot: first.value.boot, up, size: over.length, heads, ...more },
+    'node',
+  );
 };
+const root = (more: object = {}): Verified => rootOver([head], first.value.up, more);
 
 const examine = (messages: readonly Signed[], trusted: readonly story.Who[] = ['root']): evidence.Report =>
   evidence.examine(messages.map(cose.encode), trusted.map(story.keyOf), hashes);
@@ -139,6 +144,16 @@ const cases: readonly Readonly<{ name: string; messages: readonly Signed[]; trus
     name: 'a dispute by another',
     messages: [...whole, story.sign('dispute', story.dispute, 'stranger')],
     want: ['message 9 stranger protected.4'],
+  },
+  {
+    name: 'a root over a receipt that is not here',
+    messages: [...ground, c1, rootOver([{ ...head, sequence: 2, digest: cose.digestOf(second.signed, hashes) }], second.value.up)],
+    want: ['message 6 missing heads'],
+  },
+  {
+    name: 'a root that says something else',
+    messages: [...ground, c1, c2, rootOver([{ ...head, digest: story.anchor }], first.value.up)],
+    want: ['message 7 forged heads'],
   },
   {
     name: 'two epochs under one count of starts',
