@@ -5,7 +5,7 @@
 import type { Millis, Seconds } from './brand.ts';
 import type { Group } from './settings.ts';
 
-/** state: told when it changes. level: the most within the span. sum: counted since the boot; told is what came to it. */
+/** state: told when it changes. level: the most within the span. sum: counted; told is what came to it. */
 export type Kind = 'state' | 'level' | 'sum';
 
 type Field = Readonly<{ id: number; kind: Kind; group: Group; unit: string }>;
@@ -62,7 +62,9 @@ export type Report = Readonly<{
 
 /** `last`: the sample before, for what has changed and what came to it. */
 export type Teller = Readonly<{ last: Sample; at: Seconds; isNew: boolean }>;
-export const begin = (at: Seconds): Teller => ({ last: {}, at, isNew: true });
+/** What the agent counts begins with it. What others count was told by the one before, as far as it had come. */
+const own: Sample = { probes: 0, lost: 0, up: 0, down: 0, writes: 0, written: 0, gap: 0 };
+export const begin = (at: Seconds): Teller => ({ last: own, at, isNew: true });
 
 type Told = readonly (readonly [Name, Value])[];
 
@@ -71,8 +73,8 @@ const news: Readonly<Record<Kind, (value: Value, before: Value | undefined, isNe
   state: (value, before, isNew) => (isNew || value !== before ? value : null),
   level: (value) => value,
   sum(value, before) {
+    const [is, was] = [Number(value), Number(before ?? value)];
     // A smaller count has begun anew.
-    const [is, was] = [Number(value), Number(before ?? 0)];
     const came = is >= was ? is - was : is;
     return came === 0 ? null : came;
   },

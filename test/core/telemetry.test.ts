@@ -24,6 +24,8 @@ const rows: readonly (readonly [what: string, samples: readonly Sample[], told: 
   ['a level each time', [{ load: 5 }, { load: 5 }], [{ load: 5 }, { load: 5 }]],
   ['of a sum what came to it', [{ writes: 7 }, { writes: 9 }, { writes: 9 }], [{ writes: 7 }, { writes: 2 }, {}]],
   ['of a sum that began anew all', [{ up: 700 }, { up: 30 }], [{ up: 700 }, { up: 30 }]],
+  ['of what others count, no more than it has seen come', [{ refused: 700 }, { refused: 730 }], [{}, { refused: 30 }]],
+  ['of that what has begun anew', [{ ledger: 700 }, { ledger: 3 }], [{}, { ledger: 3 }]],
   ['what was not known as it was', [{ up: 700 }, {}, { up: 800 }], [{ up: 700 }, {}, { up: 100 }]],
 ];
 for (const [what, samples, told] of rows) tells(`tells ${what}`, () => assert.equal(values(...samples), told));
@@ -41,8 +43,9 @@ tells('says from when to when, and which report needs no other', () =>
 for (const group of groups)
   tells(`leaves out ${group} when the owner says so`, () => {
     const all = Object.keys(telemetry.fields) as readonly telemetry.Name[];
-    const sample: Sample = Object.fromEntries(all.map((name) => [name, 3]));
-    const { report } = telemetry.tell(telemetry.begin(from), sample, seconds(160), [group]);
+    const sampleOf = (value: number): Sample => Object.fromEntries(all.map((name) => [name, value]));
+    const { teller } = telemetry.tell(telemetry.begin(from), sampleOf(3), seconds(160), [group]);
+    const { report } = telemetry.tell(teller, sampleOf(4), seconds(220), [group]);
     assert.equal(
       Object.keys(report.values),
       all.filter((name) => telemetry.fields[name].group !== group),

@@ -206,7 +206,6 @@ how('is told, shown to the owner as it was sent, and left out where the owner sa
             speed: 100,
             clock: 0,
             troubles: 0,
-            ledger: 7,
           },
         ],
       );
