@@ -3,7 +3,7 @@
 // it is made of.
 
 import { execFileSync } from 'node:child_process';
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -26,6 +26,7 @@ Without an ARCH, all of them: ${archs.join(' ')}
   --out FOLDER  default build/out/package
   --key FILE    signs .apk and its index: openssl ecparam -name prime256v1 -genkey -noout -out FILE
   --usign FILE  signs the index of the .ipk: usign -G -s FILE -p FILE.pub
+Beside the folders come weir.pem and weir.pub, the public halves of these keys, for routers to know.
 The time inside is SOURCE_DATE_EPOCH, or that of the last commit.
 `;
 
@@ -49,6 +50,10 @@ if (values.help || wrong !== undefined) {
 const time = Number(process.env['SOURCE_DATE_EPOCH'] ?? execFileSync('git', ['log', '-1', '--format=%ct'], { encoding: 'utf8' }).trim());
 const key = values.key === undefined ? null : createPrivateKey(readFileSync(values.key));
 const usign = values.usign === undefined ? null : ipk.secretKey(readFileSync(values.usign, 'utf8'));
+
+mkdirSync(values.out, { recursive: true });
+if (key !== null) writeFileSync(join(values.out, 'weir.pem'), createPublicKey(key).export({ type: 'spki', format: 'pem' }));
+if (usign !== null) writeFileSync(join(values.out, 'weir.pub'), ipk.renderKey(usign));
 
 const found = [...sbom.linked(sources()), ...sbom.bundled((await bundle()).metafile)];
 const app = await luci();

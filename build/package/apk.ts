@@ -243,7 +243,8 @@ function isSignedBy(schema: number, described: Buffer, signature: Buffer, key: K
   return verify('sha512', covered(schema, head, described), key, signature.subarray(18));
 }
 
-export type Read = Readonly<{ info: Described; scripts: Readonly<Record<string, string>>; entries: readonly Entry[] }>;
+/** `hash`: what an index knows it by; it covers all but the files' contents, whose own hashes are in it. */
+export type Read = Readonly<{ info: Described; hash: string; scripts: Readonly<Record<string, string>>; entries: readonly Entry[] }>;
 
 /** `key`: whose signature it must have. */
 export function read(bytes: Buffer, key: KeyObject | null): Read {
@@ -276,7 +277,7 @@ export function read(bytes: Buffer, key: KeyObject | null): Read {
   must(contents.length === 0, 'content of no file');
   const given = fields.has(3) ? fieldsOf(fields.get(3)) : new Map<number, adb.Item>();
   const texts = Object.entries(scripts).flatMap(([name, slot]) => (given.has(slot) ? [[name, textOf(given.get(slot))]] : []));
-  return { info: described, scripts: Object.fromEntries(texts), entries };
+  return { info: described, hash: digest('sha256', head).toString('hex'), scripts: Object.fromEntries(texts), entries };
 }
 
 export function readIndex(bytes: Buffer, key: KeyObject | null): Readonly<{ description: string; packages: readonly Described[] }> {

@@ -114,6 +114,13 @@ export function publicKey(file: string): Key {
   };
 }
 
+/** As `usign -G -p FILE` writes it. */
+export function renderKey({ number, key }: Key): string {
+  const { x = '' } = createPublicKey(key).export({ format: 'jwk' });
+  const bytes = Buffer.concat([Buffer.from('Ed'), number, Buffer.from(x, 'base64url')]);
+  return `untrusted comment: public key ${number.toString('hex')}\n${bytes.toString('base64')}\n`;
+}
+
 export function signIndex(text: string, { number, key }: Key): string {
   const signature = Buffer.concat([Buffer.from('Ed'), number, sign(null, Buffer.from(text), key)]);
   return `untrusted comment: signed by key ${number.toString('hex')}\n${signature.toString('base64')}\n`;

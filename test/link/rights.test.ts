@@ -1,5 +1,6 @@
 // What the agent may ask on the bus, as user weir under the package's ACL: all that it ever does ask, and nothing beside. Its whole life is
-// told here, with friends, a coordinator and a broker; each call of it is seen by the bus.
+// told here, with friends, a coordinator and a broker; each call of it is seen by the bus. What is refused, the real ubusd is asked, too, where
+// it is on PATH and the tests are root's.
 
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
@@ -9,6 +10,8 @@ import * as ubus from '../../agent/adapters/ubus-client.ts';
 import { millis } from '../../agent/core/brand.ts';
 import { ok } from '../../agent/core/result.ts';
 import { host } from '../../agent/host/node.ts';
+import type { Host } from '../../agent/ports/host.ts';
+import { real } from '../bus/ground.ts';
 import * as coordinators from '../fakes/coordinator.ts';
 import * as enforcer from '../fakes/enforcer.ts';
 import * as house from '../fakes/house.ts';
@@ -30,12 +33,34 @@ const allowed = Object.entries(acl.access)
 const owners = ['doctor', 'setup', 'teardown', 'share', 'pause', 'resume'];
 const patience = millis(10_000);
 const nothing = (): void => undefined;
+const silent = { args: {}, run: () => ok([]) };
 
-const open = async (path: string): Promise<Bus> => {
-  const opened = await ubus.open(host, { path, deadline: patience, whenLost: 'end', lost: () => undefined });
+const open = async (path: string, by: Pick<Host, 'net' | 'clock'> = host): Promise<Bus> => {
+  const opened = await ubus.open(by, { path, deadline: patience, whenLost: 'end', lost: () => undefined });
   if (!opened.ok) throw new Error(opened.fault.reason);
   return opened.value;
 };
+
+/** Every method of a router's other objects and of the owner's, every event, every name but his own. */
+async function refusals(weir: Bus): Promise<void> {
+  const { objects } = router.router(host.clock, { notify: nothing, send: nothing, add: nothing, remove: nothing });
+  const others = [...objects.values()].flatMap(({ path, methods }) => Object.keys(methods).map((method) => [path, method] as const));
+  assert.ok(others.length > 30);
+  for (const [path, method] of [...others, ...owners.map((m) => ['weir.enforcer', m] as const), ['weir', 'friend_add'] as const]) {
+    const answer = await weir.call(path, method, [], patience);
+    assert.is(answer.ok ? 'answered' : answer.fault.code, 'denied', `${path} ${method}`);
+  }
+  const more = {
+    'a name': weir.publish('weir.enforcer.too', { read: silent }),
+    'the name of the enforcer': weir.publish('weir.enforcer', { read: silent }),
+    'another one’s notifications': weir.subscribe('network.interface', { notified: nothing, gone: nothing }),
+    'the enforcer’s notifications': weir.subscribe('weir.enforcer', { notified: nothing, gone: nothing }),
+    'an event': weir.listen('network.interface', nothing),
+    'all events': weir.listen('*', nothing),
+    'to tell of one': weir.send('network.interface', []),
+  };
+  for (const [name, asked] of Object.entries(more)) assert.not((await asked).ok, name);
+}
 
 const rights = suite('rights');
 rights('what the agent asks is what it may, and no entry is for nothing; all else is refused', async () => {
@@ -52,7 +77,6 @@ rights('what the agent asks is what it may, and no entry is for nothing; all els
   try {
     const kernel = seats.seats(() => host.clock.monotonic());
     const facts = { key: `${'r'.repeat(42)}A=`, port: 51_820, uplinks: [] };
-    const silent = { args: {}, run: () => ok([]) };
     const more = Object.fromEntries(['reboot', ...owners].map((method) => [method, silent]));
     await root.publish('weir.enforcer', { ...enforcer.methods(root, kernel, facts), ...more });
     kernel.refuse(null);
@@ -81,19 +105,39 @@ rights('what the agent asks is what it may, and no entry is for nothing; all els
     );
     assert.equal([...new Set(asked.map((c) => `${c.path} ${c.method}`))].sort(), allowed);
 
-    const { objects } = router.router(host.clock, { notify: nothing, send: nothing, add: nothing, remove: nothing });
-    const others = [...objects.values()].flatMap(({ path, methods }) => Object.keys(methods).map((method) => [path, method] as const));
-    assert.ok(others.length > 30);
-    for (const [path, method] of [...others, ...owners.map((m) => ['weir.enforcer', m] as const), ['weir', 'friend_add'] as const]) {
-      const answer = await weir.call(path, method, [], patience);
-      assert.is(answer.ok ? 'answered' : answer.fault.code, 'denied', `${path} ${method}`);
-    }
-    const taken = await weir.publish('weir.enforcer.too', { read: silent });
-    assert.not(taken.ok);
+    await refusals(weir);
   } finally {
     for (const each of [one, root, weir]) each.close();
     await h.close();
     await broker.stop();
   }
 });
+
+const ground = await real();
+if (ground !== null)
+  rights('so says the real ubusd', async () => {
+    const root = await open(ground.paths.root, ground.as('root'));
+    const weir = await open(ground.paths.guest, ground.as('guest'));
+    const daemons = await router.start(ground.paths.root, host.clock);
+    try {
+      await root.publish(
+        'weir.enforcer',
+        Object.fromEntries([...(acl.access['weir.enforcer']?.methods ?? []), ...owners].map((m) => [m, silent])),
+      );
+      assert.not((await weir.call('weir.enforcer', 'read', [], patience)).ok, 'without the file');
+      ground.allow('weir', { ...acl, user: ground.guest.user });
+      for (let tries = 0; tries < 200 && !(await weir.find('weir.enforcer')).ok; tries++) await new Promise((done) => setTimeout(done, 50));
+      for (const each of allowed) {
+        const [path = '', method = ''] = each.split(' ');
+        assert.ok((await weir.call(path, method, [], patience)).ok, each);
+      }
+      assert.ok((await weir.publish('weir', { friend_add: silent })).ok);
+      assert.ok((await root.call('weir', 'friend_add', [], patience)).ok);
+      await refusals(weir);
+    } finally {
+      daemons.stop();
+      for (const each of [root, weir]) each.close();
+      await ground.clear();
+    }
+  });
 rights.run();

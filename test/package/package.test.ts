@@ -68,8 +68,8 @@ packages('apk: the index tells of the package', () => {
   const bytes = apk.write(small(), privateKey);
   const { packages: found } = apk.readIndex(apk.writeIndex('weir', [bytes], privateKey), publicKey);
   assert.equal(
-    found.map(({ name, fileSize }) => [name, fileSize]),
-    [['weir', bytes.length]],
+    found.map(({ name, fileSize, hashes }) => [name, fileSize, hashes]),
+    [['weir', bytes.length, apk.read(bytes, publicKey).hash]],
   );
 });
 
