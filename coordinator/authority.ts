@@ -14,8 +14,8 @@ import { hashes } from './hashes.ts';
 import type { Folder } from './ports/folder.ts';
 
 export type Held = Readonly<{ signer: Signer; certificate: Certificate; bytes: Uint8Array }>;
-/** Newest first; those that the root has not voided. */
-export type Authority = Readonly<{ root: KeyId; rootKey: PublicKey; held: readonly Held[] }>;
+/** `held`: those that count, the newest first. `signed`: every certificate of the root, for what was signed under them. */
+export type Authority = Readonly<{ root: KeyId; rootKey: PublicKey; held: readonly Held[]; signed: readonly Uint8Array[] }>;
 
 const keyFile = /^weir (root|command) key 1\nsecret ([0-9a-f]{64})\n$/;
 const encoder = new TextEncoder();
@@ -47,22 +47,24 @@ export function read(folder: Folder): Result<Authority> {
     if (!signer.ok) return { ok: false, fault: under(name, signer.fault) };
     signers.set(hexOf(signer.value.key), signer.value);
   }
-  const held: Held[] = [];
+  const signed: Readonly<{ certificate: Certificate; bytes: Uint8Array }>[] = [];
   for (const name of folder.list(/\.certificate$/)) {
     const bytes = folder.read(name);
-    const signed = bytes.ok ? cose.decode(bytes.value) : bytes;
-    const verified = signed.ok ? cose.verify(signed.value, rootKey, hashes) : signed;
-    const value = verified.ok ? cose.read(verified.value, 'certificate', form) : verified;
     if (!bytes.ok) return bytes;
-    if (!value.ok) return { ok: false, fault: under(name, value.fault) };
-    const signer = signers.get(hexOf(value.value.key));
-    if (signer !== undefined) held.push({ signer, certificate: value.value, bytes: bytes.value });
+    const message = cose.decode(bytes.value);
+    const verified = message.ok ? cose.verify(message.value, rootKey, hashes) : message;
+    const certificate = verified.ok ? cose.read(verified.value, 'certificate', form) : verified;
+    if (!certificate.ok) return { ok: false, fault: under(name, certificate.fault) };
+    signed.push({ certificate: certificate.value, bytes: bytes.value });
   }
-  const least = Math.max(0, ...held.map(({ certificate }) => certificate.least));
-  const standing = held
-    .filter(({ certificate }) => certificate.serial >= least)
+  const least = Math.max(0, ...signed.map(({ certificate }) => certificate.least));
+  const held = signed
+    .flatMap(({ certificate, bytes }): Held[] => {
+      const signer = signers.get(hexOf(certificate.key));
+      return signer === undefined || certificate.serial < least ? [] : [{ signer, certificate, bytes }];
+    })
     .sort((a, b) => b.certificate.serial - a.certificate.serial);
-  return ok({ root: cose.keyIdOf(rootKey, hashes), rootKey, held: standing });
+  return ok({ root: cose.keyIdOf(rootKey, hashes), rootKey, held, signed: signed.map(({ bytes }) => bytes) });
 }
 
 /** The newest key that may do this, and is in time. */

@@ -41,7 +41,8 @@ const statuses: Readonly<Partial<Record<Code, number>>> = {
   unsupported: 400,
   stranger: 401,
   forged: 401,
-  expired: 401,
+  // Of ours: who asks has been let in by then.
+  expired: 503,
   denied: 403,
   exists: 409,
   stale: 409,

@@ -118,8 +118,6 @@ export function start(outside: Outside): Intake {
     const born = verified.ok ? await database.transaction((query) => registry.takeBirth(query, node.id, verified.value, now())) : verified;
     if (!born.ok) return refuse(name, born.fault);
     switch (born.value) {
-      case 'known':
-        return;
       case 'copied': {
         log(`${name}: there are two of it, or a backup was restored: in quarantine`);
         await database.transaction((query) =>
@@ -127,6 +125,8 @@ export function start(outside: Outside): Intake {
         );
         return nudge(node.id);
       }
+      // Known: the node has connected again, or we have, and since then the certificate may be another.
+      case 'known':
       case 'fresh':
         sayCertificates(node.id);
         return nudge(node.id);

@@ -16,6 +16,17 @@ const error = (description: string): object => ({
   content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
 });
 
+const errors = {
+  '400': error('malformed, or a field that is missing or not known'),
+  '401': error('nobody who is known: no token, an ended one, a signature that does not hold or came twice'),
+  '403': error('not for this role, or more than is offered'),
+  '404': error('not there, or not yours'),
+  '409': error('exists, or is over'),
+  '413': error('a body beyond 64 KiB'),
+  '429': error('too often, or too much at once'),
+  '503': error('the database does not answer, or no command key is certified any more'),
+} as const;
+
 function operationOf(route: Route): object {
   const { says, answers, rule, path, search, body } = route;
   const hasBody = Object.keys(body).length > 0;
@@ -27,13 +38,7 @@ function operationOf(route: Route): object {
     ...(hasBody ? { requestBody: { required: true, content: { 'application/json': { schema: shape.schemaOf(body) } } } } : {}),
     responses: {
       '200': { description: answers, content: { [type]: { schema: { type: type === 'text/plain' ? 'string' : 'object' } } } },
-      '400': error('malformed, or a field that is missing or not known'),
-      '401': error('nobody who is known: no token, an ended one, a signature that does not hold or came twice'),
-      '403': error('not for this role, or more than is offered'),
-      '404': error('not there, or not yours'),
-      '409': error('exists, or is over'),
-      '429': error('too often, or too much at once'),
-      '503': error('the database does not answer'),
+      ...Object.fromEntries(Object.keys(errors).map((status) => [status, { $ref: `#/components/responses/${status}` }])),
     },
   };
 }
@@ -63,6 +68,7 @@ export function render(routes: readonly Route[], base: string): object {
             'Weir KEY SECONDS SIGNATURE: the ed25519 key and the signature in hex, over "weir request", the method, the path with its query, the seconds since 1970 and the SHA-256 of the body in hex, each on a line of its own, without a last newline. Holds for a minute, and once.',
         },
       },
+      responses: errors,
       schemas: {
         Error: {
           type: 'object',

@@ -288,6 +288,6 @@ export async function evidence(query: Query, session: SessionId, auth: Authority
        union all select 2, sequence, bytes from dispute where session = $1) as said order by part, number`,
     [session],
   );
-  const all = [...(row.birth === null ? [] : [row.birth]), ...auth.held.map(({ bytes }) => bytes), ...rest.map(({ bytes }) => bytes)];
+  const all = [...(row.birth === null ? [] : [row.birth]), ...auth.signed, ...rest.map(({ bytes }) => bytes)];
   return all.map((bytes) => `${hexOf(bytes)}\n`).join('');
 }

@@ -61,7 +61,7 @@ export const findings: readonly Route[] = [
       );
       if (row === undefined) return missing('finding');
       // The keys that the messages are signed with, so that whoever reads them needs the root's alone.
-      const keys = [...(row.birth === null ? [] : [row.birth]), ...authority.held.map(({ bytes }) => bytes)];
+      const keys = [...(row.birth === null ? [] : [row.birth]), ...authority.signed];
       return ok(keys.map((bytes) => `${hexOf(bytes)}\n`).join('') + row.evidence);
     },
   }),

@@ -6,8 +6,10 @@ import { millis, seconds } from '../../agent/core/brand.ts';
 import type { Grant } from '../../agent/core/grant.ts';
 import type { Link, Receipt, Standing } from '../../agent/core/receipt.ts';
 import * as receipts from '../../agent/core/receipt.ts';
+import type { Root } from '../../agent/core/root.ts';
+import * as roots from '../../agent/core/root.ts';
 import type { Generation, Pair, PeerKey } from '../../agent/core/seat.ts';
-import type { BootId, KeyId, Nonce, SessionId } from '../../agent/core/signed.ts';
+import type { BootId, Digest, KeyId, Nonce, SessionId } from '../../agent/core/signed.ts';
 import * as x25519 from '../../agent/crypto/x25519.ts';
 import * as base64 from '../../agent/wire/base64.ts';
 import * as command from '../../agent/wire/command.ts';
@@ -28,7 +30,7 @@ export function authorityOf(name: string, until = 4_000_000_000): Authority {
   const [root, signer] = [signerOf(`${name} root`), signerOf(`${name} command`)];
   const certificate = { key: signer.key, serial: 1, least: 1, until: seconds(until), may: ['grant', 'command'] as const };
   const bytes = authority.certify(root, certificate);
-  return { root: cose.keyIdOf(root.key, hashes), rootKey: root.key, held: [{ signer, certificate, bytes }] };
+  return { root: cose.keyIdOf(root.key, hashes), rootKey: root.key, held: [{ signer, certificate, bytes }], signed: [bytes] };
 }
 
 export type Node = ReturnType<typeof nodeOf>;
@@ -115,6 +117,14 @@ export const witnessed = ({ signed }: Told, consumer: string): cose.Verified =>
 
 export function disputeOf(consumer: string, { link }: Told, reason: 'bytes' | 'chain', counted: Pair<ByteCount> | null): cose.Verified {
   return cose.sign('dispute', wire.dispute.write({ ...link, reason, counted }), signerOf(consumer), hashes);
+}
+
+/** Over one chain, signed just after this receipt. */
+export function rootOf(node: Node, { link, receipt }: Told, more: Partial<Root> = {}): cose.Verified {
+  const { epoch, boot, wall } = node.birth;
+  const heads = hexOf(roots.headsOf([link], wire.encodeHead, hashes.sha256)) as Digest;
+  const root: Root = { number: 1, previous: null, epoch, boot, up: receipt.up, wall, size: 1, heads, ...more };
+  return cose.sign('root', wire.root.write(root), node.signer, hashes);
 }
 
 export const anchorOf = (grant: Uint8Array): Link => {
