@@ -239,10 +239,10 @@ class PacketStream extends Emitter {
       opened: () => undefined,
       received: (bytes) => {
         // The package would gather a packet of 256 MB before it looked at its size.
-        const cursor = this.#follow(bytes);
-        if (!cursor.ok) return this.#close(cursor.fault);
-        this.#cursor = cursor.value;
-        this.#inbox.push(bytes);
+        const followed = this.#follow(bytes);
+        if (!followed.ok) return this.#close(followed.fault);
+        this.#cursor = followed.value.cursor;
+        this.#inbox.push(...followed.value.passed);
         this.#parse();
       },
       // A broker that will send nothing more is gone, for all that MQTT could do with it.
@@ -255,7 +255,7 @@ class PacketStream extends Emitter {
     });
   }
 
-  #follow(bytes: Uint8Array): Result<mqtt.Cursor> {
+  #follow(bytes: Uint8Array): Result<mqtt.Followed> {
     // A captive portal answers, too.
     if (this.#cursor === null && bytes[0] !== welcome) return fail('malformed', 'link', 'who answers there is no MQTT broker');
     return mqtt.follow(this.#cursor ?? mqtt.start, bytes, mostBytes);

@@ -36,6 +36,7 @@ export type LinkOptions = Readonly<{
 export type LinkEvents = Readonly<{
   /** `resumed`: the broker has kept our session. */
   connected(resumed: boolean): void;
+  /** Of a message of more than 64 KiB as much comes as says that it is longer. */
   received(message: Message): void;
   /** Exactly once and last. null: we asked for the end, and the broker had everything. `denied`: it would not have us, and coming back soon
    *  would not change its mind. */

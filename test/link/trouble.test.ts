@@ -10,11 +10,13 @@ import { host } from '../../agent/host/node.ts';
 import type { Host } from '../../agent/ports/host.ts';
 import * as odd from '../fakes/broker.ts';
 import { makeCertificates } from '../fakes/certificates.ts';
+import * as coordinators from '../fakes/coordinator.ts';
 import type { Guest } from '../fakes/guest.ts';
 import * as house from '../fakes/house.ts';
 import type { Broker } from '../fakes/mosquitto.ts';
 import * as proxies from '../fakes/proxy.ts';
 import { account, config, goesOn, longWait, published, section, waitIn } from './config.ts';
+import { talk } from './conversation/talk.ts';
 
 /** By address: the native agent has no name server here. */
 const direct = (port: number, ...more: readonly string[]): string => section('127.0.0.1', port, ...more);
@@ -171,6 +173,38 @@ for (const kind of kinds) {
       { brokers: (b, line, authority) => [direct(closed, 'tls 0'), direct(line, ...account(b), `authority ${authority}`)] },
     );
   });
+
+  // By 3.1.1 a broker sends what it has, with each connection, and cannot be told how much that may be.
+  test('a message that is too long is refused unread, and one that never ends is left behind', () =>
+    play(
+      kind,
+      async ({ home, run }) => {
+        const agent = await run();
+        await agent.says(published);
+        const t = talk(host, home.broker, { version: '3.1.1' });
+        await t.connected();
+        const topic = 'weir/roof-1/commands';
+        const shown = async (want: string): Promise<void> => {
+          let said = '';
+          while (!said.includes(`refused: ${want}\n`)) said = await statusOf(home);
+        };
+        await t.publish(topic, new Uint8Array(70_000), { retain: true });
+        await t.publish(topic, 'short');
+        await shown('limit: 1, malformed: 1');
+        assert.is(agent.lines.filter((line) => published.test(line)).length, 1, 'on one connection');
+        await t.publish(topic, new Uint8Array(1_100_000));
+        await agent.says(/a packet of \d+ bytes; at most 65536 \(limit\)/);
+        await agent.says(published, 2);
+        await t.publish(topic, 'short');
+        await shown('limit: 2, malformed: 2');
+        t.link.end();
+      },
+      {
+        brokers: (b, line, authority) => [
+          `${direct(line, 'version 3.1.1', ...account(b), `authority ${authority}`)}\n${coordinators.section('one')}`,
+        ],
+      },
+    ));
 
   for (const [id, name, want] of [
     ['spent', 'a quota that is spent', /Quota exceeded.*denied/],
@@ -380,8 +414,10 @@ const table: Readonly<Record<string, readonly (readonly [file: string, test: str
   'oversize packets': [
     [link, 'a packet without an end, '],
     [link, 'two messages at a time, not longer than it likes, and all of them before the end'],
-    ['test/wire/mqtt.test.ts', 'one byte more'],
-    [net, 'a packet that is too long does not stand in the way of the next one'],
+    ['test/wire/mqtt.test.ts', 'a message of one byte more'],
+    [here, 'a message that is too long is refused unread, and one that never ends is left behind'],
+    [link, 'of a message that is too long the beginning, each time it is told, and all that follows'],
+    [net, 'a message that is too long is in nobody’s way'],
   ],
   'quota exceeded': [
     [link, 'its quota is spent'],
