@@ -33,7 +33,7 @@ type SessionRow = Readonly<{ node: string; consumer: string; head: bigint; agree
 type ReceiptRow = Readonly<{ sequence: bigint; digest: string; bytes: Uint8Array; witnessed: boolean; standing: string }>;
 
 /** A signed message of ours that was read before: it was verified when it came. */
-function reread<T>(bytes: Uint8Array, read: (body: cose.Signed['body']) => Result<T>): T {
+export function reread<T>(bytes: Uint8Array, read: (body: cose.Signed['body']) => Result<T>): T {
   const signed = cose.decode(bytes);
   const value = signed.ok ? read(signed.value.body) : signed;
   if (!value.ok) throw new Error(`the database holds a message that cannot be read: ${value.fault.path}`);
@@ -95,7 +95,7 @@ export async function takeReceipt(query: Query, node: KeyId, signed: cose.Verifi
     if (open !== undefined && open.n >= mostOpen)
       return { ok: false, fault: fault('limit', 'receipt', `${mostOpen} of this session are kept unread`) };
     const standing = other === undefined && row.broken === null ? 'waiting' : 'evidence';
-    await query('insert into receipt values ($1, $2, $3, $4, $5, $6, $7)', [
+    await query('insert into receipt values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)', [
       session,
       receipt.sequence,
       digest,
@@ -103,6 +103,9 @@ export async function takeReceipt(query: Query, node: KeyId, signed: cose.Verifi
       isWitnessed.value,
       standing,
       now,
+      receipt.boot,
+      receipt.up,
+      receipt.final,
     ]);
     if (other !== undefined) {
       const told = { receipt: rereadReceipt(other.bytes), digest: other.digest as Digest };
@@ -305,61 +308,14 @@ export async function decide(query: Query, session: SessionId, to: 'node' | 'con
   return ok(undefined);
 }
 
-// ── Roots ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-export async function takeRoot(
-  query: Query,
-  node: KeyId,
-  signed: cose.Verified,
-  now: number,
-): Promise<Result<Readonly<{ number: number; digest: Digest }>>> {
-  const read = cose.read(signed, 'root', wire.root);
-  if (!read.ok) return read;
-  const { number, previous } = read.value;
-  const digest = cose.digestOf(signed, hashes);
-  const near = await query<{ number: bigint; digest: string; bytes: Uint8Array }>(
-    'select number, digest, bytes from root where node = $1 and number between $2 and $3',
-    [node, number - 1, number],
-  );
-  const twin = near.find((one) => Number(one.number) === number && one.digest !== digest);
-  const before = near.filter((one) => Number(one.number) === number - 1);
-  await query('insert into root values ($1, $2, $3, $4, $5) on conflict do nothing', [node, number, digest, cose.encode(signed), now]);
-  if (twin !== undefined)
-    await registry.find(query, node, null, fault('forged', 'root.number', 'was told twice'), [twin.bytes, cose.encode(signed)], now);
-  const [first] = before;
-  if (first !== undefined && !before.some((one) => one.digest === previous))
-    await registry.find(
-      query,
-      node,
-      null,
-      fault('forged', 'root.previous', 'the chain of roots forks'),
-      [first.bytes, cose.encode(signed)],
-      now,
-    );
-  return ok({ number, digest });
-}
+/** Receipts that a node is to be asked for. */
+export type Wish = Readonly<{ node: KeyId; session: SessionId; from: number }>;
 
 /** What is to come of each session that is not over. */
-export async function headsOf(query: Query): Promise<readonly Readonly<{ node: KeyId; session: SessionId; from: number }>[]> {
+export async function headsOf(query: Query): Promise<readonly Wish[]> {
   const rows = await query<{ node: KeyId; id: SessionId; head: bigint }>(
     `select node, session.id, head from session join node on node.id = node
      where condition = 'open' and final is null and broken is null and standing <> 'revoked'`,
   );
   return rows.map(({ node, id, head }) => ({ node, session: id, from: Number(head) + 1 }));
-}
-
-/** The newest roots, oldest first, and the ends of those chains that the last one can hold: of sessions that are open or closed not long before. */
-export async function rootsOf(query: Query, node: KeyId): Promise<readonly Uint8Array[]> {
-  const roots = await query<{ bytes: Uint8Array; arrived: bigint }>(
-    'select bytes, arrived from root where node = $1 order by number desc, digest limit 20',
-    [node],
-  );
-  const ends = await query<{ bytes: Uint8Array }>(
-    `select ends.bytes from session cross join lateral (
-       select bytes from receipt where session = session.id and standing = 'accepted' order by sequence desc limit 3) as ends
-     where node = $1 and (final is null or exists (
-       select 1 from receipt where session = session.id and sequence = session.head and arrived >= $2)) order by opened desc limit 200`,
-    [node, roots[1]?.arrived ?? 0n],
-  );
-  return [...roots.toReversed(), ...ends].map(({ bytes }) => bytes);
 }

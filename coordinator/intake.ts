@@ -14,6 +14,7 @@ import { hashes } from './hashes.ts';
 import * as orders from './orders.ts';
 import type { Database } from './ports/database.ts';
 import * as registry from './registry.ts';
+import * as roots from './roots.ts';
 
 export type Outside = Readonly<{
   database: Database;
@@ -47,7 +48,7 @@ const mostWished = 64;
 
 type Acknowledged = Readonly<{ session: SessionId; sequence: number; digest: Digest }>;
 type Owed = { receipts: Map<SessionId, Acknowledged>; root: Readonly<{ number: number; digest: Digest }> | null };
-type Wish = Readonly<{ session: SessionId; from: number }>;
+type Wish = Omit<book.Wish, 'node'>;
 
 export function start(outside: Outside): Intake {
   const { database, prefix, now, publish, log } = outside;
@@ -203,7 +204,7 @@ export function start(outside: Outside): Intake {
     const verified = cose.verify(signed.value, node.key, hashes);
     if (!verified.ok) return refuse(name, verified.fault);
     if (kind === 'roots') {
-      const root = await database.transaction((query) => book.takeRoot(query, node.id, verified.value, now()));
+      const root = await database.transaction((query) => roots.take(query, node.id, verified.value, now()));
       if (!root.ok) return refuse(name, root.fault);
       owe(node.id).root = root.value;
       return;
@@ -239,6 +240,7 @@ export function start(outside: Outside): Intake {
       if (more.length > 0) lost.set(node, more);
       if (one !== undefined) await wish(node, one);
     }
+    for (const { node, ...one } of await database.transaction((query) => roots.judge(query, now()))) await wish(node, one);
     const open = await database.transaction((query) => query<{ node: string }>('select distinct node from command where outcome is null'));
     for (const { node } of open) if (now() - (sent.get(node as KeyId) ?? 0) >= repeatAfter) await nudge(node as KeyId);
   }

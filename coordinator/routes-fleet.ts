@@ -4,12 +4,12 @@ import type { Order } from '../agent/core/command.ts';
 import { ok } from '../agent/core/result.ts';
 import * as cose from '../agent/wire/cose.ts';
 import { hexOf } from '../agent/wire/form.ts';
-import * as book from './book.ts';
 import * as access from './core/access.ts';
 import { standings } from './core/roll.ts';
 import * as paging from './paging.ts';
 import type { Row } from './ports/database.ts';
 import * as registry from './registry.ts';
+import * as roots from './roots.ts';
 import type { Route } from './route.ts';
 import { admins, command, done, list, missing, operators, route, span, viewers } from './route.ts';
 import * as shape from './shape.ts';
@@ -80,7 +80,7 @@ export const fleet: readonly Route[] = [
     handle: async ({ query }, { path: { node } }) => {
       const [row] = await query<{ birth: Uint8Array | null }>('select birth from node where id = $1', [node]);
       if (row === undefined) return missing('node');
-      const messages = [...(row.birth === null ? [] : [row.birth]), ...(await book.rootsOf(query, node))];
+      const messages = [...(row.birth === null ? [] : [row.birth]), ...(await roots.newest(query, node))];
       return ok(messages.map((bytes) => `${hexOf(bytes)}\n`).join(''));
     },
   }),

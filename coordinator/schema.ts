@@ -162,6 +162,15 @@ create index on transfer (at desc, id desc);
 create index on dispute (arrived desc, digest desc);
 create index on dispute (session);
 `,
+  // What a root is held against, and when: null, when that was done.
+  `
+alter table receipt add column boot text;
+alter table receipt add column up bigint;
+alter table receipt add column final text;
+alter table root add column look bigint;
+create index root_due on root (look) where look is not null;
+create index on root (node, arrived desc);
+`,
 ];
 
 export async function migrate(database: Database): Promise<void> {

@@ -45,8 +45,9 @@ export function proofOf(heads: readonly Link[], head: Link, encode: Entry, hash:
 
 /** A receipt, as far as a root says something about it. */
 export type Sealed = Link & Pick<Receipt, 'boot' | 'up' | 'final'>;
-/** `shown`: these chains make the root. `open`: nothing can be said, since others have chains there, or some receipts are not here. */
-export type Verdict = Readonly<{ kind: 'shown' | 'open' }> | Readonly<{ kind: 'wrong'; fault: Fault; ends: readonly Link[] }>;
+/** `shown`: these chains make the root. `open`: nothing can be said, since others have chains there, or some receipts are not here.
+ *  `heads`: what it has to cover; `ends`: those of them that nothing follows here. */
+export type Verdict = Readonly<{ kind: 'shown' | 'open' }> | Readonly<{ kind: 'wrong'; fault: Fault; heads: readonly Link[]; ends: readonly Link[] }>;
 
 /** `before`: the root before this one; null: it is not here. `chains`: of the node, each in its order. Only what a node that keeps to the
  *  protocol cannot have signed is wrong. `treeOf`: `headsOf`, as text. */
@@ -81,5 +82,5 @@ export function judge(
     ends.length === 0
       ? fault('forged', 'heads', 'says something else than the receipts')
       : fault('missing', 'heads', 'covers receipts that are not here');
-  return { kind: 'wrong', fault: why, ends };
+  return { kind: 'wrong', fault: why, heads: sure, ends };
 }

@@ -9,6 +9,7 @@ import * as book from '../../coordinator/book.ts';
 import * as orders from '../../coordinator/orders.ts';
 import type { Query } from '../../coordinator/ports/database.ts';
 import * as registry from '../../coordinator/registry.ts';
+import * as roots from '../../coordinator/roots.ts';
 import * as story from '../wire/story.ts';
 import * as ground from './ground.ts';
 import type { Told } from './node.ts';
@@ -253,12 +254,12 @@ for (const kind of ground.kinds) {
       const rootOf = (more: object): cose.Verified => story.sign('root', { ...story.root, ...more }, 'node');
       const id = story.idOf('node');
       await registry.admit(query, story.keyOf('node'), '', 1);
-      const first = await book.takeRoot(query, id, rootOf({}), 1);
-      await book.takeRoot(query, id, rootOf({}), 2);
-      await book.takeRoot(query, id, rootOf({ number: 6, previous: first.ok ? first.value.digest : liar }), 2);
+      const first = await roots.take(query, id, rootOf({}), 1);
+      await roots.take(query, id, rootOf({}), 2);
+      await roots.take(query, id, rootOf({ number: 6, previous: first.ok ? first.value.digest : liar }), 2);
       assert.equal(await query('select id from finding where node = $1', [id]), []);
-      await book.takeRoot(query, id, rootOf({ size: 4 }), 3);
-      await book.takeRoot(query, id, rootOf({ number: 6, previous: liar }), 3);
+      await roots.take(query, id, rootOf({ size: 4 }), 3);
+      await roots.take(query, id, rootOf({ number: 6, previous: liar }), 3);
       const found = await query<{ path: string }>('select path from finding where node = $1 order by id', [id]);
       assert.equal(
         found.map(({ path }) => path),

@@ -8,6 +8,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Nonce, SessionId } from '../../agent/core/signed.ts';
 import * as cose from '../../agent/wire/cose.ts';
+import * as evidence from '../../agent/wire/evidence.ts';
 import { hexOf } from '../../agent/wire/form.ts';
 import { signerOf } from '../wire/story.ts';
 import * as live from './live.ts';
@@ -92,6 +93,20 @@ async function enter(name: string): Promise<Scene> {
       ),
   };
 }
+
+/** Once a root of it is there. */
+async function rootsOf({ id }: nodes.Node): Promise<string> {
+  for (const end = Date.now() + 60_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    const { text } = await admin('GET', `/nodes/${id}/evidence`);
+    const messages = evidence.parse(text);
+    if (messages.ok && messages.value.some((bytes) => kindOf(bytes) === 'root')) return text;
+  }
+  throw new Error('no root');
+}
+const kindOf = (bytes: Uint8Array): cose.Kind | null => {
+  const signed = cose.decode(bytes);
+  return signed.ok ? signed.value.kind : null;
+};
 
 const frauds = {
   async 'a consumer signs too little'({ talker, told, row, paid, evidence }) {
@@ -187,6 +202,21 @@ const frauds = {
     assert.is(what, 'forged sequence');
     return { evidence, status: 1, says: /^BAD .*sequence: a second receipt 2, unlike/m };
   },
+  async 'a router leaves its last receipt out'({ talker, node, told, row }) {
+    for (const one of told.slice(0, 2)) await talker.seal(one);
+    await talker.publish('roots', cose.encode(nodes.rootOf(node, [told[2]])));
+    await row((json) => json['receipts'] === 2);
+    // Whether it is only late is seen with time (`intake`).
+    return { evidence: await rootsOf(node), status: 1, says: /^BAD .*heads: covers receipts that are not here \(missing\)$/m };
+  },
+  async 'a router’s receipt and its root disagree'({ talker, node, told, row }) {
+    const [first, second] = told;
+    const other = tell(node, first.link, first.receipt.due?.price ?? null, first, both(9_000_000, 13_000_000));
+    for (const one of told.slice(0, 3)) await talker.seal(one);
+    await talker.publish('roots', cose.encode(nodes.rootOf(node, [{ ...second, link: other.link }])));
+    await row((json) => json['receipts'] === 3);
+    return { evidence: await rootsOf(node), status: 1, says: /^BAD .*heads: says something else than the receipts \(forged\)$/m };
+  },
   async 'a router tells its consumer something else'({ talker, node, told, row, finding }) {
     await talker.seal(told[0]);
     await row((json) => json['receipts'] === 1);
@@ -259,6 +289,8 @@ const promised = [
   'a router takes back what it said',
   'a router skips',
   'a router forks',
+  'a router leaves its last receipt out',
+  'a router’s receipt and its root disagree',
   'a router tells its consumer something else',
   'a stranger publishes on a node’s topics',
   'a stranger forges a birth',

@@ -3,9 +3,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Command, Order, Outcome } from '../../agent/core/command.ts';
-import type { SessionId } from '../../agent/core/signed.ts';
+import type { Digest, SessionId } from '../../agent/core/signed.ts';
 import * as command from '../../agent/wire/command.ts';
 import * as cose from '../../agent/wire/cose.ts';
+import * as evidence from '../../agent/wire/evidence.ts';
 import * as book from '../../coordinator/book.ts';
 import { hashes } from '../../coordinator/hashes.ts';
 import type { Intake } from '../../coordinator/intake.ts';
@@ -31,6 +32,12 @@ type Stage = Readonly<{
   say(...told: readonly Told[]): Promise<void>;
   /** To the last order that was published. */
   reply(outcome: Outcome): Promise<void>;
+  /** A root over these, signed after the last of them. */
+  root(number: number, ends: readonly Told[]): Promise<void>;
+  /** It says that it is there. */
+  greet(): Promise<void>;
+  /** What was found against it, and that whoever has the evidence finds the same. */
+  found(): Promise<readonly string[]>;
   up(session: SessionId): Promise<bigint | undefined>;
   later(seconds: number): void;
   /** The next transactions fail. */
@@ -105,6 +112,23 @@ async function enter(here: ground.Ground, name: string): Promise<Stage> {
       const { epoch, sequence } = last;
       const body = { epoch, sequence, to: cose.keyIdOf(held.signer.key, hashes), outcome };
       await hear(`replies/${auth.root}`, cose.sign('reply', command.reply.write(body), node.signer, hashes));
+    },
+    root: (number, ends) => hear('roots', nodes.rootOf(node, ends, { number })),
+    greet: () =>
+      heard.hear(`weir/${node.id}/state`, command.encodeState({ isHere: true, epoch: node.birth.epoch, birth: node.birth.sequence })),
+    async found() {
+      const rows = await here.database.transaction((query) =>
+        query<{ code: string; path: string; evidence: string }>('select code, path, evidence from finding where node = $1 order by id', [
+          node.id,
+        ]),
+      );
+      for (const row of rows) {
+        const messages = evidence.parse(row.evidence);
+        const report = messages.ok ? evidence.examine(messages.value, [node.key], hashes) : assert.unreachable();
+        const said = report?.findings.map(({ fault }) => `${fault.code} root.${fault.path}`) ?? [];
+        assert.ok(said.includes(`${row.code} ${row.path}`), said.join());
+      }
+      return rows.map(({ code, path }) => `${code} ${path}`);
     },
     up: (session) =>
       here.database.transaction(async (query) => (await query<{ up: bigint }>('select up from session where id = $1', [session]))[0]?.up),
@@ -218,6 +242,78 @@ hears('a database that fails for a moment leaves no acknowledgement unsaid', asy
     ordered('acknowledge').map(({ receipts }) => receipts.map(({ sequence }) => sequence)),
     [[2]],
   );
+});
+
+/** In seconds: when a root is looked at, and when for the last time. */
+const [first, last] = [121, 4300];
+
+hears('a root over the receipts that have come', async () => {
+  const { open, say, heard, root, ordered, later, greet, found } = await enter(here, 'honest');
+  const [ann, bob] = [await open('ann'), await open('bob')];
+  await say(...ann.chain.slice(0, 2), ...bob.chain.slice(0, 1));
+  await root(1, [...ann.chain.slice(1, 2), ...bob.chain.slice(0, 1)]);
+  for (const pause of [first, last]) {
+    later(pause);
+    await greet();
+    await heard.turn();
+  }
+  assert.equal([ordered('send'), await found()], [[], []]);
+});
+
+for (const [name, play, asked, want] of [
+  ['and it comes when it is asked for', 'comes', 3, []],
+  ['and it never comes', 'stays', 3, ['missing root.heads']],
+  ['and its node is away', 'away', 3, []],
+] as const)
+  hears(`a root over a receipt that has not come, ${name}`, async () => {
+    const { open, say, heard, root, ordered, later, greet, found } = await enter(here, name);
+    const { chain } = await open('ann');
+    await say(...chain.slice(0, 2));
+    await root(1, chain.slice(2, 3));
+    later(first);
+    await heard.turn();
+    assert.equal(
+      ordered('send').map(({ from }) => from),
+      [asked],
+    );
+    if (play === 'comes') await say(...chain.slice(2, 3));
+    for (let n = 0; n < 2; n++) {
+      later(last);
+      if (play !== 'away') await greet();
+      await heard.turn();
+    }
+    assert.equal(await found(), want);
+  });
+
+hears('a root that says something else than receipts between which it was signed', async () => {
+  const { open, say, heard, root, later, greet, found } = await enter(here, 'two stories');
+  const { chain } = await open('ann');
+  await say(...chain.slice(0, 3));
+  const [, second] = chain;
+  if (second === undefined) throw new Error('no second receipt');
+  const other = { ...second, link: { ...second.link, digest: 'ee'.repeat(32) as Digest } };
+  await root(1, [other]);
+  // Of others, too: nothing can be said of it.
+  await root(2, [other, { ...other, link: { ...other.link, session: 'ab'.repeat(16) as SessionId } }]);
+  for (const pause of [first, 0, last, 0]) {
+    later(pause);
+    await greet();
+    await heard.turn();
+  }
+  assert.equal(await found(), ['forged root.previous', 'forged root.heads']);
+});
+
+hears('of the roots of a node the newest are kept', async () => {
+  const { open, root, database, later, node } = await enter(here, 'of many roots');
+  const { chain } = await open('ann');
+  for (let n = 1; n <= 130; n++) {
+    later(1);
+    await root(n, chain.slice(0, 1));
+  }
+  const [row] = await database.transaction((query) =>
+    query<{ n: bigint; least: bigint }>('select count(*) as n, min(number) as least from root where node = $1', [node.id]),
+  );
+  assert.equal(row, { n: 129n, least: 2n });
 });
 
 hears('more than anything that is signed is not read', async () => {

@@ -119,11 +119,13 @@ export function disputeOf(consumer: string, { link }: Told, reason: 'bytes' | 'c
   return cose.sign('dispute', wire.dispute.write({ ...link, reason, counted }), signerOf(consumer), hashes);
 }
 
-/** Over one chain, signed just after this receipt. */
-export function rootOf(node: Node, { link, receipt }: Told, more: Partial<Root> = {}): cose.Verified {
+/** Over chains that end with these, signed just after the last of them. */
+export function rootOf(node: Node, ends: readonly Told[], more: Partial<Root> = {}): cose.Verified {
   const { epoch, boot, wall } = node.birth;
-  const heads = hexOf(roots.headsOf([link], wire.encodeHead, hashes.sha256)) as Digest;
-  const root: Root = { number: 1, previous: null, epoch, boot, up: receipt.up, wall, size: 1, heads, ...more };
+  const links = ends.map(({ link }) => link);
+  const heads = hexOf(roots.headsOf(links, wire.encodeHead, hashes.sha256)) as Digest;
+  const up = millis(Math.max(...ends.map(({ receipt }) => receipt.up)) + 1);
+  const root: Root = { number: 1, previous: null, epoch, boot, up, wall, size: links.length, heads, ...more };
   return cose.sign('root', wire.root.write(root), node.signer, hashes);
 }
 

@@ -222,7 +222,9 @@ round('who only waits for the last countersignature is closed: no later root is 
   const sealed = happen(last, { kind: 'sealed', links: [link], took: millis(1) });
   assert.is(sealed.state.table.get(session('a'))?.kind, 'draining');
   assert.equal(
-    happen(sealed, { kind: 'stopped', signal: 'SIGTERM' }).effects.flatMap((e) => (e.kind === 'seal' ? [[e.receipts.length, e.others]] : [])),
+    happen(sealed, { kind: 'stopped', signal: 'SIGTERM' }).effects.flatMap((e) =>
+      e.kind === 'seal' ? [[e.receipts.length, e.others]] : [],
+    ),
     [[1, []]],
   );
 });
