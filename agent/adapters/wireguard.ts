@@ -25,6 +25,7 @@ type Way = Readonly<{
 }>;
 
 const done = ok(undefined);
+const on = Uint8Array.of(0x31);
 const at = <T>(outer: string, r: Result<T>): Result<T> => (r.ok ? r : { ok: false, fault: under(outer, r.fault) });
 
 /** `connect`: a new socket of generic netlink. `publicOf`: wireguard-go does not say its public key. */
@@ -32,6 +33,7 @@ export type Wiring = Readonly<{ connect(): Result<Socket>; publicOf(secret: Secr
 
 export function open(host: Ground, { connect, publicOf }: Wiring): Tunnel {
   let way: Result<Way> = fail('missing', 'tunnel', 'nothing is prepared yet');
+  let threaded = '';
 
   return {
     async prepare({ name, index, port, keyPath }) {
@@ -40,6 +42,7 @@ export function open(host: Ground, { connect, publicOf }: Wiring): Tunnel {
       if (way.ok) way.value.close();
       const found = await find({ host, connect, name, index });
       way = found;
+      threaded = `/sys/devices/virtual/net/${name}/threaded`;
       if (!found.ok) return at(name, found);
       const before = await found.value.get();
       if (!before.ok) return at(name, before);
@@ -62,7 +65,12 @@ export function open(host: Ground, { connect, publicOf }: Wiring): Tunnel {
         const { four, six } = pools.addresses(pool, step.slot);
         return { kind: 'put', key, allowed: [four, six].map((address): Prefix => ({ address, length: 8 * address.length })) } as const;
       });
-      return peers.length === 0 ? done : at('tunnel', await way.value.set({ peers }));
+      if (peers.length === 0) return done;
+      const set = await way.value.set({ peers });
+      // The kernel's switch for a thread to each peer, which hands on its packets together and on any core; it can be had once there is a
+      // peer. Who cannot have it (wireguard-go, kernels before 5.12) is slower and nothing else.
+      host.files.append(threaded, on, 0o644);
+      return at('tunnel', set);
     },
   };
 }

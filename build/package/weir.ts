@@ -10,7 +10,6 @@ const files: readonly (readonly [from: string, path: string, mode: number])[] = 
   ['weir.config', '/etc/config/weir', 0o600],
   ['weir.defaults', '/etc/uci-defaults/95-weir', 0o755],
   ['weir.ntp', '/etc/hotplug.d/ntp/60-weir', 0o755],
-  ['weir.net', '/etc/hotplug.d/net/60-weir', 0o755],
   ['weir.acl.json', '/usr/share/acl.d/weir.json', 0o644],
   ['weir.keep', '/lib/upgrade/keep.d/weir', 0o644],
   ['capabilities-agent.json', '/etc/capabilities/weir-agent.json', 0o644],

@@ -17,7 +17,7 @@ const files = suite('files');
 
 const scripts = readdirSync(folder).filter((name) => read(name).startsWith('#!/bin/sh'));
 files('shell scripts parse, in the shell of routers, too', () => {
-  assert.equal(scripts.toSorted(), ['weir.defaults', 'weir.init', 'weir.net', 'weir.ntp']);
+  assert.equal(scripts.toSorted(), ['weir.defaults', 'weir.init', 'weir.ntp']);
   const shells = [['sh'], ...(realRouter.isHere('busybox') ? [['busybox', 'sh']] : [])];
   for (const name of scripts)
     for (const [shell = '', ...args] of shells) {

@@ -1,6 +1,5 @@
 // What a test does on the ground, and what it reads there.
 
-import { readFileSync } from 'node:fs';
 import * as at from '../../net/ground/addresses.ts';
 import * as topology from '../../net/ground/topology.ts';
 import { type Ground, input, ip } from './enforce.ts';
@@ -22,11 +21,9 @@ export async function startTunnel({ in: place, keys }: Ground): Promise<void> {
     ${ip} -batch - ${input(topology.tunnel.join('\n'))}`);
 }
 
-/** procd's part when weir0 is new: the package's script. A folder of devices shows those of the place where it was mounted. */
+/** The router's own devices in /sys, which shows those of the place where it was mounted. */
 export async function plug({ in: place }: Ground): Promise<void> {
-  await place('router').run(`
-    [ -e /sys/class/net/weir0 ] || mount -t sysfs sysfs /sys
-    ACTION=add INTERFACE=weir0 sh ${input(readFileSync('openwrt/weir/files/weir.net', 'utf8'))}`);
+  await place('router').run('[ -e /sys/class/net/weir0 ] || mount -t sysfs sysfs /sys');
 }
 
 // ── Traffic of c ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,5 @@
 // The enforcer at its post on an emulated router: the router's bus and daemons run beside the test, and so do the agent (user weir, under the
-// package's ACL) and the owner (root). netifd's part, the addresses of weir0, is done here, and so is procd's, the hotplug script.
+// package's ACL) and the owner (root). netifd's part, the addresses of weir0, is done here.
 
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';

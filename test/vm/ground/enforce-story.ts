@@ -136,6 +136,13 @@ export function story({ machine, hold }: Kernel): void {
     assert.equal({ up: now.up - mine.up, down: now.down - mine.down }, { up: bytes, down: bytes });
   });
 
+  rows('hands on what comes of a guest by a thread of its own', async ({ it }) => {
+    for (let n = 0; n < 2; n++) {
+      await begin(it, gigabit);
+      assert.is((await it.ground.root.run("ps | grep -c '[n]api/weir0'")).trim(), '1');
+    }
+  });
+
   const publicKey = async (it: Post): Promise<string> => (await it.ground.in('router').run('wg show weir0 public-key')).trim();
 
   /** c floods, and calls; how many of its datagrams arrive from when something is done to the router until c is heard again. */
