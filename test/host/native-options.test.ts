@@ -193,6 +193,19 @@ ceilings('rings are collected before it is reached', () => {
     startTimer(0);`;
   assert.equal(script(source, '--memory', '2048'), { status: 0, stdout: 'true', stderr: '' });
 });
+ceilings('what is free goes back to the kernel', () => {
+  const source = `import { onEvent, startTimer, read, print } from 'weir-host';
+    const textOf = (bytes) => String.fromCharCode(...new Uint8Array(bytes));
+    const resident = () => Number(/RssAnon:\\s+(\\d+)/.exec(textOf(read('/proc/self/status', 4096)))[1]);
+    const before = resident();
+    const all = Array.from({ length: 40000 }, (_, i) => ({ bytes: new ArrayBuffer(i % 2000 === 0 ? 70000 : i % 900) }));
+    const most = resident();
+    const left = all.filter((_, i) => i % 1000 === 0);
+    all.length = 0;
+    onEvent(() => print(String(left.length === 40 && most - before > 10000 && resident() - before < (most - before) / 4)));
+    startTimer(0);`;
+  assert.equal(script(source), { status: 0, stdout: 'true', stderr: '' });
+});
 ceilings('a deep stack is an error of the program', () => {
   const { status, stderr } = script('const f = () => f() + 1; f();', '--stack', '64');
   assert.is(status, 1);

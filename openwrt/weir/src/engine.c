@@ -1,13 +1,13 @@
 // QuickJS: its memory under a ceiling, its modules from the embedded table or from files, its jobs, and what happens to errors nobody
 // caught. Knows no handle.
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "heap.h"
 #include "modules.h"
 #include "weir.h"
 
@@ -35,8 +35,6 @@ bool is_stopped(void) { return state.stopped; }
 
 /* Memory. The engine would throw an error that a program can catch and stumble on with; a process that is out of memory ends. */
 
-enum { OVERHEAD = 8 };
-
 _Noreturn static void out_of_memory(void) {
   if (state.options->memory == 0) die(EXIT_MEMORY, "out of memory");
   die(EXIT_MEMORY, "out of memory: the ceiling is %zu KB (--memory)", state.options->memory / 1024);
@@ -50,26 +48,26 @@ static void admit(size_t more) {
 static void *charge(JSMallocState *memory, void *block) {
   if (block == NULL) out_of_memory();
   memory->malloc_count++;
-  memory->malloc_size += malloc_usable_size(block) + OVERHEAD;
+  memory->malloc_size += heap_size(block);
   state.used = memory->malloc_size;
   return block;
 }
 
 static void refund(JSMallocState *memory, void *block) {
   memory->malloc_count--;
-  memory->malloc_size -= malloc_usable_size(block) + OVERHEAD;
+  memory->malloc_size -= heap_size(block);
   state.used = memory->malloc_size;
 }
 
 static void *engine_malloc(JSMallocState *memory, size_t size) {
   admit(size);
-  return charge(memory, malloc(size));
+  return charge(memory, heap_take(size));
 }
 
 static void engine_free(JSMallocState *memory, void *block) {
   if (block == NULL) return;
   refund(memory, block);
-  free(block);
+  heap_give(block);
 }
 
 static void *engine_realloc(JSMallocState *memory, void *block, size_t size) {
@@ -78,15 +76,13 @@ static void *engine_realloc(JSMallocState *memory, void *block, size_t size) {
     engine_free(memory, block);
     return NULL;
   }
-  const size_t before = malloc_usable_size(block);
+  const size_t before = heap_size(block);
   if (size > before) admit(size - before);
   refund(memory, block);
-  return charge(memory, realloc(block, size));
+  return charge(memory, heap_resize(block, size));
 }
 
-static size_t usable_size(const void *block) { return malloc_usable_size((void *)block); }
-
-static const JSMallocFunctions memory_functions = {engine_malloc, engine_free, engine_realloc, usable_size};
+static const JSMallocFunctions memory_functions = {engine_malloc, engine_free, engine_realloc, heap_size};
 
 JSValue host_memory_used(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) { return JS_NewInt64(ctx, (int64_t)state.used); }
 
@@ -158,6 +154,7 @@ void run_jobs(JSContext *ctx) {
     report_exception(ctx, state.rejections[0].reason);
   }
   relieve(ctx);
+  heap_trim();
 }
 
 /* Throws what no program can catch, so that nothing of it runs any more, and the stack unwinds in order. */
