@@ -44,6 +44,8 @@ const giveBack = [
   '/etc/init.d/weir start',
   'ubus -t 20 wait_for weir.enforcer',
   '/usr/sbin/weir teardown || echo "weir: left behind: network.weir0 and firewall.weir_*"',
+  // What opkg has put beside the owner's settings it forgets.
+  'rm -f /etc/config/weir-opkg',
   'echo "weir: /etc/weir stays, with key, receipts and the ledger of the month; rm -r /etc/weir for good"',
 ];
 

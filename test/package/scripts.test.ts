@@ -3,7 +3,7 @@
 // real apk, where it is on PATH.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
@@ -103,9 +103,21 @@ for (const [whose, functions] of [
       }),
     );
 
-    scripts(`${kind} goes${whose}: who gives the router back is there first`, () =>
-      withFiles(kind, functions, (run) => {
+    scripts(`${kind} goes${whose}: who gives the router back is there first, and no newer settings stay beside the owner's`, () =>
+      withFiles(kind, functions, (run, root) => {
+        const beside = join(root, 'etc/config/weir-opkg');
+        writeFileSync(beside, '');
         assert.equal(run('prerm'), removal);
+        assert.not(existsSync(beside));
+      }),
+    );
+
+    scripts(`${kind} comes into an image${whose}, and goes from it: nothing runs`, () =>
+      withFiles(kind, functions, (run, root) => {
+        assert.equal(run('postinst', 'IPKG_INSTROOT=/'), [service('enable')]);
+        assert.match(readFileSync(join(root, 'etc/passwd'), 'utf8'), /^weir:/m);
+        assert.ok(existsSync(join(root, 'etc/uci-defaults/95-weir')), 'it is for the first start');
+        assert.equal(run('prerm', 'IPKG_INSTROOT=/'), [service('disable')]);
       }),
     );
   }

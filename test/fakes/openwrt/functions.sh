@@ -23,6 +23,7 @@ add_group_and_user() {
 	local root="$IPKG_INSTROOT" user
 	user=$(cat "$root/lib/apk/packages/$pkgname.rusers" 2>/dev/null || sed -n 's/^Require-User: *//p' "$root/usr/lib/opkg/info/$pkgname.control")
 	user=${user%%:*}
+	[ -n "$user" ] || return
 	grep -q "^$user:" "$root/etc/passwd" && return
 	echo "$user:x:32768:$user" >>"$root/etc/group"
 	echo "$user:x:32768:32768:$user:/var/run/$user:/bin/false" >>"$root/etc/passwd"
@@ -45,7 +46,7 @@ default_postinst() {
 
 default_prerm() {
 	[ -n "$pkgname" ] || pkgname=$(basename "${1%.*}")
-	services disable stop
+	if [ -n "$IPKG_INSTROOT" ]; then services disable; else services disable stop; fi
 }
 
 # The files of /etc/config are nearly the shell's own language.
