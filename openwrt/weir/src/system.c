@@ -106,6 +106,8 @@ JSValue host_print(JSContext *ctx, JSValueConst self, int argc, JSValueConst *ar
   const bool good = put(STDOUT_FILENO, text, length);
   const int number = errno;
   JS_FreeCString(ctx, text);
+  /* Who reads has read enough. Other writes have to fail, so the signal that would end us here is ignored. */
+  if (!good && number == EPIPE) _exit(128 + SIGPIPE);
   return good ? JS_UNDEFINED : throw_errno(ctx, number, "stdout");
 }
 
