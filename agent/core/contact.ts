@@ -33,6 +33,8 @@ export type State =
   | (Way & Readonly<{ kind: 'connected'; since: Millis; back: Back | null }>)
   /** Says good-bye on its way to a better one. */
   | (Way & Readonly<{ kind: 'moving'; to: Broker }>)
+  /** Says good-bye to one that does not take its birth: nobody would hear of it there. */
+  | (Way & Readonly<{ kind: 'parting'; why: Fault }>)
   | Readonly<{ kind: 'resting'; failures: number; trail: Trail | null; until: Millis; why: string }>
   | Readonly<{ kind: 'leaving' }>;
 type Back = Readonly<{ to: Broker; at: Millis }>;
@@ -90,8 +92,12 @@ export function update(self: Self, state: State, event: Contacting, moment: Mome
       const { topic, word } = event.publication;
       return { state, effects: word.kind === 'birth' || word.kind === 'state' ? [log(`link: published ${named(state, topic)}`)] : [] };
     }
-    case 'unpublished':
-      return { state, effects: [log(`link: could not publish ${named(state, event.publication.topic)}: ${text(event.fault)}`)] };
+    case 'unpublished': {
+      const { publication, fault: why } = event;
+      const line = log(`link: could not publish ${named(state, publication.topic)}: ${text(why)}`);
+      if (state.kind !== 'connected' || publication.word.kind !== 'birth' || why.code !== 'denied') return { state, effects: [line] };
+      return { state: { ...way(state), kind: 'parting', why }, effects: [line, ...farewell(moment)] };
+    }
     case 'surveyed': {
       if (state.kind !== 'connected') return unchanged(state);
       const { last, tunnel } = moment.births;
@@ -122,7 +128,7 @@ export function update(self: Self, state: State, event: Contacting, moment: Mome
       if (state.kind === 'leaving') return unchanged(state);
       if (state.kind === 'connected') return { state: { kind: 'leaving' }, effects: [why, ...farewell(moment)] };
       // The good-bye is being said.
-      if (state.kind === 'moving') return { state: { kind: 'leaving' }, effects: [why] };
+      if (state.kind === 'moving' || state.kind === 'parting') return { state: { kind: 'leaving' }, effects: [why] };
       // A connection that has not come to be has nothing to say good-bye to.
       return { state: { kind: 'leaving' }, effects: [why, { kind: 'exit', status: 0 }] };
     }
@@ -133,7 +139,8 @@ export function update(self: Self, state: State, event: Contacting, moment: Mome
   }
 }
 
-function disconnected(state: State, why: Fault | null, moment: Moment): Step {
+function disconnected(state: State, ended: Fault | null, moment: Moment): Step {
+  const why = state.kind === 'parting' ? state.why : ended;
   const said = why === null ? 'link: closed' : text(why);
   switch (state.kind) {
     case 'leaving':
@@ -142,7 +149,8 @@ function disconnected(state: State, why: Fault | null, moment: Moment): Step {
       return resolve({ ...way(state), broker: state.to }, true);
     case 'resolving':
     case 'connecting':
-    case 'connected': {
+    case 'connected':
+    case 'parting': {
       const { broker, brokers } = state;
       if (state.kind === 'connecting' && why !== null && link.isUnheard(why.code) && state.others.length > 0) {
         const next = connect(way(state), state.trial, state.others, moment);
@@ -150,13 +158,13 @@ function disconnected(state: State, why: Fault | null, moment: Moment): Step {
       }
       const lived = state.kind === 'connected' ? millis(moment.at - state.since) : null;
       const trail = link.ended(state.trail, broker, why === null ? null : why.code, lived, moment);
-      if (state.kind !== 'connected' && state.trial) {
+      if ('trial' in state && state.trial) {
         const back = ask({ failures: 0, trail });
         return { ...back, effects: [log(said), ...back.effects] };
       }
       const next = link.choose(trail, brokers, moment.at);
       const step = rest({ failures: 0, trail }, link.pause(trail, next, moment), moment.at, said);
-      return state.kind === 'connected' ? { ...step, effects: [told('down', broker), ...step.effects] } : step;
+      return 'trial' in state ? step : { ...step, effects: [told('down', broker), ...step.effects] };
     }
     default:
       return unchanged(state);

@@ -9,8 +9,9 @@ import * as journal from './journal.ts';
 import { type Fault, fail, fault, ok, type Result, under } from './result.ts';
 import type { Digest, KeyId, SessionId } from './signed.ts';
 
-/** `sent`: up to where, of chains that do not begin with what is acknowledged. `root`: the last one that was sent. */
-type Sent = Readonly<{ sent: ReadonlyMap<SessionId, number>; root: number }>;
+/** `sent`: up to where, of chains that do not begin with what is acknowledged. `root`: the last one that was sent. `vouched`: of which session
+ *  the last voucher was. */
+type Sent = Readonly<{ sent: ReadonlyMap<SessionId, number>; root: number; vouched: SessionId | null }>;
 export type State =
   | Readonly<{ kind: 'away' }>
   /** `was`: up to where, when this one left. */
@@ -26,13 +27,15 @@ export type Ground = Readonly<{
 }>;
 
 const pace = millis(200);
+/** Of a broker that takes none: its quota may be spent. */
+const respite = millis(60_000);
 /** So long who has not acknowledged is given. */
 const patience: Millis = millis(3_600_000);
 
 export const begin: State = { kind: 'away' };
 
 /** With each connection. */
-export const start = (ground: Ground): Step => send({ sent: new Map(), root: 0 }, ground);
+export const start = (ground: Ground): Step => send({ sent: new Map(), root: 0, vouched: null }, ground);
 
 /** Something may be there by now. */
 export const look = (state: State, ground: Ground): Step =>
@@ -45,20 +48,27 @@ export function paced(state: State, ground: Ground): Step {
 
 /** `fault`: it did not get there; one that the broker will never take is not tried again. */
 export function sent(state: State, { word }: Publication, why: Fault | null): Step {
-  if (state.kind !== 'sending' || (word.kind !== 'receipt' && word.kind !== 'root')) return { state, effects: [] };
+  if (state.kind !== 'sending' || !isOurs(word)) return { state, effects: [] };
   const isOver = why === null || why.code === 'limit';
   // What was asked for meanwhile goes once more.
-  const isSame = word.kind === 'root' || (state.sent.get(word.session) ?? null) === state.was;
-  const next = isOver && isSame ? after(state, word) : { sent: state.sent, root: state.root };
-  return { state: { ...next, kind: 'waiting', isEmpty: false }, effects: [{ kind: 'pace', pause: pace }] };
+  const isSame = word.kind !== 'receipt' || (state.sent.get(word.session) ?? null) === state.was;
+  const { sent, root, vouched } = state;
+  const next = isOver && isSame ? after(state, word) : { sent, root, vouched };
+  return { state: { ...next, kind: 'waiting', isEmpty: false }, effects: [{ kind: 'pace', pause: isOver ? pace : respite }] };
 }
 
-const after = ({ sent, root }: Sent, word: Extract<Word, { kind: 'receipt' | 'root' }>): Sent =>
-  word.kind === 'root' ? { sent, root: word.number } : { sent: new Map(sent).set(word.session, word.sequence), root };
+type Ours = Extract<Word, { kind: 'receipt' | 'voucher' | 'root' }>;
+const isOurs = (word: Word): word is Ours => word.kind === 'receipt' || word.kind === 'voucher' || word.kind === 'root';
 
-function send({ sent, root }: Sent, { journal: { accounts, root: last }, held, roots }: Ground): Step {
+function after({ sent, root, vouched }: Sent, word: Ours): Sent {
+  if (word.kind === 'root') return { sent, root: word.number, vouched };
+  if (word.kind === 'voucher') return { sent, root, vouched: word.session };
+  return { sent: new Map(sent).set(word.session, word.sequence), root, vouched };
+}
+
+function send({ sent, root, vouched }: Sent, { journal: { accounts, root: last }, held, roots }: Ground): Step {
   const publish = (publication: Publication, was: number | null): Step => ({
-    state: { kind: 'sending', sent, root, was },
+    state: { kind: 'sending', sent, root, vouched, was },
     effects: [{ kind: 'publish', publication }],
   });
   for (const [session, account] of accounts) {
@@ -69,14 +79,15 @@ function send({ sent, root }: Sent, { journal: { accounts, root: last }, held, r
     const isAnswered = next.witness !== null || account.dispute?.sequence === next.sequence;
     if (held.has(session) && !isAnswered && next === account.kept.at(-1)) continue;
     const { sequence, receipt, witness } = next;
-    return publish(
-      { topic: `receipts/${account.root}`, word: { kind: 'receipt', session, sequence, receipt, witness } },
-      sent.get(session) ?? null,
-    );
+    const topic = `receipts/${account.root}`;
+    // With the last receipt's acknowledgement it is gone.
+    if (account.voucher !== null && account.isClosed && next === account.kept.at(-1) && vouched !== session)
+      return publish({ topic, word: { kind: 'voucher', session, voucher: account.voucher } }, null);
+    return publish({ topic, word: { kind: 'receipt', session, sequence, receipt, witness } }, sent.get(session) ?? null);
   }
   if (last !== null && last.number > root && roots.length > 0)
     return publish({ topic: 'roots', word: { kind: 'root', number: last.number, root: last.bytes } }, null);
-  return { state: { kind: 'waiting', isEmpty: true, sent, root }, effects: [{ kind: 'pace', pause: patience }] };
+  return { state: { kind: 'waiting', isEmpty: true, sent, root, vouched }, effects: [{ kind: 'pace', pause: patience }] };
 }
 
 /** From there on once more. A countersignature that came late is worth it, too. */

@@ -33,7 +33,9 @@ const backup: State = { ...way, broker: c, kind: 'connected', since, back: { to:
 const moving: State = { ...way, broker: c, kind: 'moving', to: b };
 const resting: State = { kind: 'resting', failures: 3, trail, until: millis(1_020_000), why: 'refused' };
 const leaving: State = { kind: 'leaving' };
-const states = { asking, resolving, connecting, connected, backup, moving, resting, leaving };
+const spent = fault('denied', 'link', 'quota exceeded');
+const parting: State = { ...way, broker: c, kind: 'parting', why: spent };
+const states = { asking, resolving, connecting, connected, backup, moving, parting, resting, leaving };
 type Name = keyof typeof states;
 const names = Object.keys(states) as Name[];
 
@@ -54,6 +56,7 @@ const unpublished: Event = { kind: 'unpublished', publication, fault: why };
 const tunnel = { key: 'k' as PeerKey, port: 51_820, addresses: ['192.0.2.1'] };
 const surveyed: Event = { kind: 'surveyed', tunnel };
 const moved: Event = { kind: 'moved', brokers: [d] };
+const refused: Event = { kind: 'unpublished', publication, fault: spent };
 const disconnected: Event = { kind: 'disconnected', fault: why };
 const rested: Event = { kind: 'rested' };
 const stopped: Event = { kind: 'stopped', signal: 'SIGTERM' };
@@ -139,6 +142,19 @@ const table: readonly (readonly [from: Name, event: Event, to: State, acts: read
   ['connected', moved, { ...way, brokers: [d, b, c], kind: 'moving', to: d }, goodbye],
   ['backup', moved, { ...way, broker: c, brokers: [d, b, c], kind: 'moving', to: d }, goodbye],
   ['moving', stopped, leaving, []],
+  ['backup', refused, parting, goodbye],
+  // It is left alone for 11 minutes and a quarter, and the other one's turn comes.
+  [
+    'parting',
+    disconnected,
+    rest(
+      100_000,
+      new Map([...trail, ['c.example:8883', { failures: 1, until: millis(now.at + 675_000) }]]),
+      'link: quota exceeded (denied)',
+    ),
+    ['tell down c.example:8883', 'rest 100000'],
+  ],
+  ['parting', stopped, leaving, []],
   ['resting', rested, { kind: 'asking', failures: 3, trail }, ['ask']],
   ['connected', stopped, leaving, goodbye],
   ['backup', stopped, leaving, goodbye],
@@ -164,6 +180,11 @@ for (const from of names)
       assert.is(step.state, states[from]);
       assert.equal(acts(step), []);
     });
+update('a state that a broker does not take is no reason to leave', () => {
+  const state = { topic: 'state', word: { kind: 'state', isHere: true, birth: 2 } } as const;
+  const step = contact.update(self, connected, { kind: 'unpublished', publication: state, fault: spent }, now);
+  assert.equal([step.state, acts(step)], [connected, []]);
+});
 update('waits for its turn, once, however lucky', () => {
   const step = contact.update(self, { ...asking, trail: null }, configured, at(5, 0.999));
   const turn = link.first('roof', 'b00t', seconds(100));

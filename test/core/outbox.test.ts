@@ -42,6 +42,7 @@ const shown = (step: Step): string => {
   if (said === null) return '';
   const { topic, word } = said;
   if (word.kind === 'root') return `root ${word.number}`;
+  if (word.kind === 'voucher') return `${word.session.slice(0, 1)} vouched ${topic}`;
   return word.kind === 'receipt' ? `${word.session.slice(0, 1)}${word.sequence}${word.witness === null ? '' : '+'} ${topic}` : word.kind;
 };
 const nothing: outbox.Ground = ground(journal.empty);
@@ -63,6 +64,7 @@ const chain = [sealed('a', 1), sealed('a', 2), sealed('a', 3)] as const;
 const [a, b] = [opened('a', one), opened('b', other)];
 const witnessed: Mark = { kind: 'witnessed', session: id('a'), sequence: 3, signature: new Uint8Array(64) };
 const acknowledged: Mark = { kind: 'acknowledged', session: id('a'), sequence: 2, digest: digest(2) };
+const vouched: Mark = { kind: 'vouched', session: id('a'), voucher: new Uint8Array(1) };
 const pair = { up: 1n as ByteCount, down: 1n as ByteCount };
 const disputed: Mark = {
   kind: 'disputed',
@@ -92,6 +94,12 @@ const rows: readonly Readonly<{ name: string; in: outbox.Ground; want: readonly 
   { name: 'the last one when it is', in: ground(bookOf(a, ...chain, acknowledged, witnessed), ['a']), want: [`a3+ receipts/${one}`] },
   { name: 'of a session that is over', in: ground(bookOf(a, sealed('a', 1, true))), want: [`a1 receipts/${one}`] },
   {
+    name: 'what its consumer vouched for and never countersigned, once, before the last one of a session that is over',
+    in: ground(bookOf(a, sealed('a', 1), vouched, sealed('a', 2, true), b, sealed('b', 1))),
+    want: [`a1 receipts/${one}`, `a vouched receipts/${one}`, `a2 receipts/${one}`, `b1 receipts/${other}`],
+  },
+  { name: 'no voucher of a session that goes on', in: ground(bookOf(a, sealed('a', 1), vouched)), want: [`a1 receipts/${one}`] },
+  {
     name: 'the newest root, behind the receipts',
     in: ground(bookOf(a, sealed('a', 1), rooted(1), rooted(2))),
     want: [`a1 receipts/${one}`, 'root 2'],
@@ -115,6 +123,11 @@ sending('once more what did not get there; not what the broker will never take',
   assert.is(shown(outbox.paced(lost.state, full)), `a1 receipts/${one}`);
   const tooLong = outbox.sent(first.state, said, fault('limit', 'link', 'too long'));
   assert.is(shown(outbox.paced(tooLong.state, full)), `a2 receipts/${one}`);
+});
+sending('a broker that does not take it is not hammered', () => {
+  const spent = outbox.sent(first.state, said, fault('denied', 'link', 'quota exceeded'));
+  assert.equal(spent.effects, [{ kind: 'pace', pause: 60_000 }]);
+  assert.is(shown(outbox.paced(spent.state, full)), `a1 receipts/${one}`);
 });
 sending('nothing while there is no connection', () => {
   assert.equal(outbox.look(outbox.begin, full), { state: outbox.begin, effects: [] });
@@ -141,7 +154,7 @@ sending('after an hour all that is not acknowledged', () => {
 });
 sending('from a number on, when asked', () => {
   const g = ground(bookOf(a, ...chain, witnessed));
-  const [idle] = [{ kind: 'waiting', isEmpty: true, sent: new Map([[id('a'), 3]]), root: 0 } as State];
+  const [idle] = [{ kind: 'waiting', isEmpty: true, sent: new Map([[id('a'), 3]]), root: 0, vouched: null } as State];
   const again = outbox.again(idle, id('a'), 2, g.journal);
   assert.equal(drain(outbox.look(again, g), g), [`a2 receipts/${one}`, `a3+ receipts/${one}`]);
 });

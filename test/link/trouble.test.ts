@@ -14,6 +14,7 @@ import * as coordinators from '../fakes/coordinator.ts';
 import type { Guest } from '../fakes/guest.ts';
 import * as house from '../fakes/house.ts';
 import type { Broker } from '../fakes/mosquitto.ts';
+import * as mosquitto from '../fakes/mosquitto.ts';
 import * as proxies from '../fakes/proxy.ts';
 import { account, config, goesOn, longWait, published, section, waitIn } from './config.ts';
 import { talk } from './conversation/talk.ts';
@@ -208,6 +209,7 @@ for (const kind of kinds) {
 
   for (const [id, name, want] of [
     ['spent', 'a quota that is spent', /Quota exceeded.*denied/],
+    ['full', 'a quota that is spent for messages', /Quota exceeded.*denied/],
     ['taken', 'somebody else with its name', /Session taken over.*denied/],
   ] as const)
     test(name, async () => {
@@ -263,6 +265,47 @@ native('accepted and then kicked, it comes again', async () => {
     );
   } finally {
     broker.stop();
+  }
+});
+
+/** What is to happen in more than a minute happens in a thousandth of that. */
+const hurried: Host = {
+  ...host,
+  clock: { ...host.clock, after: (pause, act) => host.clock.after(millis(pause > 60_000 ? pause / 1000 : pause), act) },
+};
+wasm('of two brokers the better one, when it is back', async () => {
+  const better = await mosquitto.start();
+  const stateAt = async (broker: Broker): Promise<string> => {
+    const watcher = await coordinators.open('one', broker, 'weir/roof-1');
+    try {
+      return await watcher.state();
+    } finally {
+      watcher.close();
+    }
+  };
+  try {
+    await better.kill();
+    await play(
+      'wasm',
+      async ({ home, line, run }) => {
+        const agent = await run();
+        await agent.says(new RegExp(`connected to 127\\.0\\.0\\.1:${line.port}$`));
+        await better.restart();
+        await agent.says(new RegExp(`tries 127\\.0\\.0\\.1:${better.tlsPort}, which is better$`));
+        await agent.says(new RegExp(`connected to 127\\.0\\.0\\.1:${better.tlsPort}$`));
+        await agent.says(published, 2);
+        assert.equal([await stateAt(home.broker), await stateAt(better)], ['gone', 'here']);
+      },
+      {
+        ground: hurried,
+        brokers: (b, line, authority) => [
+          direct(better.tlsPort, ...account(better), `pin ${better.pin}`),
+          direct(line, ...account(b), `authority ${authority}`),
+        ],
+      },
+    );
+  } finally {
+    await better.stop();
   }
 });
 
@@ -357,6 +400,7 @@ const table: Readonly<Record<string, readonly (readonly [file: string, test: str
     [core, 'to the one that failed least'],
     [fleet, 'a better broker that is back gets its nodes back, at moments of their own'],
     ['test/core/contact.test.ts', 'a better broker that is not there costs nothing but a moment'],
+    [here, 'of two brokers the better one, when it is back'],
   ],
   'several addresses': [['test/core/contact.test.ts', 'where nobody answers, tries the other addresses at once']],
   'DNS failing': [
@@ -423,6 +467,8 @@ const table: Readonly<Record<string, readonly (readonly [file: string, test: str
     [link, 'its quota is spent'],
     [link, 'its quota is spent for messages'],
     [here, 'a quota that is spent'],
+    [here, 'a quota that is spent for messages'],
+    ['test/core/outbox.test.ts', 'a broker that does not take it is not hammered'],
   ],
   'a line that stalls': [[here, 'half a connection']],
   'a line that cuts': [[here, 'a line that is cut']],
