@@ -89,6 +89,8 @@ export function open(host: Host, folder: string, clock: () => Clock): Result<Boo
           return seals.reply(word.reply, signer(), host);
         case 'receipt':
           return owner.witnessed(word);
+        case 'voucher':
+          return word.voucher;
         case 'root':
           return word.root;
         default:

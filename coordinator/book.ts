@@ -295,6 +295,24 @@ export async function takeDispute(query: Query, signed: cose.Signed, now: number
   return ok(undefined);
 }
 
+/** What it vouched for and did not countersign: the largest of a session is kept, for whoever decides. It brings no key, either. */
+export async function takeVoucher(query: Query, node: KeyId, signed: cose.Signed): Promise<Result<void>> {
+  const shape = wire.voucher.read(signed.body);
+  if (!shape.ok) return shape;
+  const { session, counted } = shape.value;
+  const known = await agreementOf(query, session);
+  if (known === null || known.agreement.grant.node !== node || known.agreement.grant.consumer === null)
+    return { ok: false, fault: fault('stranger', 'voucher.session', 'is no session of this node with a consumer’s key') };
+  const verified = cose.verify(signed, known.agreement.grant.consumer, hashes);
+  if (!verified.ok) return verified;
+  await query(
+    `insert into voucher values ($1, $2, $3, $4) on conflict (session) do update set up = excluded.up, down = excluded.down,
+       bytes = excluded.bytes where excluded.up::numeric + excluded.down > voucher.up::numeric + voucher.down`,
+    [session, counted.up, counted.down, cose.encode(signed)],
+  );
+  return ok(undefined);
+}
+
 /** Somebody has looked at what is held, and says whose it is. */
 export async function decide(query: Query, session: SessionId, to: 'node' | 'consumer', now: number): Promise<Result<void>> {
   const [row] = await query<SessionRow>('select node, consumer, head, agreed, broken from session where id = $1 for update', [session]);

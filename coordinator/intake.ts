@@ -171,6 +171,11 @@ export function start(outside: Outside): Intake {
     await wish(node, { session, from: wanting });
   }
 
+  async function hearVoucher(node: KeyId, signed: cose.Signed): Promise<void> {
+    const taken = await database.transaction((query) => book.takeVoucher(query, node, signed));
+    if (!taken.ok) return refuse(node, taken.fault);
+  }
+
   async function hearReply(node: KeyId, signed: cose.Verified): Promise<void> {
     const reply = await database.transaction((query) => orders.takeReply(query, node, signed, now()));
     if (!reply.ok) return refuse(node, reply.fault);
@@ -185,7 +190,21 @@ export function start(outside: Outside): Intake {
     if (heard !== null) await take(node, heard);
   }
 
+  /** A message that cannot be taken while the database answers would come again for ever, and nothing behind it: its node may say it again. */
   async function hear(topic: string, payload: Uint8Array): Promise<void> {
+    try {
+      await listen(topic, payload);
+    } catch {
+      // The database was away for a moment, or two of its transactions were in each other's way.
+      await database.transaction((query) => query('select 1 as n'));
+      await listen(topic, payload).catch(async (error: unknown) => {
+        await database.transaction((query) => query('select 1 as n'));
+        log(`${topic}: passed over: ${String(error)}`);
+      });
+    }
+  }
+
+  async function listen(topic: string, payload: Uint8Array): Promise<void> {
     const [name, kind, ...more] = topic.startsWith(`${prefix}/`) ? topic.slice(prefix.length + 1).split('/') : [];
     if (name === undefined || kind === undefined) return;
     if (payload.length > mostBytes) return refuse(name, fault('limit', kind, `at most ${mostBytes} bytes`));
@@ -201,6 +220,7 @@ export function start(outside: Outside): Intake {
     if (kind === 'birth') return hearBirth(name, node, signed.value, payload);
     if (kind === 'enrol') return hearEnrolment(name, signed.value);
     if (node === null) return refuse(name, fault('stranger', kind, 'of no node here'));
+    if (signed.value.kind === 'voucher') return hearVoucher(node.id, signed.value);
     const verified = cose.verify(signed.value, node.key, hashes);
     if (!verified.ok) return refuse(name, verified.fault);
     if (kind === 'roots') {

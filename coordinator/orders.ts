@@ -285,7 +285,8 @@ export async function evidence(query: Query, session: SessionId, auth: Authority
     `select bytes from (
        select 0 as part, revision as number, bytes from terms where session = $1
        union all select 1, sequence, bytes from receipt where session = $1
-       union all select 2, sequence, bytes from dispute where session = $1) as said order by part, number`,
+       union all select 2, sequence, bytes from dispute where session = $1
+       union all select 3, 0, bytes from voucher where session = $1) as said order by part, number`,
     [session],
   );
   const all = [...(row.birth === null ? [] : [row.birth]), ...auth.signed, ...rest.map(({ bytes }) => bytes)];

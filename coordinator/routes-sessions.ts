@@ -128,7 +128,7 @@ export const sessions: readonly Route[] = [
     rule: parties,
     says: 'One session.',
     answers:
-      'as in the list; and outcome: what the node answered, with the consumer’s addresses in the tunnel; tunnel: where to call; grant: the terms in force; disputes: the newest 100',
+      'as in the list; and outcome: what the node answered, with the consumer’s addresses in the tunnel; tunnel: where to call; grant: the terms in force; vouched_up, vouched_down: bytes that its consumer signed between receipts; disputes: the newest 100',
     path: session,
     handle: async ({ query, who }, { path: { session } }) => {
       const [row] = await query<Row & { node: KeyId; consumer: string }>(`select ${columnsFor(who)} from session where id = $1`, [session]);
@@ -142,6 +142,7 @@ export const sessions: readonly Route[] = [
          order by arrived desc, digest limit 100`,
         [session],
       );
+      const [vouched] = await query<{ up: bigint; down: bigint }>('select up, down from voucher where session = $1', [session]);
       const birth = node?.birth ?? null;
       const grant = await orders.termsOf(query, session);
       return ok({
@@ -149,6 +150,8 @@ export const sessions: readonly Route[] = [
         outcome: asked?.outcome ?? null,
         tunnel: birth === null ? null : registry.rereadBirth(birth).tunnel,
         grant: grant === null ? null : shown(grant),
+        vouched_up: vouched?.up ?? null,
+        vouched_down: vouched?.down ?? null,
         disputes,
       });
     },

@@ -170,6 +170,7 @@ alter table receipt add column final text;
 alter table root add column look bigint;
 create index root_due on root (look) where look is not null;
 create index on root (node, arrived desc);
+create table voucher (session text primary key references session, up bigint not null, down bigint not null, bytes bytea not null);
 `,
 ];
 

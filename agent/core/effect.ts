@@ -67,6 +67,8 @@ export type Word =
   | Readonly<{ kind: 'state'; isHere: boolean; birth: number }>
   | Readonly<{ kind: 'reply'; reply: Reply }>
   | Readonly<{ kind: 'receipt'; session: SessionId; sequence: number; receipt: Uint8Array; witness: Uint8Array | null }>
+  /** Signed by the consumer: more than what it countersigned. */
+  | Readonly<{ kind: 'voucher'; session: SessionId; voucher: Uint8Array }>
   | Readonly<{ kind: 'root'; number: number; root: Uint8Array }>;
 /** `topic`: behind that of the node. A birth and a state are kept by the broker for who comes later. */
 export type Publication = Readonly<{ topic: string; word: Word }>;

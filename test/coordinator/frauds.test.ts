@@ -131,6 +131,15 @@ const frauds = {
     assert.equal([agreed, await paid()], [1, 10]);
     return { evidence: await evidence(), status: 0, says: /4 of 4 receipts, countersigned up to 1\n/ };
   },
+  async 'a consumer vouches, and countersigns less'({ talker, told, row, paid, evidence }) {
+    await talker.seal(told[0], witnessed(told[0], 'ann'));
+    // As its router does: before the last receipt.
+    await talker.publish(`receipts/${here.authority.root}`, cose.encode(nodes.voucherOf('ann', told[0], both(7_000_000, 11_000_000))));
+    await talker.seal(told[1]);
+    const { vouched_up, vouched_down } = await row((json) => json['receipts'] === 2);
+    assert.equal([vouched_up, vouched_down, await paid()], [7_000_000, 11_000_000, 10]);
+    return { evidence: await evidence(), status: 0, says: /its consumer vouched for 18000000 bytes/ };
+  },
   async 'a consumer replays'({ talker, told, row, paid, evidence, refused }) {
     const old = witnessed(told[0], 'ann');
     await talker.seal(told[0], old);
@@ -283,6 +292,7 @@ const frauds = {
 const promised = [
   'a consumer signs too little',
   'a consumer stops',
+  'a consumer vouches, and countersigns less',
   'a consumer replays',
   'a router bills more than was granted',
   'a router bills more than bytes times price',

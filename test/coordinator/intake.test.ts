@@ -2,6 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { ByteCount } from '../../agent/core/brand.ts';
 import type { Command, Order, Outcome } from '../../agent/core/command.ts';
 import type { Digest, SessionId } from '../../agent/core/signed.ts';
 import * as command from '../../agent/wire/command.ts';
@@ -314,6 +315,34 @@ hears('of the roots of a node the newest are kept', async () => {
     query<{ n: bigint; least: bigint }>('select count(*) as n, min(number) as least from root where node = $1', [node.id]),
   );
   assert.equal(row, { n: 129n, least: 2n });
+});
+
+hears('a voucher: the largest of its session’s consumer', async () => {
+  const { open, node, heard, database } = await enter(here, 'vouched for');
+  const { session, chain } = await open('ann');
+  const [told] = chain;
+  if (told === undefined) throw new Error('no receipt');
+  const vouch = async (who: string, up: bigint): Promise<readonly unknown[]> => {
+    const message = nodes.voucherOf(who, told, { up: up as ByteCount, down: 1n as ByteCount });
+    await heard.hear(`weir/${node.id}/receipts/${auth.root}`, cose.encode(message));
+    return database.transaction((query) => query('select up from voucher where session = $1', [session]));
+  };
+  assert.equal(await vouch('bob', 9n), []);
+  assert.equal(await vouch('ann', 5n), [{ up: 5n }]);
+  assert.equal(await vouch('ann', 4n), [{ up: 5n }]);
+  const most = 2n ** 63n - 1n;
+  assert.equal(await vouch('ann', most), [{ up: most }]);
+});
+
+hears('a message that cannot be taken does not come for ever, and nothing behind it', async () => {
+  const { open, say, up, database, log } = await enter(here, 'poisonous');
+  const { session, chain } = await open('ann');
+  await database.transaction((query) => query(`alter table session add constraint odd check (id <> '${session}' or up = 0)`));
+  await say(...chain.slice(0, 1));
+  assert.match(log.join(), /passed over/);
+  await database.transaction((query) => query('alter table session drop constraint odd'));
+  await say(...chain.slice(0, 2));
+  assert.is(await up(session), 8_000_000n);
 });
 
 hears('more than anything that is signed is not read', async () => {

@@ -119,6 +119,9 @@ export function disputeOf(consumer: string, { link }: Told, reason: 'bytes' | 'c
   return cose.sign('dispute', wire.dispute.write({ ...link, reason, counted }), signerOf(consumer), hashes);
 }
 
+export const voucherOf = (consumer: string, { link: { session } }: Told, counted: Pair<ByteCount>): cose.Verified =>
+  cose.sign('voucher', wire.voucher.write({ session, counted }), signerOf(consumer), hashes);
+
 /** Over chains that end with these, signed just after the last of them. */
 export function rootOf(node: Node, ends: readonly Told[], more: Partial<Root> = {}): cose.Verified {
   const { epoch, boot, wall } = node.birth;

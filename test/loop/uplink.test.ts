@@ -182,6 +182,7 @@ async function begin(): Promise<Readonly<{ g: Ground; w: World }>> {
       compose(word) {
         if (word.kind === 'receipt') return owner.witnessed(word);
         if (word.kind === 'root') return word.root;
+        if (word.kind === 'voucher') return word.voucher;
         return word.kind === 'reply' ? seals.reply(word.reply, signer, portable) : new Uint8Array();
       },
     };
