@@ -88,7 +88,7 @@ const published = await bus.publish('weir.enforcer', {
   reboot: guests('reboot', {}),
   settings: allow(['root', 'weir'], {}, async () => ok(sections.answer(await settings()))),
   nameplate: allow(['root', 'weir'], {}, async () => (await import('./nameplate.ts')).answer(host, bus)),
-  doctor: owners('doctor'),
+  doctor: allow(['root'], {}, async () => (await import('./diagnosis.ts')).answer({ host, bus, warden })),
   setup: owners('setup'),
   teardown: owners('teardown'),
   share: owners('share'),

@@ -5,12 +5,9 @@ import './host/globals.ts';
 import type { Bus } from './adapters/ubus-client.ts';
 import * as uci from './adapters/uci.ts';
 import { millis } from './core/brand.ts';
-import * as examination from './core/doctor.ts';
 import { type Fault, fail, fault, ok, type Result } from './core/result.ts';
 import * as config from './core/settings.ts';
-import * as standing from './core/standing.ts';
 import type { Host } from './ports/host.ts';
-import { isClockTold } from './role.ts';
 import * as survey from './survey.ts';
 import type { Warden } from './warden.ts';
 import type { Table } from './wire/blobmsg.ts';
@@ -19,7 +16,7 @@ import * as wire from './wire/enforcer.ts';
 import * as report from './wire/report.ts';
 import * as strains from './wire/strain.ts';
 
-type Here = Readonly<{ host: Host; bus: Bus; warden: Warden }>;
+export type Here = Readonly<{ host: Host; bus: Bus; warden: Warden }>;
 type Method = (here: Here, args: Table) => Promise<Result<Table>>;
 
 const asked =
@@ -94,31 +91,4 @@ async function unrebootable({ clock }: Host, bus: Bus): Promise<Fault | null> {
   const isAllowed = parsed.ok && parsed.value.coordinators.some(({ may }) => may.includes('reboot'));
   if (!isAllowed) return fault('denied', 'weir.coordinator.may', 'the owner lets nobody order it');
   return clock.monotonic() < betweenReboots ? fault('denied', 'uptime', `not before ${betweenReboots / 60_000} minutes`) : null;
-}
-
-export const doctor: Method = async (here) => ok(report.encodeFindings(examination.examine(await symptoms(here))));
-
-async function symptoms({ host, bus, warden }: Here): Promise<examination.Symptoms> {
-  const { why, faults, hold, tunnel, proof, uplinks } = warden.state();
-  const sections = await uci.read(bus.call, 'weir');
-  const parsed = sections.ok ? [config.parse(sections.value), config.parseTelling(sections.value), config.parseOwner(sections.value)] : [];
-  const owner = sections.ok ? config.parseOwner(sections.value) : null;
-  const port = owner?.ok ? owner.value.tunnel.port : null;
-  return {
-    settings: sections.ok ? parsed.flatMap((p) => (p.ok ? [] : p.faults)) : [sections.fault],
-    why,
-    troubles: faults,
-    lacks: await warden.lacks(),
-    hold,
-    tunnel: tunnel === null ? null : tunnel.by,
-    proven: proof === null ? null : proof.versions,
-    offload: await survey.offload(bus),
-    takenPort: why?.code === 'EADDRINUSE' ? port : null,
-    uplinks,
-    isHomeFirst: owner?.ok ? owner.value.limits.home !== null : null,
-    isApplying: await uci.isApplying(bus.call),
-    isClockSet: standing.today(host.clock.wall()) !== null,
-    isClockTold: isClockTold(host),
-    flash: await survey.flash(bus),
-  };
 }

@@ -9,6 +9,7 @@ import * as pools from '../../agent/core/pool.ts';
 import { type Fault, fail, ok, type Result } from '../../agent/core/result.ts';
 import type { Generation, Held, Pair, PeerKey, Slot } from '../../agent/core/seat.ts';
 import type { Section } from '../../agent/core/settings.ts';
+import { portable } from '../../agent/crypto/sha.ts';
 import type { PeerFound, Reading, RuleEvents, Statics } from '../../agent/ports/router.ts';
 import type { Warden, World } from '../../agent/warden.ts';
 import * as warden from '../../agent/warden.ts';
@@ -101,6 +102,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
     host: {
       clock,
       random: (size) => new Uint8Array(size),
+      sha256: portable.sha256,
       log: (line) => void lines.push(line),
       files: {
         read: (path) => {

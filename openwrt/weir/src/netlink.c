@@ -12,8 +12,9 @@
 #define SOL_NETLINK 270
 #endif
 
-/* The kernel fills up to 32 KiB when it sees that we take as much. */
-enum { LARGEST = 65536, KERNEL_BUFFER = 1 << 20 };
+/* The kernel fills as much of a dump as it sees that we take, up to 32 KiB, all of which would stay in the stack and, for a while, in the
+   heap. No single message that we ask for comes near it. */
+enum { LARGEST = 16384, KERNEL_BUFFER = 1 << 20 };
 
 struct netlink {
   struct handle handle;
