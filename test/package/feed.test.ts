@@ -94,7 +94,7 @@ feed('the tarball holds all that is compiled and installed, and nothing else', a
   const modules = (await bundle()).modules.map(({ name }) => `modules/${name}`);
   assert.equal(
     members.map(({ name }) => name.slice(`weir-${version}/`.length)).sort(),
-    [...names('src'), ...names('files'), ...modules, ...app.entries.map(({ path }) => `luci${path}`), 'LICENSE'].sort(),
+    [...names('src'), ...names('single'), ...names('files'), ...modules, ...app.entries.map(({ path }) => `luci${path}`), 'LICENSE'].sort(),
   );
 });
 
