@@ -11,7 +11,7 @@ import { config } from '../../test/net/post.ts';
 import { input, ip, plain } from '../../test/vm/ground/enforce.ts';
 import * as acts from '../../test/vm/ground/enforce-acts.ts';
 import { open, type Post, startBus } from '../../test/vm/ground/enforce-post.ts';
-import { host } from '../../test/vm/ground/router.ts';
+import { host, type Order } from '../../test/vm/ground/router.ts';
 
 export const sessions = 20;
 const roles = ['agent', 'enforcer'] as const;
@@ -27,7 +27,8 @@ export type Work = Readonly<{
   perReceipt: number;
 }>;
 
-export async function work(): Promise<Work> {
+/** `agent`: the program that is one. */
+export async function work({ agent = 'weir', ...order }: Partial<Order> & Readonly<{ agent?: string }> = {}): Promise<Work> {
   const broker = await mosquitto.start(host);
   const settings = {
     'node.id': 'roof-1',
@@ -40,11 +41,11 @@ export async function work(): Promise<Work> {
   };
   const bus = await startBus(config(settings) + coordinators.section('one', 'sessions'));
   try {
-    const post = await open('mipsel', bus, { countsInstructions: true, timeoutMs: 1_500_000 });
+    const post = await open('mipsel', bus, { countsInstructions: true, timeoutMs: 1_500_000, ...order });
     try {
       await post.begin();
       await acts.load(post.ground, plain);
-      await startAgent(post, bus.agentPort, broker.authority);
+      await startAgent(post, agent, bus.agentPort, broker.authority);
       const coordinator = await coordinators.open('one', broker, 'weir/roof-1');
       try {
         await coordinator.born();
@@ -63,12 +64,12 @@ export async function work(): Promise<Work> {
 }
 
 /** Outside of the router's namespace, since only there the broker is. */
-async function startAgent({ ground }: Post, port: number, authority: string): Promise<void> {
+async function startAgent({ ground }: Post, agent: string, port: number, authority: string): Promise<void> {
   await ground.root.run(`
     cat >/etc/authority.pem ${input(authority)}
     mkdir -p -m 700 /etc/weir/agent /var/run/ubus.weir
     relay /var/run/ubus.weir/ubus.sock ${host} ${port}
-    UBUS_SOCKET=/var/run/ubus.weir/ubus.sock weir agent >/run/agent.log 2>&1 & echo $! >/run/agent.pid
+    UBUS_SOCKET=/var/run/ubus.weir/ubus.sock ${agent} agent >/run/agent.log 2>&1 & echo $! >/run/agent.pid
     for try in $(seq 600); do grep -q 'published .*state' /run/agent.log && exit 0; usleep 200000; done
     cat /run/agent.log; exit 1`);
 }

@@ -77,7 +77,7 @@ export type Coordinator = Keys &
     close(): void;
   }>;
 
-const patience = millis(30_000);
+const patience = millis(120_000);
 let opened = 0;
 
 /** For an hour and 100 MiB, with nothing required. */

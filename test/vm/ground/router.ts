@@ -28,6 +28,8 @@ export type Order = Readonly<{
   disk?: string;
   /** Its clock counts instructions while it is busy: how long something takes there then does not depend on this machine's other work. */
   countsInstructions?: boolean;
+  /** What it runs at `addresses` (FIRST..LAST), of whatever process, is written to the file `path`, as QEMU translates it. */
+  trace?: Readonly<{ path: string; addresses: string }>;
 }>;
 
 export type Outcome = Readonly<{ output: string; status: number }>;
@@ -71,6 +73,7 @@ export async function runRouter(order: Order): Promise<Outcome> {
       // Not `restrict=on`, which closes the way to our loopback too: the router simply has no route further than that.
       ...['-netdev', 'user,id=lan,ipv6=off', '-device', 'virtio-net-pci,netdev=lan,romfile='],
       ...disk,
+      ...(order.trace === undefined ? [] : ['-d', 'in_asm', '-D', order.trace.path, '-dfilter', order.trace.addresses]),
       ...(order.countsInstructions ? ['-icount', 'shift=0', '-rtc', 'clock=vm'] : []),
     ];
     const said = await runBounded(qemu, order.timeoutMs);
