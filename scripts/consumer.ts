@@ -15,7 +15,7 @@ import type { ByteCount, PublicKey } from '../agent/core/brand.ts';
 import { millis } from '../agent/core/brand.ts';
 import type { Due, Receipt } from '../agent/core/receipt.ts';
 import { amountOf } from '../agent/core/receipt.ts';
-import { type Fault, type Result, text, under } from '../agent/core/result.ts';
+import { type Fault, ok, type Result, text, under } from '../agent/core/result.ts';
 import type { Pair, Quota } from '../agent/core/seat.ts';
 import { host } from '../agent/host/node.ts';
 import { bytesOf, hexOf } from '../agent/wire/form.ts';
@@ -36,7 +36,8 @@ keys: they are what a grant is made for.
 open asks a coordinator that knows this consumer for a session, sees that it got what it asked for, writes both files, and goes on as run. With
 --wg-only the session is for a stock WireGuard app, which cannot countersign: the configuration has its key in it and is shown as a QR code, and
 nothing is brought up.
-  --from URL    of the coordinator, which is told of disputes; --key ROOT is its root, known from elsewhere
+  --from URL    of the coordinator, which is told of disputes; --key ROOT is its root, known from elsewhere. Its address is reached outside of
+                the tunnel, so that a session whose quota is spent can be topped up (by ask); in a stock app the tunnel is turned off for that
   --quota SIZE  both directions together: 500M, 20G
   --node NODE   by this router, and no other
 
@@ -125,7 +126,10 @@ async function run(options: Options): Promise<number> {
   const { anchor, grant } = agreed.value;
   if (!parsed.value.hasSecret && grant.peer !== base64(own.value.public.tunnel)) return refuse('the grant is for another WireGuard key');
 
-  const tunnel = tunnels.up(options.device, parsed.value, base64(own.value.tunnel));
+  // It has to hear of a top-up once the quota is spent, and nothing passes the tunnel then.
+  const outside = options.from === undefined ? ok([]) : await desk.addressesOf(options.from);
+  if (!outside.ok) return refuse(outside.fault);
+  const tunnel = tunnels.up(options.device, parsed.value, base64(own.value.tunnel), outside.value);
   if (!tunnel.ok) return refuse(tunnel.fault);
   const { device, kind } = tunnel.value;
   const count = (): Result<Pair<ByteCount>> => {

@@ -1,5 +1,6 @@
 // A coordinator's desk, as a consumer comes to it: each request signed with the consumer's key. And the way from a wish to a session that is open.
 
+import { lookup } from 'node:dns/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as opening from '../agent/consumer/opening.ts';
 import type { PublicKey } from '../agent/core/brand.ts';
@@ -47,6 +48,16 @@ export function at(url: string, signer: Signer): Desk {
       return read(answer, said);
     },
   };
+}
+
+/** Where it is to be found, by the name servers of now. */
+export async function addressesOf(url: string): Promise<Result<readonly string[]>> {
+  try {
+    const { hostname } = new URL(url);
+    return ok((await lookup(hostname.replace(/^\[|\]$/g, ''), { all: true })).map(({ address }) => address));
+  } catch (error) {
+    return fail('missing', '--from', (error as Error).message);
+  }
 }
 
 type Said = Readonly<{ error?: Readonly<{ code?: unknown; path?: unknown; reason?: unknown }> }>;

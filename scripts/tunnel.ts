@@ -26,8 +26,8 @@ function attempt(argv: readonly [string, ...string[]]): Ran {
 
 const familyOf = (address: string): '-4' | '-6' => (address.includes(':') ? '-6' : '-4');
 
-/** `secret`: in base64, for a configuration that has none. */
-export function up(device: string, configuration: Configuration, secret: string): Result<Tunnel> {
+/** `secret`: in base64, for a configuration that has none. `outside`: addresses that are reached as before, whatever goes into the tunnel. */
+export function up(device: string, configuration: Configuration, secret: string, outside: readonly string[]): Result<Tunnel> {
   if (attempt(['ip', 'link', 'show', 'dev', device]).isDone)
     return fail('exists', device, 'there is such a device already: take it away, or name another');
   const isKernel = attempt(['ip', 'link', 'add', 'dev', device, 'type', 'wireguard']).isDone;
@@ -35,10 +35,14 @@ export function up(device: string, configuration: Configuration, secret: string)
   if (!made.isDone) return fail('foreign', 'wireguard-go', made.said);
   const before = readFileSync(filter, 'utf8');
   const everything = configuration.allowed.filter((prefix) => prefix.endsWith('/0'));
+  // Each new rule stands before the last one.
   const rules = everything.map(familyOf).flatMap((family): readonly (readonly [string, ...string[]])[] => [
     ['ip', family, 'rule', 'add', 'not', 'fwmark', mark, 'table', mark],
     // What the machine reaches without its default route (a printer) it reaches as before.
     ['ip', family, 'rule', 'add', 'table', 'main', 'suppress_prefixlength', '0'],
+    ...outside
+      .filter((address) => familyOf(address) === family)
+      .map((address) => ['ip', family, 'rule', 'add', 'to', address, 'table', 'main'] as const),
   ]);
   const down = (): void => {
     for (const rule of rules) attempt(rule.map((word) => (word === 'add' ? 'delete' : word)) as [string, ...string[]]);

@@ -224,6 +224,22 @@ consumer('ends with the last receipt, and goes on where it was after a restart',
   await exitOf(router);
 });
 
+consumer('the coordinator is reached outside of the tunnel, and nobody else', async ({ stage }) => {
+  const place = stage.it.ground.in('c');
+  const wayTo = async (address: string): Promise<string> => /dev (\S+)/.exec(await place.run(['ip', 'route', 'get', address]))?.[1] ?? '';
+  const before = [await wayTo(at.internet.v4), await wayTo(at.internet.v6)];
+  for (const address of [at.internet.v4, at.internet.v6]) {
+    const url = `http://${address.includes(':') ? `[${address}]` : address}`;
+    const mine = start(stage, 'outside', '--from', url);
+    await mine.says(/^session /);
+    const ways = [await wayTo(at.internet.v4), await wayTo(at.internet.v6), await wayTo(at.hop.v4)];
+    assert.equal(ways, [...before.map((way, i) => ([at.internet.v4, at.internet.v6][i] === address ? way : 'weirnet')), 'weirnet']);
+    mine.child.kill('SIGINT');
+    assert.is(await exitOf(mine), 0);
+    for (const family of ['-4', '-6']) assert.not.match(await place.run(['ip', family, 'rule']), /4720|suppress|11\.0\.0\.2|2a11:0:0:1::2/);
+  }
+});
+
 const caught: Readonly<Record<(typeof lies)[number], RegExp | null>> = {
   less: /^disputed 2 bytes \d+ \d+$/,
   silent: null,
