@@ -97,7 +97,9 @@ export function update(state: State, event: Ordering, moment: Moment): Step {
     }
     case 'certified': {
       const { certified } = event;
-      const taken = keyring.take(state.ring, certified);
+      const isOwn = certified.id === state.own?.epoch.node;
+      // With it each friend's grant would be a coordinator's.
+      const taken = isOwn ? fail('denied', 'key', 'is our own') : keyring.take(state.ring, certified);
       if (!taken.ok) return nothing(refuse(state, under('certificate', taken.fault)));
       const before = state.ring.get(certified.root)?.least;
       const least = taken.value.get(certified.root)?.least;
@@ -283,6 +285,7 @@ const replyTo = ({ epoch }: Own, { to, root, sequence }: Asked, outcome: Outcome
 /** Of a few more words than codes, since a path may be whatever somebody sent. */
 const known: readonly string[] = [
   'denied certificate',
+  'denied certificate.key',
   'denied grant.node',
   'denied grant.session',
   'denied node',

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { seconds } from '../../agent/core/brand.ts';
 import type { Outcome, Place } from '../../agent/core/command.ts';
 import type { Effect } from '../../agent/core/effect.ts';
+import * as journal from '../../agent/core/journal.ts';
 import * as orders from '../../agent/core/orders.ts';
 import type { Broker } from '../../agent/core/settings.ts';
 import type { Nonce, Wall } from '../../agent/core/signed.ts';
@@ -16,7 +17,7 @@ import { certificate } from '../../agent/wire/grant.ts';
 import { brokerAt } from '../core/broker.ts';
 import { certificateOf, idOf, type Keys, sign } from '../fakes/coordinator.ts';
 import * as inbound from './inbound.ts';
-import { commandOf, one, other, sessionOf, signedCommand, signedGrant, stranger } from './inbound.ts';
+import { commandOf, itself, one, other, sessionOf, signedCommand, signedGrant, stranger } from './inbound.ts';
 
 const certify = (by: Keys, more: Parameters<typeof certificateOf>[1] = {}): Uint8Array =>
   sign('certificate', certificate, certificateOf(by, more), by.root);
@@ -156,6 +157,8 @@ const rows: readonly Row[] = [
     as: 'forged signature',
     want: null,
   },
+  // With it friends' grants would be a coordinator's.
+  { name: "a certificate of the node's own key", in: () => ['certificates', certify(itself)], as: 'denied certificate.key', want: null },
   {
     name: 'a certificate that was taken back',
     in(it) {
@@ -254,6 +257,18 @@ limits('go with the coordinator', () => {
   assert.is(it.state().sessions.bounds.size, 0);
 });
 limits.run();
+
+const endless = suite('grants without an end');
+endless('are refused where so many are known that another could be forgotten', () => {
+  const it = ready();
+  it.forget(one.rootId, journal.mostPast - 1);
+  const { table } = it.state().sessions;
+  assert.equal(said(it.receive('commands', signedCommand(open(), { sequence: 101 }))).map(refusal), ['limit grant.until']);
+  assert.equal([it.refused('limit grant.until'), it.state().sessions.table], [1, table]);
+  it.receive('commands', signedCommand(open({ until: seconds(9_000_000) }), { sequence: 102 }));
+  assert.is(it.state().sessions.table.size, table.size + 1);
+});
+endless.run();
 
 const restarting = suite('a restart');
 restarting('is obeyed when the last start is ten minutes ago', () => {

@@ -8,6 +8,7 @@ import type { Effect } from '../../agent/core/effect.ts';
 import type { Event } from '../../agent/core/event.ts';
 import type { Grant } from '../../agent/core/grant.ts';
 import * as journal from '../../agent/core/journal.ts';
+import { ok, type Result } from '../../agent/core/result.ts';
 import type { PeerKey } from '../../agent/core/seat.ts';
 import { type Broker, type Ceilings, permissions } from '../../agent/core/settings.ts';
 import type { KeyId, Nonce, SessionId, Wall } from '../../agent/core/signed.ts';
@@ -23,7 +24,10 @@ import * as coordinator from '../fakes/coordinator.ts';
 import { keysOf, sign } from '../fakes/coordinator.ts';
 
 export const [one, other, stranger] = [keysOf('one'), keysOf('other'), keysOf('stranger')];
-export const node: KeyId = identityOf(new Uint8Array(32).fill(7) as SecretKey, portable).id;
+const identity = identityOf(new Uint8Array(32).fill(7) as SecretKey, portable);
+export const node: KeyId = identity.id;
+/** As a coordinator whose key is the node's own. */
+export const itself: Keys = { ...one, key: identity.signer };
 export const epoch = 'e'.repeat(32) as Nonce;
 export const peer = (letter: string): PeerKey => `${letter.repeat(42)}A=` as PeerKey;
 const self = { boot: '0'.repeat(32), epoch };
@@ -56,6 +60,8 @@ export type Node = Readonly<{
   /** Those are the coordinators in the owner's settings from now on. */
   pin(...whom: readonly Keys[]): void;
   pass(ms: number): void;
+  /** So many sessions of a root's that had no end are over. */
+  forget(root: KeyId, count: number): void;
   /** Times something was refused, by its name. */
   refused(name: string): number;
 }>;
@@ -80,20 +86,29 @@ export function begin(wall: Wall = { at: seconds(0), trust: 'unknown' }, brokers
         const whose = { ring: state.orders.ring, earliest: earliest() };
         return happen(office.hear({ topic: effect.topic, payload: effect.payload, ticket: tickets }, whose, portable));
       }
-      case 'agree':
-        for (const mark of effect.marks) keep(mark);
-        return [effect, ...happen({ kind: 'agreed', granted: effect.granted })];
-      case 'note':
-        for (const mark of effect.marks) keep(mark);
+      case 'agree': {
+        const { granted } = effect;
+        const kept = keep(effect.marks);
+        return [effect, ...happen(kept.ok ? { kind: 'agreed', granted } : { kind: 'disagreed', granted, fault: kept.fault })];
+      }
+      case 'note': {
+        const kept = keep(effect.marks);
+        if (!kept.ok) throw new Error(kept.fault.reason);
         return [effect];
+      }
       default:
         return [effect];
     }
   }
-  function keep(mark: journal.Mark): void {
-    const taken = journal.take(book, mark);
-    if (!taken.ok) throw new Error(`${mark.kind}: ${taken.fault.reason}`);
-    book = taken.value;
+  function keep(marks: readonly journal.Mark[]): Result<void> {
+    let next = book;
+    for (const mark of marks) {
+      const taken = journal.take(next, mark);
+      if (!taken.ok) return taken;
+      next = taken.value;
+    }
+    book = next;
+    return ok(undefined);
   }
   const earliest = () => seconds(Math.max(wall.trust === 'unknown' ? 0 : wall.at, Math.floor(now / 1000)));
 
@@ -110,6 +125,10 @@ export function begin(wall: Wall = { at: seconds(0), trust: 'unknown' }, brokers
     pin,
     pass(ms) {
       now += ms;
+    },
+    forget(root, count) {
+      const past = Array.from({ length: count }, (_, n) => ({ session: `${n}`.padStart(32, 'f') as SessionId, root, until: null }));
+      keep(past.map((one) => ({ kind: 'past', ...one })));
     },
     refused: (name) => state.orders.refusals.get(name) ?? 0,
   };
