@@ -43,7 +43,8 @@ export function read(folder: Folder): Result<Authority> {
   const signers = new Map<string, Signer>();
   for (const name of folder.list(/^command-\d+\.key$/)) {
     const bytes = folder.read(name);
-    const signer = bytes.ok ? readKey('command', bytes.value) : bytes;
+    if (!bytes.ok) return bytes;
+    const signer = readKey('command', bytes.value);
     if (!signer.ok) return { ok: false, fault: under(name, signer.fault) };
     signers.set(hexOf(signer.value.key), signer.value);
   }
@@ -71,6 +72,13 @@ export function read(folder: Folder): Result<Authority> {
 export function pick({ held }: Authority, role: Role, now: number): Result<Held> {
   const found = held.find(({ certificate }) => certificate.may.includes(role) && certificate.until >= now);
   return found === undefined ? fail('expired', 'certificate', `none gives the right to ${role}: coordinator certify`) : ok(found);
+}
+
+/** For whoever keeps it, in words. */
+export function standing({ held }: Authority, now: number): string {
+  const until = Math.max(0, ...held.map(({ certificate }) => certificate.until));
+  if (until < now) return 'no command key is certified: nothing can be granted or ordered until certify has signed one';
+  return `command keys are certified for ${Math.floor((until - now) / 86_400)} days more`;
 }
 
 /** What a node has to know before it listens, the oldest first, so that the newest decides what is void. */

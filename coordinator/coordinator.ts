@@ -1,9 +1,8 @@
 // The coordinator: who is here and how they are put together.
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail, ok, type Result } from '../agent/core/result.ts';
+import { all, fail, ok, under as outer, type Result } from '../agent/core/result.ts';
 import * as broker from './adapters/broker.ts';
 import * as folder from './adapters/folder.ts';
 import * as http from './adapters/http.ts';
@@ -53,37 +52,50 @@ export async function openDatabase(
 }
 
 export async function start(options: Options, log: (line: string) => void): Promise<Result<Running>> {
+  const ends: (() => Promise<unknown>)[] = [];
+  // Whoever came later goes first.
+  const end = async (): Promise<void> => {
+    for (const one of ends.splice(0).reverse()) await one();
+  };
+  const begun = await begin(options, log, ends);
+  if (!begun.ok) await end();
+  return begun.ok ? ok({ ...begun.value, end }) : begun;
+}
+
+async function begin(
+  options: Options,
+  log: (line: string) => void,
+  ends: (() => Promise<unknown>)[],
+): Promise<Result<Omit<Running, 'end'>>> {
   const { dir, prefix } = options;
   const files = folder.open(dir);
-  const read = authority.read(files);
-  if (!read.ok) return read;
-  const password = files.read('fleet.password');
+  if (!files.ok) return fail('missing', dir, 'is no coordinator’s folder: init makes one');
+  const auth = authority.read(files.value);
+  if (!auth.ok) return auth;
+  const password = files.value.read('fleet.password');
   if (!password.ok) return password;
-  const opened = await openDatabase(options, log);
-  if (!opened.ok) return opened;
-  const database = opened.value;
-  const link = await meet(options, read.value, database, new TextDecoder().decode(password.value).trim(), log);
-  const answer = desk.start({ database, authority: read.value, now: Date.now, random, nudge: link.heard.nudge, log });
+  const database = await openDatabase(options, log);
+  if (!database.ok) return database;
+  ends.push(database.value.end);
+  const link = await meet(options, auth.value, database.value, new TextDecoder().decode(password.value).trim(), log, ends);
+  if (!link.ok) return link;
+  const { heard, port } = link.value;
+  const answer = desk.start({ database: database.value, authority: auth.value, now: Date.now, random, nudge: heard.nudge, log });
   const server = await http.serve(options.http.host, options.http.port, page.before(page.bundle(), answer));
+  if (!server.ok) return server;
   let isOver = false;
   let turning = Promise.resolve();
   const timer = setInterval(() => {
-    turning = turning.then(() => (isOver ? undefined : link.heard.turn())).catch((error: unknown) => log(`turn: ${String(error)}`));
+    turning = turning.then(() => (isOver ? undefined : heard.turn())).catch((error: unknown) => log(`turn: ${String(error)}`));
   }, turnEvery);
-  log(`root ${read.value.root}, HTTP on ${server.port}${link.port === null ? '' : `, MQTT on ${link.port}`}, topics ${prefix}/…`);
-  return ok({
-    http: server.port,
-    mqtt: link.port,
-    root: read.value.root,
-    async end() {
-      isOver = true;
-      clearInterval(timer);
-      await server.end();
-      await turning;
-      await link.end();
-      await database.end();
-    },
-  });
+  ends.push(() => {
+    isOver = true;
+    clearInterval(timer);
+    return turning;
+  }, server.value.end);
+  log(`root ${auth.value.root}, HTTP on ${server.value.port}${port === null ? '' : `, MQTT on ${port}`}, topics ${prefix}/…`);
+  log(authority.standing(auth.value, Math.floor(Date.now() / 1000)));
+  return ok({ http: server.value.port, mqtt: port, root: auth.value.root });
 }
 
 async function meet(
@@ -92,22 +104,30 @@ async function meet(
   database: Database,
   password: string,
   log: (line: string) => void,
-): Promise<Readonly<{ heard: intake.Intake; port: number | null; end(): Promise<void> }>> {
+  ends: (() => Promise<unknown>)[],
+): Promise<Result<Readonly<{ heard: intake.Intake; port: number | null }>>> {
   const { prefix } = options;
   const own = Buffer.from(random(24)).toString('hex');
-  const embedded =
-    options.broker.kind === 'embedded'
-      ? await broker.start({ ...options.broker.at, prefix, user: 'weir', password, tls: tlsOf(options.broker.tls) }, own)
-      : null;
-  const connection: mqtt.Options =
-    options.broker.kind === 'elsewhere'
-      ? { ...options.broker, authority: options.broker.authority === null ? null : readFileSync(options.broker.authority) }
-      : {
-          url: `${options.broker.tls === null ? 'mqtt' : 'mqtts'}://${options.broker.at.host}:${embedded?.port}`,
-          user: broker.ownUser,
-          password: own,
-          authority: options.broker.tls === null ? null : readFileSync(options.broker.tls.certificate),
-        };
+  let port: number | null = null;
+  let connection: mqtt.Options;
+  if (options.broker.kind === 'embedded') {
+    const { at, tls } = options.broker;
+    const secured =
+      tls === null
+        ? ok(null)
+        : all({ certificate: under('--cert', folder.readFile(tls.certificate)), key: under('--key', folder.readFile(tls.key)) });
+    if (!secured.ok) return secured;
+    const started = await broker.start({ ...at, prefix, user: 'weir', password, tls: secured.value }, own);
+    if (!started.ok) return started;
+    ends.push(started.value.end);
+    port = started.value.port;
+    connection = { url: `mqtt://127.0.0.1:${started.value.door}`, user: broker.ownUser, password: own, authority: null };
+  } else {
+    const { authority: path } = options.broker;
+    const pem = path === null ? ok(null) : under('--authority', folder.readFile(path));
+    if (!pem.ok) return pem;
+    connection = { ...options.broker, authority: pem.value };
+  }
   // What a broker has kept for us comes before the connection is handed over here.
   let connected: (transport: Transport) => void = () => undefined;
   const ready = new Promise<Transport>((resolve) => {
@@ -123,16 +143,9 @@ async function meet(
   });
   const missed = (): void => void heard.missed().catch((error: unknown) => log(`broker: ${String(error)}`));
   const transport = await mqtt.connect(connection, prefix, heard.hear, missed, log);
+  ends.push(transport.end);
   connected(transport);
-  return {
-    heard,
-    port: embedded?.port ?? null,
-    async end() {
-      await transport.end();
-      await embedded?.end();
-    },
-  };
+  return ok({ heard, port });
 }
 
-const tlsOf = (tls: Readonly<{ certificate: string; key: string }> | null): broker.Options['tls'] =>
-  tls === null ? null : { certificate: readFileSync(tls.certificate), key: readFileSync(tls.key) };
+const under = <T>(option: string, read: Result<T>): Result<T> => (read.ok ? read : { ok: false, fault: outer(option, read.fault) });

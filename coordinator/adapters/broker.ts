@@ -2,9 +2,10 @@
 // name is not proven here: whatever counts is signed. What it holds is gone with this process, and nodes say it again.
 
 import { timingSafeEqual } from 'node:crypto';
-import { type AddressInfo, createServer as createPlain } from 'node:net';
+import { type AddressInfo, createServer as createPlain, type Server } from 'node:net';
 import { createServer as createTls } from 'node:tls';
 import { Aedes, type Client } from 'aedes';
+import { type Errno, fail, ok, type Result } from '../../agent/core/result.ts';
 
 export type Options = Readonly<{
   host: string;
@@ -14,9 +15,9 @@ export type Options = Readonly<{
   password: string;
   tls: Readonly<{ certificate: Uint8Array; key: Uint8Array }> | null;
 }>;
-export type Broker = Readonly<{ port: number; end(): Promise<void> }>;
+/** `door`: the coordinator's own, on loopback, which lets in nobody else; and it comes by no other. */
+export type Broker = Readonly<{ port: number; door: number; end(): Promise<void> }>;
 
-/** What the coordinator itself logs in as. */
 export const ownUser = 'coordinator';
 
 const same = (a: string, b: string): boolean => {
@@ -27,8 +28,11 @@ const same = (a: string, b: string): boolean => {
 const says = /^(birth|state|receipts\/[a-z2-7]{16}|roots|replies\/[a-z2-7]{16}|telemetry|enrol)$/;
 const hears = /^(certificates|commands|enrolled)$/;
 
-export async function start(options: Options, own: string): Promise<Broker> {
+export async function start(options: Options, own: string): Promise<Result<Broker>> {
+  const server = serverFor(options.tls);
+  if (!server.ok) return server;
   const owners = new WeakSet<Client>();
+  const atDoor = new WeakSet<object>();
   const isOwn = (client: Client | null): boolean => client !== null && owners.has(client);
   /** The rest of the topic behind the client's own name. */
   const behind = (client: Client | null, topic: string): string => {
@@ -39,9 +43,10 @@ export async function start(options: Options, own: string): Promise<Broker> {
     id: 'weir',
     authenticate(client, user, password, done) {
       const given = password?.toString() ?? '';
-      const isOwner = user === ownUser && same(given, own);
+      const isOwner = atDoor.has(client.conn) && user === ownUser && same(given, own);
       if (isOwner) owners.add(client);
-      done(null, isOwner || (user === options.user && same(given, options.password) && /^[a-z2-7]{16}$/.test(client.id)));
+      const isNode = !atDoor.has(client.conn) && user === options.user && same(given, options.password) && /^[a-z2-7]{16}$/.test(client.id);
+      done(null, isOwner || isNode);
     },
     authorizePublish(client, { topic }, done) {
       done(isOwn(client) || says.test(behind(client, topic)) ? null : new Error(`not yours to say: ${topic}`));
@@ -50,19 +55,33 @@ export async function start(options: Options, own: string): Promise<Broker> {
       done(null, isOwn(client) || hears.test(behind(client, subscription.topic)) ? subscription : null);
     },
   });
-  const server =
-    options.tls === null
-      ? createPlain(aedes.handle)
-      : createTls({ cert: Buffer.from(options.tls.certificate), key: Buffer.from(options.tls.key) }, aedes.handle);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host, resolve);
+  server.value.on(options.tls === null ? 'connection' : 'secureConnection', aedes.handle);
+  const inner = createPlain((socket) => {
+    atDoor.add(socket);
+    aedes.handle(socket);
   });
-  return {
-    port: (server.address() as AddressInfo).port,
-    end: () =>
-      new Promise((resolve) => {
-        aedes.close(() => server.close(() => resolve()));
-      }),
-  };
+  const end = (): Promise<void> =>
+    new Promise((resolve) => {
+      aedes.close(() => inner.close(() => server.value.close(() => resolve())));
+    });
+  const port = await listen(server.value, options.port, options.host);
+  const door = port.ok ? await listen(inner, 0, '127.0.0.1') : port;
+  if (port.ok && door.ok) return ok({ port: port.value, door: door.value, end });
+  await end();
+  return door as Result<never>;
 }
+
+function serverFor(tls: Options['tls']): Result<Server> {
+  if (tls === null) return ok(createPlain());
+  try {
+    return ok(createTls({ cert: Buffer.from(tls.certificate), key: Buffer.from(tls.key) }));
+  } catch (error) {
+    return fail('malformed', 'certificate', `or its key: ${(error as Error).message}`);
+  }
+}
+
+const listen = (server: Server, port: number, host: string): Promise<Result<number>> =>
+  new Promise((resolve) => {
+    server.once('error', ({ code, message }: NodeJS.ErrnoException) => resolve(fail(code as Errno, 'mqtt', message)));
+    server.listen(port, host, () => resolve(ok((server.address() as AddressInfo).port)));
+  });

@@ -17,8 +17,22 @@ function attempt<T>(name: string, work: () => T): Result<T> {
 
 const isPublic = /\.(pub|certificate)$/;
 
-export function open(path: string): Folder {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+/** One that is there. */
+export function open(path: string): Result<Folder> {
+  const stat = attempt('', () => statSync(path));
+  if (!stat.ok) return stat;
+  return stat.value.isDirectory() ? ok(folder(path)) : fail('malformed', '', 'is no folder');
+}
+
+export function make(path: string): Result<Folder> {
+  const made = attempt('', () => mkdirSync(path, { mode: 0o700 }));
+  return made.ok || made.fault.code === 'EEXIST' ? open(path) : made;
+}
+
+/** Anybody's: a certificate, say. */
+export const readFile = (path: string): Result<Uint8Array> => attempt('', () => new Uint8Array(readFileSync(path)));
+
+function folder(path: string): Folder {
   return {
     read: (name) => {
       const stat = attempt(name, () => statSync(join(path, name)));

@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type Errno, fail, ok, type Result } from '../../agent/core/result.ts';
 import type { Request, Response, Server } from '../ports/http.ts';
 
 const mostBody = 65_536;
@@ -29,7 +30,7 @@ async function bodyOf(message: IncomingMessage): Promise<Uint8Array | null> {
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-export async function serve(host: string, port: number, answer: (request: Request) => Promise<Response>): Promise<Server> {
+export async function serve(host: string, port: number, answer: (request: Request) => Promise<Response>): Promise<Result<Server>> {
   const server = createServer({ requestTimeout: 15_000, headersTimeout: 10_000, maxHeaderSize: 8192 }, (message, response) => {
     const say = ({ status, type, body }: Response): void => {
       response.writeHead(status, { 'content-type': type, ...headers });
@@ -51,16 +52,17 @@ export async function serve(host: string, port: number, answer: (request: Reques
     // A request that broke off has nobody to be answered.
     work().catch(() => response.destroy());
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
+  const failed = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
+    server.once('error', resolve);
+    server.listen(port, host, () => resolve(null));
   });
-  return {
+  if (failed !== null) return fail(failed.code as Errno, 'http', failed.message);
+  return ok({
     port: (server.address() as AddressInfo).port,
     end: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
-  };
+  });
 }

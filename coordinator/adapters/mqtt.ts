@@ -33,10 +33,18 @@ export async function connect(
       },
     );
   };
-  client.on('error', (error) => log(`broker: ${error.message}`));
+  // It is tried every second: what is wrong is said once, until it was right.
+  const said = new Set<string>();
+  const complain = (what: string): void => {
+    if (!said.has(what)) log(`broker: ${what}`);
+    said.add(what);
+  };
+  client.on('error', ({ message }) => complain(message));
+  client.on('close', () => client.disconnecting || complain('no connection; it is tried again'));
   const topics = ['birth', 'state', 'receipts/+', 'roots', 'replies/+', 'telemetry', 'enrol'].map((name) => `${prefix}/+/${name}`);
   await new Promise<void>((resolve) => {
     client.on('connect', ({ sessionPresent }) => {
+      said.clear();
       client.subscribe(topics, { qos: 1 }, (error) => {
         if (error !== null) return log(`broker: ${error.message}`);
         if (!sessionPresent) missed();
