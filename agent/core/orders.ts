@@ -105,7 +105,10 @@ export function update(state: State, event: Ordering, moment: Moment): Step {
       const least = taken.value.get(certified.root)?.least;
       const voided: readonly Mark[] = least === undefined || least === before ? [] : [{ kind: 'voided', root: certified.root, least }];
       const effects: readonly Effect[] = voided.length === 0 ? [] : [{ kind: 'note', marks: voided, urgent: true }];
-      return timed({ state: { ...state, ring: taken.value }, effects, causes: [] }, moment);
+      // Whoever is certified no more is not heard again, and so not answered either.
+      const heard = new Set([...taken.value.values()].flatMap(({ keys }) => keys.map(({ id }) => id)));
+      const answers = new Map([...state.answers].filter(([id]) => heard.has(id)));
+      return timed({ state: { ...state, ring: taken.value, answers }, effects, causes: [] }, moment);
     }
     case 'commanded':
       return timed(commanded(state, event, moment), moment);

@@ -15,7 +15,7 @@ import { command } from '../../agent/wire/command.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import { certificate } from '../../agent/wire/grant.ts';
 import { brokerAt } from '../core/broker.ts';
-import { certificateOf, idOf, type Keys, sign } from '../fakes/coordinator.ts';
+import { certificateOf, idOf, type Keys, keysOf, sign } from '../fakes/coordinator.ts';
 import * as inbound from './inbound.ts';
 import { commandOf, itself, one, other, sessionOf, signedCommand, signedGrant, stranger } from './inbound.ts';
 
@@ -335,5 +335,15 @@ door('answers are kept for as many commands as may overtake one another', () => 
   const kept = it.state().orders.answers.get(idOf(one.key));
   assert.is(kept?.size, 32);
   assert.is(it.state().orders.tickets.size, 2, 'those that wait for an enforcer');
+});
+door('and for no more keys than are certified', () => {
+  const it = ready();
+  for (let serial = 2; serial < 20; serial++) {
+    it.pass(1000);
+    const by = { ...one, key: keysOf(`key ${serial}`).key };
+    it.receive('certificates', certify(by, { serial }));
+    assert.equal(said(it.receive('commands', signedCommand(list, {}, by))).map(refusal), ['listed']);
+  }
+  assert.is(it.state().orders.answers.size, 5, 'four of one root, and one of the other');
 });
 door.run();
