@@ -1,7 +1,7 @@
 // A package's whole life on emulated routers: installed, shared from, upgraded in the midst of a session, removed. The package is the .ipk
 // that is shipped, its scripts run in busybox's shell, and test/fakes/openwrt stands for opkg, base-files, procd and ujail.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as uci from '../../agent/adapters/uci.ts';
@@ -14,26 +14,13 @@ import { createGround, type Ground, input, ip, plain } from './ground/enforce.ts
 import * as acts from './ground/enforce-acts.ts';
 import { type BusOfRouter, startBus } from './ground/enforce-post.ts';
 import type { Machine } from './ground/machines.ts';
+import { standIns } from './ground/openwrt.ts';
 import { relay } from './ground/relay.ts';
 import { type File, host } from './ground/router.ts';
 
 const life = suite('the life of a package');
 
 const addresses = [`${at.tunnel.v4}/16`, `${at.tunnel.v6}/64`, `${at.tunnel.local}/64`];
-
-const standIns = (): Record<string, File> => {
-  const paths: Readonly<Record<string, string>> = {
-    'functions.sh': '/lib/functions.sh',
-    'procd.sh': '/lib/functions/procd.sh',
-    'rc.common': '/etc/rc.common',
-    'opkg.sh': '/bin/opkg.sh',
-  };
-  const folder = 'test/fakes/openwrt';
-  assert.equal(readdirSync(folder).sort(), Object.keys(paths).sort());
-  return Object.fromEntries(
-    Object.entries(paths).map(([name, path]) => [path, { bytes: readFileSync(`${folder}/${name}`), mode: 0o755 }] as const),
-  );
-};
 
 async function boot(machine: Machine, bus: BusOfRouter): Promise<Ground> {
   const target = machine === 'mipsel' ? 'mipsel_24kc' : 'x86_64';
@@ -43,7 +30,7 @@ async function boot(machine: Machine, bus: BusOfRouter): Promise<Ground> {
     binary: new Uint8Array(),
     timeoutMs: 1_200_000,
     files: {
-      ...standIns(),
+      ...standIns(['functions', 'procd', 'rc.common', 'opkg']),
       '/bin/relay': { bytes: relay(machine), mode: 0o755 },
       // Where a router's own says what it waits for, here it is there.
       '/bin/ubus': { bytes: '#!/bin/sh\n', mode: 0o755 },
@@ -105,7 +92,7 @@ async function live(ground: Ground, bus: BusOfRouter): Promise<void> {
   const router = ground.in('router');
   const before = await look(ground, bus);
 
-  await router.run('opkg.sh install /packages/old.ipk');
+  await router.run('opkg install /packages/old.ipk');
   await until(ground, 'weir status');
   const asleep = await router.run('nft list tables; weir status');
   assert.not.match(asleep, 'weir_');
@@ -127,7 +114,7 @@ async function live(ground: Ground, bus: BusOfRouter): Promise<void> {
   const tunnel = `${ip} -oneline link show weir0 | cut -d: -f1; wg show weir0 listen-port; wg show weir0 peers`;
   const [processes, device] = [await router.run('cat /run/procd/weir/*.pid'), await router.run(tunnel)];
   const going = acts.transfer(ground, 'pull', at.internet.v4, 4 << 20);
-  await router.run('opkg.sh upgrade /packages/new.ipk');
+  await router.run('opkg upgrade /packages/new.ipk');
   assert.is((await going).end, 'complete', 'who is in notices nothing');
   assert.is(await router.run(tunnel), device);
   assert.is.not(await router.run('cat /run/procd/weir/*.pid'), processes);
@@ -143,7 +130,7 @@ async function live(ground: Ground, bus: BusOfRouter): Promise<void> {
   assert.ok(up + down <= quota && up + down > quota - 65_536, `${up + down} of ${quota} bytes`);
   assert.match(await router.run('weir receipts ann --json'), '"sequence":1');
 
-  const said = await router.run('opkg.sh remove weir');
+  const said = await router.run('opkg remove weir');
   assert.match(said, '/etc/weir stays');
   const after = await look(ground, bus);
   assert.equal(after.uci, before.uci);
