@@ -3,11 +3,15 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { options } from '../agent/core/settings.ts';
 
 const source = 'openwrt/luci-app-weir';
 export const template = `${source}/po/templates/weir.pot`;
 export const languages = ['de'] as const;
 export const catalogue = (language: string): string => `${source}/po/${language}/weir.po`;
+
+/** What an option expects: said by the agent's own rules. */
+const isWanted = (text: ts.Node): boolean => text.getText() === 'rule.want';
 
 /** Whatever is said with `_('…')`, and the menu's titles, each with where it is said first. */
 export function said(): ReadonlyMap<string, string> {
@@ -21,12 +25,14 @@ export function said(): ReadonlyMap<string, string> {
     const tree = ts.createSourceFile(path, readFileSync(`${source}/${path}`, 'utf8'), ts.ScriptTarget.Latest, true);
     const visit = (node: ts.Node): void => {
       const [text] = ts.isCallExpression(node) && node.expression.getText() === '_' ? node.arguments : [];
-      if (text !== undefined && !ts.isStringLiteral(text)) throw new Error(`${path}: _() of something else than a text: ${text.getText()}`);
+      if (text !== undefined && !ts.isStringLiteral(text) && !isWanted(text))
+        throw new Error(`${path}: _() of something else than a text: ${text.getText()}`);
       if (text !== undefined && ts.isStringLiteral(text)) say(text.text, path);
       ts.forEachChild(node, visit);
     };
     visit(tree);
   }
+  for (const { want } of Object.values(options).flatMap((rules) => Object.values(rules))) say(want, 'agent/core/settings.ts');
   const menu = 'root/usr/share/luci/menu.d/luci-app-weir.json';
   const entries = JSON.parse(readFileSync(`${source}/${menu}`, 'utf8')) as Readonly<Record<string, Readonly<{ title: string }>>>;
   for (const { title } of Object.values(entries)) say(title, menu);

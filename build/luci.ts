@@ -14,7 +14,7 @@ const given = ['baseclass', 'rpc', 'poll', 'ui'];
 const www = '/www/luci-static/resources';
 const named = (names: readonly string[]): string => ["'use strict';", ...names.map((name) => `'require ${name}';`)].join('\n');
 const viewOf = (page: string): string => `${named(['view', 'weir.pages as pages'])}\nreturn view.extend(pages.${page});\n`;
-const pages = ['overview', 'friends', 'settings', 'begin'];
+const pages = ['overview', 'friends', 'enrol', 'settings', 'begin'];
 const asIs = ['usr/share/luci/menu.d/luci-app-weir.json', 'usr/share/rpcd/acl.d/luci-app-weir.json'];
 
 /** Files: by where they are on a router. */

@@ -98,7 +98,7 @@ for (const [title, open] of [['fake', stage.faked] as const, ...(real ? [['real'
     await it.enforcer.says(/shares on weir0/, before);
     await it.served.start();
     await page.until(shows('This router shares'));
-    await page.until("document.querySelector('.weir-table .tr:nth-child(2) .td:nth-child(2)').textContent === 'open'");
+    await page.until("document.querySelector('.weir-table .tr:nth-child(2) .td:nth-child(2)').textContent === 'is in'");
     // Who has called in vain waits for five seconds until it calls again.
     assert.ok(await echoes(it, 'c', at.internet.v4, 20_000));
     assert.equal(page.complaints, []);

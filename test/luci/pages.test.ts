@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PeerKey } from '../../agent/core/seat.ts';
 import { options } from '../../agent/core/settings.ts';
+import { fields } from '../../agent/core/telemetry.ts';
 import { host } from '../../agent/host/node.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
 import type { Browser, Look, Page } from './chromium.ts';
@@ -212,7 +213,7 @@ pages('a second broker comes and goes', async () => {
 
 pages('the receipts of a session are there to be kept', async () => {
   await page.go(router.url('overview'), desktop);
-  await page.until(shows('closed: revoked'));
+  await page.until(shows('is over: ended by whoever granted it'));
   await page.value("document.querySelector('[id^=weir-receipts-]:not([disabled])').id = 'hers'");
   await page.click('#hers');
   await page.until("document.querySelector('a[download]')");
@@ -222,6 +223,31 @@ pages('the receipts of a session are there to be kept', async () => {
   const report = evidence.examine(messages.value, [], host);
   assert.equal(report.findings, []);
   assert.is(report.sessions.length, 1);
+});
+
+pages('what is told: a switch for each part with its fields, and the very bytes that were sent', async () => {
+  await page.go(router.url('settings'), desktop);
+  await page.click('#weir-told');
+  await page.until(shows('none is set, so nothing is told'));
+  await page.click('#weir-leave');
+  const shown = await page.value<string>("document.querySelector('#weir-telemetry-leave_out').textContent");
+  for (const [name, { unit }] of Object.entries(fields))
+    assert.match(shown, new RegExp(`[ ,]${name}${unit === 'text' ? '[,A-Z]' : ` \\(${unit}\\)`}`), name);
+  await page.click('#weir-telemetry-leave_out [value=network]');
+  await page.click('#weir-coordinator-may [value=restart]');
+  await page.fill('#weir-coordinator-root', 'cd'.repeat(32));
+  await save();
+  assert.match(`${router.files.get('weir')}`, /list leave_out 'network'/);
+  assert.match(`${router.files.get('weir')}`, /list may 'sessions'\n\tlist may 'limit'\n\tlist may 'probe'\n\tlist may 'quarantine'\n\n/);
+  const four = ['sessions', 'limit', 'probe', 'quarantine'].map((right) => `#weir-coordinator-may [value=${right}]`);
+  for (const box of four) await page.click(box);
+  await page.click('#weir-save');
+  await page.until(says('coordinator-may', 'This is needed'));
+  // What holds anyway is not written, so the section is empty again.
+  for (const box of [...four, '#weir-coordinator-may [value=restart]', '#weir-telemetry-leave_out [value=network]']) await page.click(box);
+  await page.fill('#weir-coordinator-root', '');
+  await save();
+  assert.not.match(`${router.files.get('weir')}`, /list (may|leave_out)/);
 });
 
 pages('in German, on a phone', async () => {
@@ -312,11 +338,17 @@ pages('an agent that lies puts no HTML into the page of its owner', async () => 
     sequence: 1,
   };
   const sessions = { sessions: [session] };
-  await router.impersonate({ status: { link: evil, node: evil, clock: evil, key_saved: false }, sessions, friend_list: sessions });
-  for (const name of ['overview', 'friends']) {
+  await router.impersonate({
+    status: { link: evil, node: evil, clock: evil, key_saved: false, why: evil },
+    sessions,
+    friend_list: sessions,
+  });
+  router.files.set('weir', `${fresh}\nconfig coordinator 'coordinator'\n\toption claim '${evil}'\n`);
+  for (const name of ['overview', 'friends', 'enrol']) {
     await page.go(router.url(name), desktop);
     await page.until(shows('onerror'));
   }
+  await page.go(router.url('friends'), desktop);
   await page.click('[id^=weir-remove-]');
   await page.until("document.querySelector('#weir-end')");
   assert.is(await page.value("document.querySelectorAll('img').length"), 0);

@@ -1,4 +1,4 @@
-// A router with LuCI on it, for a browser: the gateway over the bus with its fakes, the agent in WebAssembly, and an enforcer over a kernel of
+// A router with LuCI on it, for a browser: the gateway over the bus with its fakes, the native agent, and an enforcer over a kernel of
 // numbers.
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -8,7 +8,6 @@ import * as ubus from '../../agent/adapters/ubus-client.ts';
 import { millis } from '../../agent/core/brand.ts';
 import { ok } from '../../agent/core/result.ts';
 import { host } from '../../agent/host/node.ts';
-import { bundle } from '../../build/bundle.ts';
 import * as guests from '../fakes/guest.ts';
 import * as plain from '../fakes/plain.ts';
 import * as routers from '../fakes/router.ts';
@@ -28,6 +27,8 @@ export type Router = Omit<gateway.Gateway, 'close'> &
     unsettle(): void;
     startAgent(): Promise<void>;
     stopAgent(): void;
+    /** As procd does after a commit. */
+    restartAgent(): Promise<void>;
     /** In the agent's place: answers as it is told to. */
     impersonate(answers: Readonly<Record<string, plain.Fields>>): Promise<void>;
     close(): Promise<void>;
@@ -42,7 +43,6 @@ export async function open(weir: string): Promise<Router> {
   const own = join(folder, 'agent');
   mkdirSync(own, { mode: 0o700 });
   const socket = join(folder, 'ubus.sock');
-  const made = await bundle();
   const ubusd = await startUbusd({ path: socket });
   const fakes = await routers.start(socket, host.clock, { ...routers.configs, weir });
   const connect = async (): Promise<ubus.Bus> =>
@@ -55,19 +55,25 @@ export async function open(weir: string): Promise<Router> {
   let agent: guests.Guest | null = null;
   const door = await gateway.open(bus, gateway.grantAll);
 
+  async function startAgent(): Promise<void> {
+    const env = { UBUS_SOCKET: socket, WEIR_FOLDER: own };
+    agent = await guests.asProgram({ role: 'agent', args: [], env, onLine: () => undefined });
+    await agent.says(/link:/);
+  }
+
   return {
     ...door,
     kernel,
     files: fakes.files,
-    async startAgent() {
-      const env = { UBUS_SOCKET: socket, WEIR_FOLDER: own };
-      agent = await guests.inWasm(made, host, { role: 'agent', args: [], env, onLine: () => undefined });
-      await agent.says(/link:/);
-    },
+    startAgent,
     unsettle() {
       ground.isSetUp = false;
     },
     stopAgent: () => agent?.stop(),
+    restartAgent() {
+      agent?.stop();
+      return startAgent();
+    },
     async impersonate(answers) {
       const methods = Object.entries(answers).map(([name, answer]) => [name, { args: {}, run: () => ok(plain.table(answer)) }]);
       must(await enforcing.publish('weir', Object.fromEntries(methods) as ubus.Methods));

@@ -89,8 +89,8 @@ export const page: View = {
         section(_('A first friend'), el('p', {}, _('Make a friend’s key and code here.')), node, act),
         section(
           _('Or a coordinator'),
-          el('p', {}, _('Where a coordinator brings the guests: enter its broker, its root key and your claim code in the settings.')),
-          el('a', { class: 'btn cbi-button', href: L.url('admin/services/weir/settings') }, _('To the settings')),
+          el('p', {}, _('Where a coordinator brings the guests, with the code that you have from it.')),
+          el('a', { class: 'btn cbi-button', href: L.url('admin/services/weir/enrol') }, _('To the coordinators')),
           ' ',
           button(_('Not now'), 'neutral', done, { id: 'weir-later' }),
         ),

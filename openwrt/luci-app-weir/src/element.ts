@@ -108,6 +108,7 @@ export const style = (): HTMLElement =>
 .weir-down { stroke: var(--primary-color-high, #0088cc); color: var(--primary-color-high, #0088cc) }
 .weir-up { stroke: #e08a00; color: #e08a00; stroke-dasharray: 5 3 }
 .weir-legend { display: flex; gap: 1.5em; flex-wrap: wrap }
+.weir-choice { display: block; padding: .15em 0 }
 .weir-row { display: flex; gap: .5em; flex-wrap: wrap; align-items: center }
 .weir-table td .btn { margin: 0 .25em .25em 0 }
 .weir-field { display: grid; grid-template-columns: 14em minmax(0, 1fr); gap: .25em 1em; padding: .4em 0; align-items: start }

@@ -25,6 +25,8 @@ export function field({ name, label, help, wrong, isNeeded = false }: Terms, wid
   const says = el('div', { class: 'weir-wrong', id: `${id}-wrong`, 'aria-live': 'polite' });
   widget.input.id = id;
   widget.input.setAttribute('aria-describedby', `${id}-wrong`);
+  // A label names only what can be typed into or ticked.
+  if (widget.input.hasAttribute('role')) widget.input.setAttribute('aria-label', label);
   const fault = (): string | null => {
     const value = widget.value();
     if (value.length === 0) return isNeeded ? _('This is needed') : null;
@@ -79,10 +81,30 @@ export function chosen(value: string, choices: readonly string[]): Widget {
   return { node, input: node, value: () => node.value };
 }
 
+/** `choices`: each with what it means. */
+export function some(value: readonly string[], choices: readonly (readonly [choice: string, says: string])[]): Widget {
+  const boxes = choices.map(([choice]) =>
+    el('input', { type: 'checkbox', class: 'cbi-input-checkbox', value: choice, checked: value.includes(choice) }),
+  );
+  const node = el(
+    'div',
+    { role: 'group' },
+    ...choices.map(([, says], i) => el('label', { class: 'weir-choice' }, boxes[i] ?? null, ` ${says}`)),
+  );
+  return { node, input: node, value: () => boxes.flatMap((box) => (box.checked ? [box.value] : [])) };
+}
+
+/** What is wrong first gets the attention, also where it is folded away. */
+export function attend(place: Element): void {
+  const first = place.querySelector<HTMLElement>('[aria-invalid=true]');
+  first?.closest('details')?.setAttribute('open', '');
+  first?.focus();
+}
+
 /** All of them, or null when one cannot be used: the first of these gets the attention. */
 export function readAll<K extends string>(fields: Readonly<Record<K, Field>>): Readonly<Record<K, Value>> | null {
   const read = (Object.entries(fields) as [K, Field][]).map(([name, f]) => [name, f.read(), f.node] as const);
   const bad = read.find(([, value]) => value === null);
-  bad?.[2].querySelector<HTMLElement>('[aria-invalid=true]')?.focus();
+  if (bad !== undefined) attend(bad[2]);
   return bad === undefined ? (Object.fromEntries(read) as Readonly<Record<K, Value>>) : null;
 }

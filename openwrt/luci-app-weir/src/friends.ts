@@ -11,6 +11,7 @@ import { alert, bar, button, el, renew, rows, section, style } from './element.t
 import { readAll } from './field.ts';
 import * as invite from './invite.ts';
 import { ask } from './router.ts';
+import * as words from './words.ts';
 
 function add(): void {
   const { node, act } = invite.form((made) => dialog(_('The configuration of your friend'), [made]));
@@ -60,7 +61,7 @@ function rowOf(s: Session, done: () => Promise<void>): readonly (Node | string)[
   const shown = s.quota === null ? amount.renderSize(used) : `${amount.renderSize(used)} ${_('of')} ${amount.renderSize(s.quota)}`;
   return [
     name,
-    s.reason === null ? s.condition : `${s.condition}: ${s.reason}`,
+    words.state(s),
     el('div', {}, shown, s.quota === null ? null : bar(Number(used) / Number(s.quota), shown)),
     amount.renderSpan(seconds(s.seconds)),
     el(

@@ -2,13 +2,17 @@
 // option has its name and its explanation here is for the compiler to see.
 
 import * as ip from '../../../agent/core/ip.ts';
-import type { Section } from '../../../agent/core/settings.ts';
-import { options } from '../../../agent/core/settings.ts';
+import type { Fault } from '../../../agent/core/result.ts';
+import type { Group, Permission, Section } from '../../../agent/core/settings.ts';
+import * as settings from '../../../agent/core/settings.ts';
+import * as telemetry from '../../../agent/core/telemetry.ts';
 import type { Field, Value } from './field.ts';
 import * as f from './field.ts';
 import { weekOf } from './hours.ts';
+import type { Edit } from './router.ts';
 import { grid } from './week.ts';
 
+const { options } = settings;
 type Options = typeof options;
 /** Yes and no are not typed: they are the switch of the overview and the consent. */
 export type Kind = Exclude<keyof Options, 'share'>;
@@ -33,12 +37,12 @@ const words = (): { readonly [K in Kind]: { readonly [N in Name<K>]: readonly [l
   },
   coordinator: {
     root: [_('Root key'), _('As the coordinator publishes it')],
-    may: [_('What it may order'), _('One in a line: sessions, limit, probe, quarantine, restart; and, if you write so, move and reboot')],
+    may: [_('What it may order'), _('Never more than your limits, and never about sessions of others')],
     claim: [_('Claim code'), _('By which this router becomes yours there, or your operator’s; CODE@ROOT brings the root key with it')],
   },
   telemetry: {
     period: [_('Seconds between two reports'), ''],
-    leave_out: [_('Kept to yourself'), _('One in a line: system, network, sharing, health. Accounts need none of it')],
+    leave_out: [_('Kept to yourself'), _('Accounts need none of it')],
   },
   probe: {
     kind: [_('Asked by'), _('UDP needs a server that sends back what it gets')],
@@ -85,6 +89,29 @@ const words = (): { readonly [K in Kind]: { readonly [N in Name<K>]: readonly [l
   },
 });
 
+const mayBe = (): Readonly<Record<Permission, string>> => ({
+  sessions: _('Begin, change and end its sessions'),
+  limit: _('Lower the limits of its sessions'),
+  probe: _('Measure the line once'),
+  quarantine: _('End all its sessions, and let none begin'),
+  restart: _('Start the agent anew'),
+  move: _('Send this router to other brokers'),
+  reboot: _('Start this router anew'),
+});
+const parts = (): Readonly<Record<Group, string>> => ({
+  system: _('The router'),
+  network: _('The line'),
+  sharing: _('What is shared'),
+  health: _('How Weir does'),
+});
+/** Each field of it by its name, from the agent's own table. */
+const toldOf = (group: string): string =>
+  Object.entries(telemetry.fields)
+    .flatMap(([name, field]) => (field.group === group ? [field.unit === 'text' ? name : `${name} (${field.unit})`] : []))
+    .join(', ');
+const choicesOf = (name: string): readonly (readonly [string, string])[] =>
+  name === 'may' ? Object.entries(mayBe()) : Object.entries(parts()).map(([group, says]) => [group, `${says}: ${toldOf(group)}`]);
+
 type Rule = Readonly<{ want: string; standard?: unknown } & ({ read(text: string): unknown } | { each(text: string): unknown })>;
 
 export const namesOf = (kind: Kind): readonly string[] => Object.keys(options[kind]);
@@ -98,7 +125,7 @@ function written(value: unknown): Value {
 }
 
 /** Reads as nothing what is not set and was not changed from what holds anyway. */
-export function fieldOf(kind: Kind, name: string, sections: readonly Section[], section: string = kind): Field {
+export function fieldOf(kind: Kind, name: string, sections: readonly Section[], section: string = kind, isNeeded = false): Field {
   const rule = (options[kind] as Readonly<Record<string, Rule>>)[name];
   const [label, help] = (words()[kind] as Readonly<Record<string, readonly [string, string]>>)[name] ?? [name, ''];
   if (rule === undefined) throw new Error(`no option ${kind}.${name}`);
@@ -107,22 +134,25 @@ export function fieldOf(kind: Kind, name: string, sections: readonly Section[], 
   const parse = 'read' in rule ? rule.read : rule.each;
   const choices = / or /.test(rule.want) ? /^([\w.]+) or ([\w.]+)$/.exec(rule.want)?.slice(1) : undefined;
   const list = given === undefined ? [] : [given].flat();
+  const isSome = rule.want.startsWith('one of ');
   const week = name === 'schedule' ? weekOf(list) : null;
   const widget =
     week !== null
       ? grid(week)
-      : 'each' in rule
-        ? f.lines(list, [standard].flat().join('\n'))
-        : rule.want === '1 or 0'
-          ? f.ticked((given ?? standard) === '1')
-          : choices !== undefined
-            ? f.chosen(`${given ?? standard}`, standard === '' ? ['', ...choices] : choices)
-            : f.typed(list.join(' '), `${standard}`, name === 'password' ? 'password' : 'text');
-  const made = f.field(
-    { name: `${section}-${name}`, label, help, wrong: (text) => (parse(text) === null ? `${_('expected')} ${rule.want}` : null) },
-    widget,
-  );
-  const isUntouched = (value: Value): boolean => given === undefined && `${[value].flat().join('\n')}` === [standard].flat().join('\n');
+      : isSome
+        ? f.some(given === undefined ? [standard].flat() : list, choicesOf(name))
+        : 'each' in rule
+          ? f.lines(list, [standard].flat().join('\n'))
+          : rule.want === '1 or 0'
+            ? f.ticked((given ?? standard) === '1')
+            : choices !== undefined
+              ? f.chosen(`${given ?? standard}`, standard === '' ? ['', ...choices] : choices)
+              : f.typed(list.join(' '), `${standard}`, name === 'password' ? 'password' : 'text');
+  const wrong = (text: string): string | null => (parse(text) === null ? `${_('expected')} ${_(rule.want)}` : null);
+  // None of them cannot be written: what is not set is what holds anyway.
+  const made = f.field({ name: `${section}-${name}`, label, help, wrong, isNeeded: isNeeded || (isSome && standard.length > 0) }, widget);
+  const isUntouched = (value: Value): boolean =>
+    (isSome || given === undefined) && `${[value].flat().join('\n')}` === [standard].flat().join('\n');
   return {
     node: made.node,
     read() {
@@ -130,4 +160,16 @@ export function fieldOf(kind: Kind, name: string, sections: readonly Section[], 
       return value !== null && isUntouched(value) ? '' : value;
     },
   };
+}
+
+/** As the config would be: what the agent says of it as a whole. */
+export function faultsOf(sections: readonly Section[], edits: readonly Edit[]): readonly Fault[] {
+  const changed = new Map(sections.map((s) => [s.name, s]));
+  for (const { section: name, type, options } of edits) {
+    const all = new Map([...(changed.get(name)?.options ?? []), ...(options ?? [])]);
+    changed.set(name, { name, type, options: options === null ? new Map() : new Map([...all].filter(([, value]) => value.length > 0)) });
+  }
+  const after = [...changed.values()];
+  const read = [settings.parse(after), settings.parseOwner(after), settings.parseTelling(after)];
+  return read.flatMap((parsed) => (parsed.ok ? [] : parsed.faults));
 }

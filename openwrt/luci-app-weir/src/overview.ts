@@ -19,6 +19,7 @@ import { dialog } from './dialog.ts';
 import type { Child } from './element.ts';
 import { alert, bar, button, el, renew, rows, section, style } from './element.ts';
 import { ask } from './router.ts';
+import * as words from './words.ts';
 
 type Picture = Readonly<{
   facts: Result<Table>;
@@ -106,7 +107,7 @@ function cards({ facts, agent, sessions, seats }: Picture): readonly HTMLElement
       passed === null ? null : small(`${amount.renderSize(passed)} ${_('in the sessions below')}`),
     ),
     ...(rate === null ? [] : [card(_('Left over for guests'), amount.renderRate(rate), small(_('your household comes first')))]),
-    card(_('Agent'), agent.ok ? (word(agent, 'link') ?? _('runs')) : _('is not running'), small(word(agent, 'node') ?? '')),
+    card(_('Agent'), agent.ok ? words.link(word(agent, 'link') ?? '–') : _('is not running'), small(word(agent, 'node') ?? '')),
     card(_('Clock'), clock === null ? '–' : (clocks[clock] ?? clock)),
     card(_('Rules proven for'), word(facts, 'canary') ?? '–', small(_('before anybody is let in'))),
   ];
@@ -143,9 +144,9 @@ function sessionsOf({ sessions }: Picture): Node {
       const shown = s.quota === null ? amount.renderSize(used) : `${amount.renderSize(used)} ${_('of')} ${amount.renderSize(s.quota)}`;
       return [
         s.name ?? s.session.slice(0, 8),
-        s.reason === null ? s.condition : `${s.condition}: ${s.reason}`,
+        words.state(s),
         el('div', {}, shown, s.quota === null ? null : bar(Number(used) / Number(s.quota), shown)),
-        s.condition === 'closed' ? _('is over') : amount.renderSpan(seconds(s.seconds)),
+        s.condition === 'closed' ? '–' : amount.renderSpan(seconds(s.seconds)),
         el(
           'span',
           {},

@@ -1,15 +1,14 @@
 // All of the owner's options, but for yes and no. What may be written is decided by the agent's own rules, of each option and of all of them
 // together, before anything is; this page knows where they stand.
 
-import { type Fault, text } from '../../../agent/core/result.ts';
+import { text } from '../../../agent/core/result.ts';
 import type { Section } from '../../../agent/core/settings.ts';
-import * as settings from '../../../agent/core/settings.ts';
-import * as telemetry from '../../../agent/core/telemetry.ts';
-import { alert, button, el, rows, section, style } from './element.ts';
+import { alert, button, el, section, style } from './element.ts';
 import type { Field } from './field.ts';
-import { readAll } from './field.ts';
+import { attend, readAll } from './field.ts';
 import * as option from './option.ts';
 import { config, type Edit, save } from './router.ts';
+import { lastTold } from './told.ts';
 
 type Part = Readonly<{ title: string; kind: option.Kind; names: readonly string[]; isRare?: true; more?: () => Node }>;
 
@@ -30,22 +29,15 @@ const parts = (): readonly Part[] => [
   { title: _('Name at the broker'), kind: 'node', names: option.namesOf('node'), isRare: true },
   { title: _('Broker'), kind: 'broker', names: option.namesOf('broker') },
   { title: _('Coordinator'), kind: 'coordinator', names: option.namesOf('coordinator') },
-  { title: _('What this router tells of itself'), kind: 'telemetry', names: option.namesOf('telemetry'), more: toldList },
+  {
+    title: _('What this router tells of itself'),
+    kind: 'telemetry',
+    names: option.namesOf('telemetry'),
+    more: () => button(_('Show what was sent last'), 'neutral', lastTold, { id: 'weir-told' }),
+  },
   { title: _('Probe'), kind: 'probe', names: option.namesOf('probe'), isRare: true },
 ];
 const several: readonly option.Kind[] = ['broker', 'coordinator', 'probe'];
-
-/** Each field by its name, from the agent's own table. */
-const toldList = (): Node =>
-  el(
-    'details',
-    {},
-    el('summary', {}, _('Every field of it')),
-    rows(
-      [_('Field'), _('Part'), _('Unit')],
-      Object.entries(telemetry.fields).map(([name, { group, unit }]) => [name, group, unit]),
-    ),
-  );
 
 type Form = Readonly<{ node: HTMLElement; section: string; kind: option.Kind; fields: Readonly<Record<string, Field>> }>;
 
@@ -57,18 +49,6 @@ function formOf({ title, kind, names, isRare, more }: Part, sections: readonly S
     ? el('div', { class: 'cbi-section' }, el('details', {}, el('summary', {}, el('b', {}, shown)), ...nodes))
     : section(shown, ...nodes);
   return { node, section: name, kind, fields };
-}
-
-/** As the config would be: what the agent says of it as a whole. */
-function faultsOf(sections: readonly Section[], edits: readonly Edit[]): readonly Fault[] {
-  const changed = new Map(sections.map((s) => [s.name, s]));
-  for (const { section: name, type, options } of edits) {
-    const all = new Map([...(changed.get(name)?.options ?? []), ...(options ?? [])]);
-    changed.set(name, { name, type, options: options === null ? new Map() : new Map([...all].filter(([, value]) => value.length > 0)) });
-  }
-  const after = [...changed.values()];
-  const read = [settings.parse(after), settings.parseOwner(after), settings.parseTelling(after)];
-  return read.flatMap((parsed) => (parsed.ok ? [] : parsed.faults));
 }
 
 function pageOf(sections: readonly Section[], again: () => Promise<void>): HTMLElement {
@@ -106,22 +86,26 @@ function pageOf(sections: readonly Section[], again: () => Promise<void>): HTMLE
     const read = forms.map(({ section: name, kind, fields }) => ({ name, kind, values: readAll(fields) }));
     const edits: Edit[] = [...removed].map(([name, type]) => ({ section: name, type, options: null }));
     for (const { name, kind, values } of read) {
-      if (values === null) return says.replaceChildren(alert('error', _('Nothing was saved: see the fields that say what they expect.')));
+      if (values === null) {
+        says.replaceChildren(alert('error', _('Nothing was saved: see the fields that say what they expect.')));
+        return attend(all);
+      }
       edits.push({ section: name, type: kind, options: new Map(Object.entries(values)) });
     }
-    const faults = faultsOf(sections, edits);
+    const faults = option.faultsOf(sections, edits);
     if (faults.length > 0) return says.replaceChildren(...faults.map((fault) => alert('error', text(fault))));
     const wrong = await save(sections, edits);
     if (wrong !== null) return says.replaceChildren(alert('error', text(wrong)));
     await again();
   }
-  return el(
+  const all = el(
     'div',
     {},
     ...parts().flatMap(placeAll),
     says,
     el('div', { class: 'cbi-page-actions' }, button(_('Save'), 'positive', write, { id: 'weir-save' })),
   );
+  return all;
 }
 
 export const page: View = {
