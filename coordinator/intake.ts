@@ -121,6 +121,8 @@ export function start(outside: Outside): Intake {
     switch (born.value) {
       case 'copied': {
         log(`${name}: there are two of it, or a backup was restored: in quarantine`);
+        // For when somebody has looked, and believes it.
+        sayCertificates(node.id);
         await database.transaction((query) =>
           orders.add(query, node.id, { kind: 'quarantine', isOn: true }, { session: null, by: 'coordinator', now: now() }),
         );

@@ -70,17 +70,24 @@ export async function takeBirth(query: Query, id: KeyId, signed: cose.Verified, 
     case 'copied': {
       const standing = await query(`update node set standing = 'quarantined' where id = $1 and standing = 'active' returning id`, [id]);
       await find(query, id, null, verdict.fault, [...(row.birth === null ? [] : [row.birth]), cose.encode(signed)], now);
+      await query('update node set suspect = $2, heard = $3 where id = $1', [id, cose.encode(signed), now]);
       return ok(standing.length > 0 ? 'copied' : 'known');
     }
     case 'fresh':
-      await query('insert into epoch values ($1, $2, $3) on conflict do nothing', [id, birth.epoch, starts]);
-      await query(
-        `update node set sequence = case when epoch = $2 then sequence else 0 end,
-           epoch = $2, starts = $3, births = $4, birth = $5, heard = $6 where id = $1`,
-        [id, birth.epoch, starts, birth.sequence, cose.encode(signed), now],
-      );
+      await settle(query, id, { ...birth, starts }, cose.encode(signed));
+      await query('update node set heard = $2 where id = $1', [id, now]);
       return ok(last?.epoch === birth.epoch ? 'known' : 'fresh');
   }
+}
+
+/** From now on it is this one, and commands are for its epoch. */
+async function settle(query: Query, id: KeyId, { epoch, starts, sequence }: roll.Known, bytes: Uint8Array): Promise<void> {
+  await query('insert into epoch values ($1, $2, $3) on conflict do nothing', [id, epoch, starts]);
+  await query(
+    `update node set sequence = case when epoch = $2 then sequence else 0 end,
+       epoch = $2, starts = $3, births = $4, birth = $5, suspect = null where id = $1`,
+    [id, epoch, starts, sequence, bytes],
+  );
 }
 
 /** What a node last said of itself. */
@@ -118,6 +125,16 @@ export async function show(query: Query, id: KeyId, kind: 'state' | 'telemetry',
 
 // ── Coming and going ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+type TicketRow = Readonly<{
+  code: string;
+  kind: Ticket['kind'];
+  fleet: string;
+  until: bigint;
+  used_by: KeyId | null;
+  asked: Uint8Array | null;
+  void: boolean;
+}>;
+
 /** The answer that is to be signed; a Fault: no answer, since nothing proves who asks. */
 export async function takeEnrolment(query: Query, signed: cose.Signed, root: KeyId, now: number): Promise<Result<Answered>> {
   const asked = enrol.readRequest(signed, hashes);
@@ -133,16 +150,23 @@ export async function takeEnrolment(query: Query, signed: cose.Signed, root: Key
     if (BigInt(starts) < there.starts) return fail('stale', 'enrol.starts', `at least ${there.starts}`);
     return ok({ node, epoch, answer: { kind: 'enrolled' } });
   }
-  const [row] = await query<{ code: string; kind: Ticket['kind']; fleet: string; until: bigint; used_by: string | null; void: boolean }>(
-    'select * from ticket where name = $1 for update',
-    [name],
-  );
+  const [row] = await query<TicketRow>('select * from ticket where name = $1 for update', [name]);
   const isProven = row !== undefined && enrol.proofOf(row.code as Code, asked.value, hashes) === proof;
   const ticket = isProven ? { kind: row.kind, until: Number(row.until), usedBy: row.used_by, isVoid: row.void } : null;
   const [wrong] = roll.faultsOfTicket(ticket, node, now);
+  // Which of the two has stolen it nobody can tell from here.
+  if (wrong?.code === 'exists' && row !== undefined && row.used_by !== null && row.asked !== null)
+    await find(
+      query,
+      row.used_by,
+      null,
+      fault('exists', 'enrol.name', `${node} has shown its code, too`),
+      [row.asked, cose.encode(signed)],
+      now,
+    );
   if (wrong !== undefined || row === undefined) return refused(wrong ?? fault('denied', 'ticket', 'is not known'));
   await admit(query, key, row.fleet, now);
-  await query('update ticket set used_by = $2 where name = $1', [name, node]);
+  await query('update ticket set used_by = $2, asked = $3 where name = $1', [name, node, cose.encode(signed)]);
   return ok({ node, epoch, answer: { kind: 'enrolled' } });
 }
 
@@ -164,16 +188,19 @@ export async function setName(query: Query, id: string, name: string | null): Pr
   return done.length > 0 ? ok(undefined) : fail('missing', 'node', 'is not known');
 }
 
-/** Back to active, somebody has looked: the next birth begins anew. */
-export async function setStanding(query: Query, id: string, standing: Standing): Promise<Result<void>> {
-  const done =
-    standing === 'active'
-      ? await query(
-          `update node set standing = $2, epoch = null, starts = 0, births = 0 where id = $1 and standing <> 'revoked' returning id`,
-          [id, standing],
-        )
-      : await query('update node set standing = $2 where id = $1 returning id', [id, standing]);
-  return done.length > 0 ? ok(undefined) : fail('missing', 'node', 'is not known, or was revoked');
+/** Back to active: somebody has looked, and the birth that was not believed is the one that holds. Where the other is alive, too, its next
+ *  one is a copy's again. */
+export async function setStanding(query: Query, id: KeyId, standing: Standing): Promise<Result<void>> {
+  const [set] = await query<{ suspect: Uint8Array | null }>(
+    `update node set standing = $2 where id = $1 and (standing <> 'revoked' or $2 = 'revoked') returning suspect`,
+    [id, standing],
+  );
+  if (set === undefined) return fail('missing', 'node', 'is not known, or was revoked');
+  if (standing !== 'active' || set.suspect === null) return ok(undefined);
+  const birth = rereadBirth(set.suspect);
+  if (birth.starts === null) throw new Error('a birth without a count was taken for a copy');
+  await settle(query, id, { ...birth, starts: birth.starts }, set.suspect);
+  return ok(undefined);
 }
 
 export async function addTicket(
@@ -192,6 +219,8 @@ export async function addTicket(
 
 // ── What was found ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+const mostFindings = 64n;
+
 /** Something that the node signed and should not have: with the messages that show it, as scripts/verify reads them. */
 export async function find(
   query: Query,
@@ -203,6 +232,9 @@ export async function find(
 ): Promise<void> {
   const text = evidence.map((bytes) => `${hexOf(bytes)}\n`).join('');
   const digest = hexOf(hashes.sha256(new TextEncoder().encode(text)));
+  const [had] = await query<{ n: bigint }>('select count(*) as n from finding where node = $1', [node]);
+  // Who goes on like that wins no room.
+  if (had !== undefined && had.n >= mostFindings) return refuse(query, node, { code, path, reason }, now);
   await query(
     `insert into finding (node, session, code, path, reason, evidence, digest, at) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
     [node, session, code, path, reason, text, digest, now],

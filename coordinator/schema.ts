@@ -170,6 +170,9 @@ alter table receipt add column final text;
 alter table root add column look bigint;
 create index root_due on root (look) where look is not null;
 create index on root (node, arrived desc);
+-- The birth that was not believed; the request by which a code was used.
+alter table node add column suspect bytea;
+alter table ticket add column asked bytea;
 create table voucher (session text primary key references session, up bigint not null, down bigint not null, bytes bytea not null);
 `,
 ];

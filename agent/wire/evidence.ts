@@ -16,6 +16,7 @@ import type { Digest, GrantId, KeyId, SessionId } from '../core/signed.ts';
 import { grantId } from '../core/signed.ts';
 import { birth } from './command.ts';
 import * as cose from './cose.ts';
+import { enrolment } from './enrol.ts';
 import { bytesOf, type Form, hexOf } from './form.ts';
 import { certificate, grant } from './grant.ts';
 import * as wire from './receipt.ts';
@@ -96,6 +97,10 @@ export function examine(messages: readonly Uint8Array[], trusted: readonly Publi
       for (const wrong of births.faultsBetween(before.value, value)) find(where, wrong);
   }
   for (const { value } of verified('certificate', certificate)) know(value.key);
+  const enrolled = verified('enrol', enrolment, ({ key }) => key);
+  for (const [i, { where, signed, value }] of enrolled.entries())
+    if (enrolled.slice(0, i).some((one) => one.value.name === value.name && one.signed.signer !== signed.signer))
+      find(where, fault('exists', 'name', `the code ${value.name} is shown by a second key`));
   const grants = new Map<GrantId, Item<Grant>>(verified('grant', grant).map((item) => [grantId(item.digest), item]));
 
   const consumerOf = (session: SessionId): PublicKey | null => grants.get(session)?.value.consumer ?? null;

@@ -17,7 +17,7 @@ export type Verdict =
   /** Of an earlier moment of the same life: a broker may have kept it. */
   | Readonly<{ kind: 'stale'; fault: Fault }>;
 
-/** `ended`: an earlier epoch, known by its nonce and ended by a later count of starts. */
+/** `ended`: an earlier epoch, known by its nonce: ended by a later count of starts, or given up for another by somebody who has looked. */
 export function judge(last: Known | null, birth: Known, ended: boolean): Verdict {
   if (last === null) return { kind: 'fresh' };
   if (birth.epoch === last.epoch) {
@@ -25,8 +25,8 @@ export function judge(last: Known | null, birth: Known, ended: boolean): Verdict
     if (birth.sequence === last.sequence) return { kind: 'known' };
     return birth.sequence > last.sequence ? { kind: 'fresh' } : stale('sequence', `at least ${last.sequence}`);
   }
+  if (ended) return birth.starts < last.starts ? stale('epoch', 'ended by a later start') : copied('an epoch that was given up goes on');
   if (birth.starts > last.starts) return { kind: 'fresh' };
-  if (ended) return stale('epoch', 'ended by a later start');
   return copied(birth.starts === last.starts ? 'two epochs under one count of starts' : 'counts its starts again from before');
 }
 

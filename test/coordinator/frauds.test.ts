@@ -15,8 +15,7 @@ import * as live from './live.ts';
 import * as nodes from './node.ts';
 import { both, disputeOf, tell, witnessed } from './node.ts';
 
-/** `null`: there is nothing that anybody has signed. */
-type Verdict = Readonly<{ evidence: string; status: 0 | 1; says: RegExp }> | null;
+type Verdict = Readonly<{ evidence: string; status: 0 | 1; says: RegExp }>;
 type Json = live.Answer['json'];
 
 /** A node of its own, with a session of its own, and what it would honestly say: 10 MB more with each of four receipts. */
@@ -275,7 +274,12 @@ const frauds = {
     const guess = `${`${code}`.slice(0, 4)}${'a'.repeat(16)}`;
     assert.is(await thief.enrol(guess), 'is not known');
     for (const one of [owner, thief]) await one.end();
-    return null;
+    const mine = (json: Json) => rows(json, 'findings').filter((one) => one['node'] === owner.node.id);
+    const [found] = mine(await seen('/findings', (json) => mine(json).length > 0));
+    assert.equal([found?.['code'], found?.['reason']], ['exists', `${thief.node.id} has shown its code, too`]);
+    const { text } = await admin('GET', `/findings/${found?.['id']}/evidence`);
+    assert.not.match(text, new RegExp(hexOf(new TextEncoder().encode(`${code}`))), 'the code is a secret');
+    return { evidence: text, status: 1, says: /^BAD .*name: the code [a-z2-7]{4} is shown by a second key \(exists\)$/m };
   },
   async 'a cloned image'({ talker, node, finding }) {
     await talker.birth({ epoch: nodes.some('clone', 16) as Nonce });
@@ -332,7 +336,6 @@ for (const [name, play] of Object.entries(frauds))
     const verdict = await play(scene);
     await scene.talker.end();
     assert.equal((await admin('GET', '/ledger/check')).json, { wrong: [] });
-    if (verdict === null) return;
     const { status, said } = await verify(verdict.evidence, name);
     assert.match(said, verdict.says);
     assert.is(status, verdict.status, said);

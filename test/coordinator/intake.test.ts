@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ByteCount } from '../../agent/core/brand.ts';
 import type { Command, Order, Outcome } from '../../agent/core/command.ts';
-import type { Digest, SessionId } from '../../agent/core/signed.ts';
+import type { Digest, Nonce, SessionId } from '../../agent/core/signed.ts';
 import * as command from '../../agent/wire/command.ts';
 import * as cose from '../../agent/wire/cose.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
@@ -39,6 +39,8 @@ type Stage = Readonly<{
   greet(): Promise<void>;
   /** What was found against it, and that whoever has the evidence finds the same. */
   found(): Promise<readonly string[]>;
+  /** Of all commands. */
+  epochs(): readonly Nonce[];
   up(session: SessionId): Promise<bigint | undefined>;
   later(seconds: number): void;
   /** The next transactions fail. */
@@ -115,6 +117,7 @@ async function enter(here: ground.Ground, name: string): Promise<Stage> {
       await hear(`replies/${auth.root}`, cose.sign('reply', command.reply.write(body), node.signer, hashes));
     },
     root: (number, ends) => hear('roots', nodes.rootOf(node, ends, { number })),
+    epochs: () => commands.map(({ epoch }) => epoch),
     greet: () =>
       heard.hear(`weir/${node.id}/state`, command.encodeState({ isHere: true, epoch: node.birth.epoch, birth: node.birth.sequence })),
     async found() {
@@ -343,6 +346,37 @@ hears('a message that cannot be taken does not come for ever, and nothing behind
   await database.transaction((query) => query('alter table session drop constraint odd'));
   await say(...chain.slice(0, 2));
   assert.is(await up(session), 8_000_000n);
+});
+
+hears('a router whose backup was restored hears its orders as soon as somebody has looked', async () => {
+  const { node, heard, database, epochs } = await enter(here, 'restored');
+  const [before, epoch] = ['restored before', 'restored later'].map((name) => nodes.some(name, 16)) as [Nonce, Nonce];
+  await heard.hear(`weir/${node.id}/birth`, cose.encode(node.born({ epoch: before, starts: 5 })));
+  await heard.hear(`weir/${node.id}/birth`, cose.encode(node.born({ epoch, starts: 2 })));
+  const standing = async (): Promise<unknown> => (await database.transaction((query) => registry.nodeOf(query, node.id)))?.standing;
+  assert.is(await standing(), 'quarantined');
+  await database.transaction(async (query) => {
+    assert.ok((await registry.setStanding(query, node.id, 'active')).ok);
+    await orders.add(query, node.id, { kind: 'quarantine', isOn: false }, { session: null, by: 'test', now: 1 });
+  });
+  await heard.nudge(node.id);
+  assert.is(epochs().at(-1), epoch);
+  // The one before is alive, too.
+  await heard.hear(`weir/${node.id}/birth`, cose.encode(node.born({ epoch: before, starts: 5 })));
+  assert.is(await standing(), 'quarantined');
+  await database.transaction(async (query) => {
+    await registry.setStanding(query, node.id, 'revoked');
+    assert.is((await registry.setStanding(query, node.id, 'quarantined')).ok, false, 'for good');
+  });
+});
+
+hears('who is found out again and again wins no room', async () => {
+  const { node, heard, database } = await enter(here, 'a bore');
+  for (let n = 1; n <= 70; n++)
+    await heard.hear(`weir/${node.id}/birth`, cose.encode(node.born({ epoch: nodes.some(`bore ${n}`, 16) as Nonce })));
+  const [row] = await database.transaction((query) => query('select count(*) as n from finding where node = $1', [node.id]));
+  const [counted] = await database.transaction((query) => query('select count from refusal where node = $1', [node.id]));
+  assert.equal([row, counted], [{ n: 64n }, { count: 6n }]);
 });
 
 hears('more than anything that is signed is not read', async () => {

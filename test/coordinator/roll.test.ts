@@ -15,6 +15,8 @@ const births: readonly Readonly<{ name: string; last: roll.Known | null; in: rol
   { name: 'a late one', last, in: said({ sequence: 2 }), want: 'stale birth.sequence' },
   { name: 'started anew', last, in: said({ starts: 13, epoch: other, sequence: 1 }), want: 'fresh' },
   { name: 'what a broker kept', last, in: said({ starts: 11, epoch: other }), ended: true, want: 'stale birth.epoch' },
+  { name: 'one that was given up is alive', last, in: said({ starts: 14, epoch: other }), ended: true, want: 'copied birth.starts' },
+  { name: 'a copy of which one was believed', last, in: said({ epoch: other }), ended: true, want: 'copied birth.starts' },
   { name: 'a copy', last, in: said({ epoch: other }), want: 'copied birth.starts' },
   { name: 'a backup was restored', last, in: said({ starts: 5, epoch: other }), want: 'copied birth.starts' },
   { name: 'one epoch, two counts', last, in: said({ starts: 13 }), want: 'copied birth.starts' },
