@@ -116,7 +116,7 @@ export type Warden = Readonly<{
 }>;
 
 /** What a command has to know of the kernel. */
-type Found = Pick<Reading, 'held' | 'strays' | 'line' | 'node' | 'debris'>;
+type Found = Pick<Reading, 'held' | 'strays' | 'line' | 'node' | 'merged' | 'debris'>;
 type Place = Stand & Readonly<{ zone: Zone }>;
 type Standing = Readonly<{ kind: 'closed'; why: Fault }> | (Place & Readonly<{ kind: 'open'; rules: admission.Rules }>);
 /** `proof` null: the canary has not flown yet. */
@@ -480,7 +480,7 @@ export function start(world: World): Warden {
     const zero = 0n as ByteCount;
     const read = stored.ok
       ? ledger.parse(new TextDecoder().decode(stored.value))
-      : ok(ledger.begin({ generation: counters, line: zero, node: zero }));
+      : ok(ledger.begin({ generation: counters, line: zero, node: zero, merged: null }));
     if (!read.ok)
       return { ok: false, fault: { ...under(paths.ledger, read.fault), reason: `${read.fault.reason}; weir resume begins a new month` } };
     counters = standings.countersOf(clock.bootId(), read.value.last.generation);
@@ -503,10 +503,10 @@ export function start(world: World): Warden {
   }
 
   /** Charges what was counted, and tells the kernel how much more may pass. The file is written first: it says at least what is used. */
-  async function account({ line, node }: Found, { owner }: Stand): Promise<Result<void>> {
+  async function account({ line, node, merged }: Found, { owner }: Stand): Promise<Result<void>> {
     if (book === null || node === null) return done;
     const { month } = owner.limits;
-    const now = { generation: counters, line: (line.up + line.down) as ByteCount, node };
+    const now = { generation: counters, line: (line.up + line.down) as ByteCount, node, merged };
     const before = allowed ?? quotaOf(book.now, owner);
     // A ledger that is in no file yet begins where the counters are.
     const charged = book.file === null ? ledger.begin(now) : ledger.charge(book.now, now, month.household);
@@ -573,11 +573,11 @@ export function start(world: World): Warden {
     if (kept !== null) {
       const metered = await rules.meter();
       if (!metered.ok) return metered;
-      const { sessions, line, node } = metered.value;
+      const { sessions, line, node, merged } = metered.value;
       const kernel = knowns.meet(kept, sessions, peers, pool, clock.monotonic());
       if (kernel !== null && before === surprises) {
         known = kept;
-        return ok({ ...kernel, line, node, debris: [] });
+        return ok({ ...kernel, line, node, merged, debris: [] });
       }
     }
     const reading = await rules.read(peers);

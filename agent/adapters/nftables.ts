@@ -13,7 +13,7 @@ import type { Host } from '../ports/host.ts';
 import type { Hold, Meter, Rules, Statics } from '../ports/router.ts';
 import * as canary from '../wire/canary.ts';
 import type { Fold, Message, Socket } from '../wire/netlink.ts';
-import type { Chain, Change, Content, ObjectFound, Query, Table, TableFlags } from '../wire/nftables.ts';
+import type { Chain, Change, Content, Query, Table, TableFlags } from '../wire/nftables.ts';
 import * as nftables from '../wire/nftables.ts';
 import * as pace from '../wire/pace.ts';
 import { meter, policy } from '../wire/ruleset.ts';
@@ -101,6 +101,13 @@ export function open(host: Ground, wiring: Wiring): Rules {
     return verified.ok ? ok(owned.ok ? 'owned' : 'watched') : verified;
   }
 
+  async function counted(table: Table, name: string): Promise<Result<Counted>> {
+    const found = await query({ kind: 'object', table, of: 'counter', name }, nftables.decodeObject);
+    if (!found.ok) return at(name, found);
+    const counter = counterOf(found.value[0]?.content);
+    return counter === undefined ? fail('missing', name, 'not there') : ok(counter);
+  }
+
   async function charged(): Promise<Result<ByteCount | null>> {
     const found = await query({ kind: 'object', table: meter, of: 'quota', name: 'node_q' }, nftables.decodeObject);
     if (found.ok) return ok(nodeOf(found.value[0]?.content));
@@ -132,7 +139,7 @@ export function open(host: Ground, wiring: Wiring): Rules {
         const read = await take({ kind: 'objects', table: meter, of }, nftables.decodeObject, () => gathering.objects(of));
         if (!read.ok) return at(of, read);
       }
-      const line = lineOf((name) => bytesOf(gathering.others.get(name)));
+      const line = lineOf((name) => counterOf(gathering.others.get(name)));
       if (!line.ok) return line;
       for (const [i, { table, set }] of seating.sets.entries()) {
         const read = await take({ kind: 'elements', table, set }, nftables.decodeElements, () => {
@@ -143,7 +150,7 @@ export function open(host: Ground, wiring: Wiring): Rules {
       }
       const { debris: left, ...found } = gathering.found(peers);
       debris = left.changes;
-      return ok({ ...found, line: line.value, node: nodeOf(gathering.others.get('node_q')), debris: left.words });
+      return ok({ ...found, ...line.value, node: nodeOf(gathering.others.get('node_q')), debris: left.words });
     },
     async meter() {
       const counters = { kind: 'objects', table: meter, of: 'counter' } as const;
@@ -152,7 +159,7 @@ export function open(host: Ground, wiring: Wiring): Rules {
       const line = lineOf((name) => read.value.others.get(name));
       if (!line.ok) return line;
       const node = await charged();
-      return node.ok ? ok({ sessions: read.value.sessions(), line: line.value, node: node.value }) : node;
+      return node.ok ? ok({ sessions: read.value.sessions(), ...line.value, node: node.value }) : node;
     },
     async apply(step) {
       if (pool === null) return fail('missing', 'rules', 'nothing is prepared yet');
@@ -166,34 +173,18 @@ export function open(host: Ground, wiring: Wiring): Rules {
     },
     charged,
     async passed() {
-      // In this order: what passes meanwhile is counted, and never taken away.
-      const objects: ObjectFound[] = [];
-      for (const [of, name] of [
-        ['counter', 'line_in'],
-        ['counter', 'line_out'],
-        ['quota', 'node_q'],
-      ] as const) {
-        const found = await query({ kind: 'object', table: meter, of, name }, nftables.decodeObject);
-        if (!found.ok) return at(name, found);
-        objects.push(...found.value);
-      }
-      const line = lineOf((name) => bytesOf(objects.find((o) => o.name === name)?.content));
-      const node = nodeOf(objects.find((o) => o.name === 'node_q')?.content);
-      if (!line.ok) return line;
-      // The quota was charged for what passed inside, and for what crossed the uplinks.
-      return node === null ? fail('missing', 'node_q', 'not there') : ok((node - line.value.up - line.value.down) as ByteCount);
+      const inside = await counted(meter, 'inside');
+      return inside.ok ? ok(inside.value.bytes as ByteCount) : inside;
     },
     async dropped() {
-      const of = async (table: Table, name: string): Promise<Result<bigint>> => {
-        const found = await query({ kind: 'object', table, of: 'counter', name }, nftables.decodeObject);
-        if (!found.ok) return at(name, found);
-        const content = found.value[0]?.content;
-        return content?.kind === 'counter' ? ok(content.packets) : fail('missing', name, 'not there');
-      };
-      const counted = all({ metered: await of(meter, 'refused'), judged: await of(policy, 'refused'), spent: await of(meter, 'spent') });
-      if (!counted.ok) return counted;
-      const { metered, judged, spent } = counted.value;
-      return ok({ refused: metered + judged, spent });
+      const each = all({
+        metered: await counted(meter, 'refused'),
+        judged: await counted(policy, 'refused'),
+        spent: await counted(meter, 'spent'),
+      });
+      if (!each.ok) return each;
+      const { metered, judged, spent } = each.value;
+      return ok({ refused: metered.packets + judged.packets, spent: spent.packets });
     },
     pace: async (level) => at('pace', await change(pace.changes(level))),
     async sweep() {
@@ -256,13 +247,17 @@ const hooks = (device: string, uplinks: readonly string[]): readonly Readonly<{ 
   ...['forward_', 'input_', 'output_'].map((name) => ({ table: policy, name, on: [] })),
 ];
 
-/** A dump of a table that is gone is empty and no error; these two counters are always there. */
-function lineOf(named: (name: string) => ByteCount | undefined): Result<Meter['line']> {
-  const [down, up] = ['line_in', 'line_out'].map(named);
-  if (up === undefined || down === undefined) return fail('missing', meter.name, 'the rules are not there');
-  return ok({ up, down });
+/** A dump of a table that is gone is empty and no error; these counters are always there. */
+function lineOf(named: (name: string) => Counted | undefined): Result<Pick<Meter, 'line' | 'merged'>> {
+  const [down, up, inside, refused, spent] = ['line_in', 'line_out', 'inside', 'refused', 'spent'].map(named);
+  if (down === undefined || up === undefined || inside === undefined || refused === undefined || spent === undefined)
+    return fail('missing', meter.name, 'the rules are not there');
+  // What was not let pass has not crossed the line a second time.
+  const merged = down.packets + up.packets - inside.packets - refused.packets - spent.packets;
+  return ok({ line: { up: up.bytes as ByteCount, down: down.bytes as ByteCount }, merged });
 }
 
-const bytesOf = (c: Content | undefined): ByteCount | undefined => (c?.kind === 'counter' ? (c.bytes as ByteCount) : undefined);
+type Counted = Readonly<{ bytes: bigint; packets: bigint }>;
+const counterOf = (c: Content | undefined): Counted | undefined => (c?.kind === 'counter' ? c : undefined);
 
 const nodeOf = (c: Content | undefined): ByteCount | null => (c?.kind === 'quota' ? (c.used as ByteCount) : null);

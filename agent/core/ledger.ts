@@ -13,6 +13,8 @@ export type Reading = Readonly<{
   line: ByteCount;
   /** What the node's quota was charged: `line`, and what passed inside the tunnel, which crosses the line a second time. */
   node: ByteCount;
+  /** Packets that the kernel has counted as one with others, on their crossing inside the tunnel; null: nobody has seen, as in a file. */
+  merged: bigint | null;
 }>;
 
 export type Ledger = Readonly<{
@@ -38,11 +40,18 @@ export function charge(l: Ledger, now: Reading, household: boolean): Ledger {
   const grown = isSame ? (household ? now.line - last.line : now.node - last.node) : now.line * (household ? 1n : 2n);
   // Nobody saw what counters that are no more counted at last.
   const before = isSame ? l.used : l.reserved;
-  const used = (before + grown) as ByteCount;
+  // Read one after the other while packets pass, they may seem to have become fewer.
+  const seen = isSame ? last.merged : null;
+  const merged = seen !== null && now.merged !== null && now.merged < seen ? seen : now.merged;
+  const headers = household || seen === null || merged === null ? 0n : header * (merged - seen);
+  const used = (before + grown + headers) as ByteCount;
   // What may have been used weighs on the month; of a day it would be a tale.
   const today = l.today && { ...l.today, from: (l.today.from + before - l.used) as ByteCount };
-  return { ...l, today, used, reserved: used > l.reserved ? used : l.reserved, last: now };
+  return { ...l, today, used, reserved: used > l.reserved ? used : l.reserved, last: { ...now, merged } };
 }
+
+/** IPv4 and TCP without options: the least that one of several packets had for itself, and was not counted. */
+const header = 40n;
 
 const none = 0n as ByteCount;
 
@@ -127,7 +136,7 @@ export function parse(text: string): Result<Ledger> {
     used: bytes(used),
     reserved: bytes(reserved),
     today: day === undefined || from === undefined ? null : { day: Number(day), from: bytes(from) },
-    last: { generation: Number(generation) as Generation, line: bytes(line), node: bytes(node) },
+    last: { generation: Number(generation) as Generation, line: bytes(line), node: bytes(node), merged: null },
   };
   const isPossible = ledger.used <= ledger.reserved && (ledger.today?.from ?? none) <= ledger.used;
   return isPossible && render(ledger) === text ? ok(ledger) : damaged();

@@ -28,10 +28,12 @@ export type Meter = Readonly<{
   line: Pair<ByteCount>;
   /** What the node's quota has let pass, where there is one. */
   node: ByteCount | null;
+  /** By how many packets more the tunnel's own are than those inside: the kernel merges packets of a flow, and counts them as one. */
+  merged: bigint;
 }>;
 
 export type Reading = Kernel &
-  Pick<Meter, 'line' | 'node'> &
+  Pick<Meter, 'line' | 'node' | 'merged'> &
   Readonly<{
     /** What each quota would still let pass; more than terms and counters say means that somebody has reset it. */
     spare: ReadonlyMap<Slot, Quota>;

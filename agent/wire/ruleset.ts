@@ -251,7 +251,7 @@ function meterDeclarations(c: Config): readonly Declaration[] {
     `rate ${over}${rate} bytes/second burst ${burstOf(rate)} bytes;`,
   ];
   return [
-    ...['refused', 'spent', 'line_in', 'line_out'].map((name): Declaration => ['counter', name]),
+    ...['refused', 'spent', 'inside', 'line_in', 'line_out'].map((name): Declaration => ['counter', name]),
     ...(quota === null
       ? []
       : [['quota', 'node_q', `${quota.bytes} bytes used ${nftables.isSpent(quota) ? quota.bytes : quota.used} bytes;`] as const]),
@@ -312,7 +312,8 @@ function guestRules(c: Config, d: Direction): readonly string[] {
 
 function guestChains(c: Config, v: Version, d: Direction): Chains {
   const guest = `${word(v)} ${d.guest}`;
-  const nodeQuota = c.line.quota === null ? '' : ' quota name "node_q"';
+  // How many packets this has been, for those that are merged: outside of the tunnel each is counted.
+  const nodeQuota = c.line.quota === null ? '' : ' quota name "node_q" counter name "inside"';
   // What goes down is marked where it crosses the line: on the tunnel's own packets.
   const mark = c.lowerEffort && d.name === 'up' ? ` ${word(v)} dscp set ${lowerEffort}` : '';
   const pay = `${nodeQuota}${mark} ${lookUp('counter', 'c', v, d)} accept`;

@@ -224,7 +224,7 @@ export type Meters = Fold &
     /** Of each slot whose two counters are there, and no third. */
     sessions(): ReadonlyMap<Slot, Metered>;
     /** What is counted for no session, by name. */
-    others: ReadonlyMap<string, ByteCount>;
+    others: ReadonlyMap<string, Readonly<{ bytes: bigint; packets: bigint }>>;
   }>;
 
 // As 32 bits of a datagram.
@@ -247,7 +247,7 @@ function numberIn(bytes: Uint8Array, start: number, end: number, base: 10 | 16):
 export function meters(): Meters {
   const sessions = new Map<Slot, Metered>();
   const halves = new Map<Slot, Readonly<{ generation: Generation; role: number; bytes: bigint; packets: bigint }>>();
-  const others = new Map<string, ByteCount>();
+  const others = new Map<string, Readonly<{ bytes: bigint; packets: bigint }>>();
   const found = (f: Frame, start: number, end: number, bytes: bigint, packets: bigint): void => {
     const tail = end - '_00000000_cu\0'.length;
     const slot = numberIn(f.bytes, start + 1, tail, 10) as Slot;
@@ -256,7 +256,7 @@ export function meters(): Meters {
     // An s, no zero in front of the slot, and a _ behind it.
     const isSpelt = f.bytes[start] === 0x73 && f.bytes[start + 1] !== 0x30 && f.bytes[tail] === 0x5f;
     const isSession = isSpelt && slot > 0 && slot < 1e10 && generation >= 0;
-    if (!isSession || (role !== upTail && role !== downTail)) return void others.set(netlink.textAt(f, start, end), bytes as ByteCount);
+    if (!isSession || (role !== upTail && role !== downTail)) return void others.set(netlink.textAt(f, start, end), { bytes, packets });
     const half = halves.get(slot);
     if (half?.generation !== generation || half.role === role || sessions.has(slot))
       return void halves.set(slot, { generation, role, bytes, packets });

@@ -6,10 +6,11 @@ import * as ledger from '../../agent/core/ledger.ts';
 import type { Generation } from '../../agent/core/seat.ts';
 
 const bytes = (n: number | bigint): ByteCount => BigInt(n) as ByteCount;
-const at = (generation: number, line: number, node: number): Reading => ({
+const at = (generation: number, line: number, node: number, merged: bigint | null = null): Reading => ({
   generation: generation as Generation,
   line: bytes(line),
   node: bytes(node),
+  merged,
 });
 const open: Ledger = { month: 24_311, used: bytes(1000), reserved: bytes(5000), today: null, last: at(1, 100, 190) };
 
@@ -37,6 +38,18 @@ charge('in pieces or at once is the same', () => {
     ledger.charge(open, at(1, 400, 800), false),
   );
 });
+const merging: readonly { name: string; before: Reading; now: Reading; household?: true; want: number; merged: bigint | null }[] = [
+  { name: 'a header for each', before: at(1, 100, 190, 5n), now: at(1, 100, 190, 8n), want: 1120, merged: 8n },
+  { name: 'that seem to be fewer', before: at(1, 100, 190, 5n), now: at(1, 100, 190, 3n), want: 1000, merged: 5n },
+  { name: 'that nobody had seen', before: at(1, 100, 190), now: at(1, 100, 190, 8n), want: 1000, merged: 8n },
+  { name: 'of counters that began anew', before: at(1, 100, 190, 5n), now: at(2, 0, 0, 8n), want: 5000, merged: 8n },
+  { name: 'where all of the line counts', before: at(1, 100, 190, 5n), now: at(1, 100, 190, 8n), household: true, want: 1000, merged: 8n },
+];
+for (const c of merging)
+  charge(`merged packets ${c.name}`, () => {
+    const { used, last } = ledger.charge({ ...open, last: c.before }, c.now, c.household ?? false);
+    assert.equal({ used, merged: last.merged }, { used: bytes(c.want), merged: c.merged });
+  });
 charge('what was before the ledger is none of its business', () => {
   const l = ledger.charge(ledger.begin(at(1, 5000, 9000)), at(1, 5010, 9015), false);
   assert.is(l.used, 15n);
@@ -182,6 +195,7 @@ reserve('a whole month with power cuts: never less than the truth, a step more f
     generation: counters.generation as Generation,
     line: bytes(counters.line),
     node: bytes(counters.node),
+    merged: null,
   });
   while (!ledger.isSpent(l, cap)) {
     const wanted = BigInt(Math.floor(random() * 3_000_000));

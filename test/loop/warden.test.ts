@@ -92,6 +92,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
     strays: [...peers.values()].filter((p) => !held.has(slotOf(p))).map((p) => p.key),
     line: none,
     node,
+    merged: 0n,
     spare: new Map(),
     debris: [],
   });
@@ -121,7 +122,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
     rules: {
       prepare: (statics) => asked('prepare', () => prepared(statics)),
       read: () => asked('read', () => ok(reading())),
-      meter: () => asked('meter', () => ok({ sessions: new Map(held), line: none, node: node < most ? node : most })),
+      meter: () => asked('meter', () => ok({ sessions: new Map(held), line: none, node: node < most ? node : most, merged: 0n })),
       charged: () => asked('charged', () => ok(node < most ? node : most)),
       check: (text) => asked('check', () => (text === 'cannot' ? fail('foreign', 'nft', 'no') : done)),
       allow: (bytes) =>

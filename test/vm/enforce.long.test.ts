@@ -3,13 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { millis } from '../../agent/core/brand.ts';
-import * as fields from '../../agent/wire/fields.ts';
 import * as at from '../net/ground/addresses.ts';
-import { config, must } from '../net/post.ts';
+import { config } from '../net/post.ts';
 import { offloaded } from './ground/enforce.ts';
 import * as acts from './ground/enforce-acts.ts';
-import { type BusOfRouter, open, type Post, startBus } from './ground/enforce-post.ts';
+import { open, type Post, startBus } from './ground/enforce-post.ts';
 import { begin, session, wish } from './ground/enforce-story.ts';
 import type { Machine } from './ground/machines.ts';
 
@@ -24,11 +22,6 @@ async function lineOf({ ground }: Post): Promise<bigint> {
   const shown = await ground.in('uplink').run('/usr/sbin/ip -json -statistics link show to-r');
   const [{ stats64 }] = JSON.parse(shown) as [{ stats64: Record<'rx' | 'tx', { bytes: number; packets: number }> }];
   return [stats64.rx, stats64.tx].reduce((sum, { bytes, packets }) => sum + BigInt(bytes - 14 * packets), 0n);
-}
-
-async function monthOf(bus: BusOfRouter): Promise<bigint> {
-  const facts = must(await bus.agent.call('weir.enforcer', 'facts', [], millis(30_000)));
-  return must(fields.integer(facts, 'month_used'));
 }
 
 for (const machine of ['x86_64-6.1', 'x86_64-6.12'] satisfies Machine[]) {
@@ -55,7 +48,7 @@ for (const machine of ['x86_64-6.1', 'x86_64-6.12'] satisfies Machine[]) {
       await begin(first, quota);
       assert.is((await acts.transfer(first.ground, 'pull', at.internet.v4, 4_000_000)).end, 'complete');
       const used = (await first.row()).counted;
-      const month = await monthOf(bus);
+      const month = await first.month();
       const line = await lineOf(first);
       const key = await first.ground.in('router').run('wg show weir0 public-key');
       await first.close();
@@ -66,7 +59,7 @@ for (const machine of ['x86_64-6.1', 'x86_64-6.12'] satisfies Machine[]) {
       await second.address();
       await acts.load(second.ground, offloaded);
       assert.is(await second.ground.in('router').run('wg show weir0 public-key'), key);
-      const ahead = (await monthOf(bus)) - month;
+      const ahead = (await second.month()) - month;
       assert.ok(ahead >= 0n && ahead <= 16n * mebibyte, `${ahead} bytes more than before`);
 
       const [seated] = await second.items('admit', { ...session(quota), used });

@@ -393,7 +393,7 @@ for (const [order, dialect] of orders)
       assert.equal([...found.sessions().keys()], want);
       assert.equal(
         [...found.others],
-        others.map((object) => [object, 9n]),
+        others.map((object) => [object, { bytes: 9n, packets: 1n }]),
       );
       assert.equal(found.sessions().get(slot(2)), { generation: drawn, counted: { up: 0n, down: 0n }, packets: { up: 0n, down: 0n } });
       if (want.includes(1)) assert.equal(found.sessions().get(slot(1))?.counted, { up: 3n, down: 4n });

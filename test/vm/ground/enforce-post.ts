@@ -14,6 +14,7 @@ import type { Row } from '../../../agent/core/session.ts';
 import { host as node } from '../../../agent/host/node.ts';
 import type { Batch, Method } from '../../../agent/wire/enforcer.ts';
 import * as wire from '../../../agent/wire/enforcer.ts';
+import * as fields from '../../../agent/wire/fields.ts';
 import * as network from '../../fakes/network.ts';
 import type { Router } from '../../fakes/router.ts';
 import * as objects from '../../fakes/router.ts';
@@ -43,6 +44,8 @@ export type Post = Readonly<{
   items<M extends Method>(method: M, ...asked: readonly wire.Asked[M][]): Promise<Batch<Result<wire.Answers[M]>>['items']>;
   /** The session of c. */
   row(): Promise<Row>;
+  /** What the owner's month has used, in line bytes. */
+  month(): Promise<bigint>;
   /** From the first start to sharing, as an owner does it. */
   begin(): Promise<void>;
   /** As netifd does when the device is there. */
@@ -124,6 +127,7 @@ export async function open(machine: Machine, bus: BusOfRouter, order: Partial<Or
   const ground = await createGround(machine, {
     ...order,
     files: {
+      ...order.files,
       '/bin/relay': { bytes: relay(machine), mode: 0o755 },
       '/etc/passwd': { bytes: 'root:x:0:0:root:/root:/bin/sh\nweir:x:453:453:weir:/var:/bin/false\n' },
     },
@@ -183,6 +187,9 @@ export async function open(machine: Machine, bus: BusOfRouter, order: Partial<Or
       const found = rows.find((r) => r.key === key);
       if (found === undefined) throw new Error(`there is no session of c: ${await place.run(`cat ${log}`)}`);
       return found;
+    },
+    async month() {
+      return post.must(fields.integer(post.must(await bus.agent.call('weir.enforcer', 'facts', [], patience)), 'month_used'));
     },
     async begin() {
       await start();

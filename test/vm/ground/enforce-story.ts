@@ -143,6 +143,26 @@ export function story({ machine, hold }: Kernel): void {
     }
   });
 
+  for (const way of ['pull', 'push'] as const)
+    rows(`charges the month what the line carries of a ${way}, though packets are merged`, async ({ it }) => {
+      await begin(it, gigabit);
+      // Nothing is merged outside of c's tunnel. The line carries what is in it twice, without WireGuard's 32 bytes, and once more these and 28.
+      const carried = async (): Promise<number> => {
+        const shown = await it.ground.in('c').run(`${ip} -json -statistics link show wg0`);
+        const [{ stats64 }] = JSON.parse(shown) as [{ stats64: Record<'rx' | 'tx', { bytes: number; packets: number }> }];
+        return [stats64.rx, stats64.tx].reduce((sum, { bytes, packets }) => sum + 2 * bytes - 4 * packets, 0);
+      };
+      const charged = async (): Promise<number> => {
+        await it.row();
+        return Number(await it.month());
+      };
+      const before = { carried: await carried(), charged: await charged() };
+      assert.is((await acts.transfer(it.ground, way, at.internet.v4, 4_000_000)).end, 'complete');
+      const line = (await carried()) - before.carried;
+      const month = (await charged()) - before.charged;
+      assert.ok(Math.abs(month - line) < line / 100, `${month} bytes charged, ${line} on the line`);
+    });
+
   const publicKey = async (it: Post): Promise<string> => (await it.ground.in('router').run('wg show weir0 public-key')).trim();
 
   /** c floods, and calls; how many of its datagrams arrive from when something is done to the router until c is heard again. */

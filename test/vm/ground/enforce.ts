@@ -68,7 +68,7 @@ export async function createGround(machine: Machine, order: Partial<Order> = {})
   const traffic = readFileSync(await native(target, [asCommand(program)]));
   const router = await bootRouter({
     machine,
-    timeoutMs: 300_000,
+    timeoutMs: 600_000,
     binary: readFileSync(await native(target)),
     modules: modules(machine),
     ...order,
