@@ -23,6 +23,8 @@ export type Gateway = Readonly<{
   refused: ReadonlySet<string>;
   /** Of what is named here the next answer comes too late. */
   late: Set<string>;
+  /** Whoever is logged in is not any more; the next page is of a login of its own. */
+  logOut(): Promise<void>;
   close(): void;
 }>;
 /** Logs in, and says the session's id. */
@@ -75,7 +77,11 @@ export const grantAll: Login = async (bus, rights) => {
 export async function open(bus: Bus, login: Login): Promise<Gateway> {
   const app = await luci();
   const [asked, refused, late] = [new Set<string>(), new Set<string>(), new Set<string>()];
-  const sids = { read: await login(bus, 'read'), write: await login(bus, 'write') };
+  const logIn = async (): Promise<Readonly<Record<Rights, string>>> => ({
+    read: await login(bus, 'read'),
+    write: await login(bus, 'write'),
+  });
+  let sids = await logIn();
 
   /** uhttpd's: the session's rights first, then the call, with the session among its arguments. */
   async function call(request: unknown): Promise<unknown> {
@@ -143,6 +149,11 @@ export async function open(bus: Bus, login: Login): Promise<Gateway> {
     asked,
     refused,
     late,
+    async logOut() {
+      for (const ubus_rpc_session of Object.values(sids))
+        must(await bus.call('session', 'destroy', plain.table({ ubus_rpc_session }), patience));
+      sids = await logIn();
+    },
     close() {
       server.closeAllConnections();
       server.close();

@@ -36,7 +36,11 @@ pages.after.each(() => {
 const shows = (words: string): string => `document.body.innerText.includes(${JSON.stringify(words)})`;
 const says = (name: string, words: string): string =>
   `document.getElementById('weir-${name}-wrong').textContent.includes(${JSON.stringify(words)})`;
-const see = (name: string): Promise<void> => page.photograph(`build/out/luci/${name}.png`);
+/** PICTURES=1 makes those of the README anew. */
+const inReadme = ['begin', 'begin-friend', 'overview', 'begin-phone-dark', 'friends-code-phone-dark', 'overview-phone-dark'];
+const isKept = (name: string): boolean => process.env['PICTURES'] === '1' && inReadme.includes(name);
+const see = (name: string): Promise<void> =>
+  page.photograph(isKept(name) ? `docs/pictures/luci-${name}.png` : `build/out/luci/${name}.png`);
 
 /** What was saved is shown by a page made anew. */
 async function save(): Promise<void> {
@@ -97,6 +101,9 @@ pages('the overview shows who is in, and the switch stops all of it with the age
     await page.until(`document.querySelector('polyline.weir-down').getAttribute('points').split(' ').length > ${i}`);
   }
   await see('overview');
+  await page.go(router.url('overview'), phone);
+  await page.until("document.querySelector('polyline.weir-down').getAttribute('points').split(' ').length > 1");
+  await see('overview-phone-dark');
   router.stopAgent();
   await page.until(shows('the agent is not running'));
   await page.click('#weir-stop');
@@ -250,13 +257,35 @@ pages('what is told: a switch for each part with its fields, and the very bytes 
   assert.not.match(`${router.files.get('weir')}`, /list (may|leave_out)/);
 });
 
+const fits = async (name: string): Promise<void> =>
+  assert.ok(await page.value('document.documentElement.scrollWidth <= window.innerWidth'), `${name} is wider than the phone`);
+
 pages('in German, on a phone', async () => {
-  await page.go(router.url('overview', { language: 'de' }), phone);
-  await page.until(shows('Teilen sofort anhalten'));
-  await see('overview-phone-dark-de');
-  await page.go(router.url('begin', { language: 'de' }), { ...phone, scheme: 'light' });
-  await page.until(shows('Ein erster Freund'));
-  await see('begin-phone-de');
+  const titles = {
+    overview: 'Teilen sofort anhalten',
+    friends: 'Freund hinzufügen',
+    enrol: 'Koordinationen',
+    settings: 'Speichern',
+    begin: 'Ein erster Freund',
+  };
+  for (const [name, title] of Object.entries(titles)) {
+    await page.go(router.url(name, { language: 'de' }), phone);
+    await page.until(shows(title));
+    await page.value("document.querySelectorAll('details').forEach((one) => { one.open = true; })");
+    await fits(name);
+    await see(`${name}-phone-dark-de`);
+  }
+});
+
+pages('the login ends while somebody types: it is said, and what was typed stays', async () => {
+  const before = router.files.get('weir');
+  await page.go(router.url('settings'), desktop);
+  await page.fill('#weir-limits-sessions', '64');
+  await router.logOut();
+  await page.click('#weir-save');
+  await page.until(shows('this login may not do it, or has ended'));
+  assert.is(await page.value("document.querySelector('#weir-limits-sessions').value"), '64');
+  assert.is(router.files.get('weir'), before);
 });
 
 pages('by keys alone', async () => {
@@ -289,7 +318,7 @@ pages('who may only read is refused by the session, and told', async () => {
   await page.go(router.url('overview', { rights: 'read' }), desktop);
   await page.until(shows('This router shares'));
   await page.click('#weir-stop');
-  await page.until(shows('Access denied'));
+  await page.until(shows('this login may not do it'));
   assert.is(router.files.get('weir'), before);
   assert.ok(router.refused.has('weir.enforcer.pause'));
 });
@@ -325,9 +354,17 @@ pages('an agent that lies puts no HTML into the page of its owner', async () => 
   await page.go(router.url('overview'), desktop);
   await page.until(shows('the agent is not running'));
   const evil = '<img src=x onerror="document.title=`taken`">';
-  const session = {
+  const names = [
+    evil,
+    'W'.repeat(300),
+    '\u202egpj.exe',
+    '🦆'.repeat(40),
+    '-->',
+    ...Array.from({ length: 59 }, (_none, i) => `friend-${i}`),
+  ];
+  const sessionOf = (name: string) => ({
     session: evil,
-    name: evil,
+    name,
     condition: evil,
     reason: evil,
     up: 1n,
@@ -336,8 +373,8 @@ pages('an agent that lies puts no HTML into the page of its owner', async () => 
     left: 1n,
     seconds: 1,
     sequence: 1,
-  };
-  const sessions = { sessions: [session] };
+  });
+  const sessions = { sessions: names.map(sessionOf) };
   await router.impersonate({
     status: { link: evil, node: evil, clock: evil, key_saved: false, why: evil },
     sessions,
@@ -345,8 +382,10 @@ pages('an agent that lies puts no HTML into the page of its owner', async () => 
   });
   router.files.set('weir', `${fresh}\nconfig coordinator 'coordinator'\n\toption claim '${evil}'\n`);
   for (const name of ['overview', 'friends', 'enrol']) {
-    await page.go(router.url(name), desktop);
+    await page.go(router.url(name), phone);
     await page.until(shows('onerror'));
+    await fits(name);
+    await see(`hostile-${name}`);
   }
   await page.go(router.url('friends'), desktop);
   await page.click('[id^=weir-remove-]');

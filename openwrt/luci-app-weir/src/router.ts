@@ -31,6 +31,8 @@ export async function ask(of: Name, method: string, args: Readonly<Record<string
     return told.ok ? { ok: false, fault: told.value } : told;
   } catch (error) {
     const [says = ''] = `${error instanceof Error ? error.message : error}`.split('\n');
+    if (/-32002/.test(says))
+      return fail('denied', of, _('this login may not do it, or has ended. Log in anew in another window: what was typed here stays'));
     return fail('foreign', of, /not found/i.test(says) ? notThere[of] : says);
   }
 }
