@@ -83,7 +83,8 @@ export function weir(kind: 'apk' | 'ipk', arch: string, binary: Uint8Array, vers
     url: 'https://weir.example/',
     maintainer: 'The Weir founders <founders@weir.example>',
     section: 'net',
-    depends,
+    // OpenWrt has no system call filter for this machine, and so no such package.
+    depends: depends.filter((name) => arch !== 'riscv64' || name !== 'procd-seccomp'),
     conffiles: ['/etc/config/weir'],
     user: 'weir',
     scripts: scripts[kind],
