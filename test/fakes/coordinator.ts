@@ -78,6 +78,8 @@ export type Coordinator = Keys &
   }>;
 
 const patience = millis(120_000);
+/** A command that is not answered is said again. */
+const period = millis(8000);
 let opened = 0;
 
 /** For an hour and 100 MiB, with nothing required. */
@@ -189,10 +191,20 @@ export async function open(
     signed,
     async order(order, more) {
       const command = commandOf(order, more);
-      await send('commands', sign('command', commands.command, command, keys.key));
-      for (;;) {
-        const said = await reply();
-        if (said.sequence === command.sequence) return said.outcome;
+      const payload = sign('command', commands.command, command, keys.key);
+      // NATS keeps no order between topics: a certificate may come behind the command that needs it.
+      const say = (): void => {
+        link.publish({ topic: `${base}/commands`, payload, qos: 1, retain: false }, () => undefined);
+        again = host.clock.after(period, say);
+      };
+      let again = host.clock.after(millis(0), say);
+      try {
+        for (;;) {
+          const said = await reply();
+          if (said.sequence === command.sequence) return said.outcome;
+        }
+      } finally {
+        again.cancel();
       }
     },
     reply,
