@@ -4,3 +4,4 @@ import { sha256, sha512 } from '@noble/hashes/sha2.js';
 import type { Hashes } from '../core/hash.ts';
 
 export const portable: Hashes = { sha256, sha512 };
+export { sha256 };

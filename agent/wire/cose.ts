@@ -53,7 +53,7 @@ const keyIdSize = 10;
 const digits = 'abcdefghijklmnopqrstuvwxyz234567';
 
 /** 16 letters and digits: it is a node's name, too. */
-export const keyIdOf = (key: PublicKey, { sha256 }: Hashes): KeyId => renderKeyId(sha256(key).subarray(0, keyIdSize));
+export const keyIdOf = (key: PublicKey, { sha256 }: Pick<Hashes, 'sha256'>): KeyId => renderKeyId(sha256(key).subarray(0, keyIdSize));
 
 /** Base32 (RFC 4648) in lower case; 10 bytes need no padding. */
 export function renderKeyId(bytes: Uint8Array): KeyId {

@@ -3,7 +3,7 @@
 import type { PublicKey } from '../../../agent/core/brand.ts';
 import { text } from '../../../agent/core/result.ts';
 import type { Section } from '../../../agent/core/settings.ts';
-import { portable } from '../../../agent/crypto/sha.ts';
+import { sha256 } from '../../../agent/crypto/sha.ts';
 import type { Table } from '../../../agent/wire/blobmsg.ts';
 import * as cose from '../../../agent/wire/cose.ts';
 import * as fields from '../../../agent/wire/fields.ts';
@@ -25,7 +25,7 @@ const sectionsOf = (kind: 'broker' | 'coordinator', sections: Sections): Section
 /** Of the key that is trusted; the code may bring it. */
 function idOf(one: Section): string | null {
   const root = given(one, 'root') || (given(one, 'claim').split('@')[1] ?? '');
-  return /^[0-9a-f]{64}$/.test(root) ? cose.keyIdOf(bytesOf(root) as PublicKey, portable) : null;
+  return /^[0-9a-f]{64}$/.test(root) ? cose.keyIdOf(bytesOf(root) as PublicKey, { sha256 }) : null;
 }
 
 // ── What they have answered ──────────────────────────────────────────────────────────────────────────────────────────────────────────
