@@ -14,6 +14,7 @@ import type { Authority } from './authority.ts';
 import * as authority from './authority.ts';
 import * as desk from './desk.ts';
 import * as intake from './intake.ts';
+import * as orders from './orders.ts';
 import type { Database } from './ports/database.ts';
 import type { Transport } from './ports/transport.ts';
 import * as schema from './schema.ts';
@@ -77,21 +78,26 @@ async function begin(
   const database = await openDatabase(options, log);
   if (!database.ok) return database;
   ends.push(database.value.end);
+  await database.value.transaction((query) => orders.resume(query, Math.floor(Date.now() / 1000)));
   const link = await meet(options, auth.value, database.value, new TextDecoder().decode(password.value).trim(), log, ends);
   if (!link.ok) return link;
   const { heard, port } = link.value;
   const answer = desk.start({ database: database.value, authority: auth.value, now: Date.now, random, nudge: heard.nudge, log });
   const server = await http.serve(options.http.host, options.http.port, page.before(page.bundle(), answer));
   if (!server.ok) return server;
-  let isOver = false;
-  let turning = Promise.resolve();
+  let turning: Promise<void> | null = null;
+  // One at a time: a database that is slow is not asked for more.
   const timer = setInterval(() => {
-    turning = turning.then(() => (isOver ? undefined : heard.turn())).catch((error: unknown) => log(`turn: ${String(error)}`));
+    turning ??= heard
+      .turn()
+      .catch((error: unknown) => log(`turn: ${String(error)}`))
+      .finally(() => {
+        turning = null;
+      });
   }, turnEvery);
-  ends.push(() => {
-    isOver = true;
+  ends.push(async () => {
     clearInterval(timer);
-    return turning;
+    await turning;
   }, server.value.end);
   log(`root ${auth.value.root}, HTTP on ${server.value.port}${port === null ? '' : `, MQTT on ${port}`}, topics ${prefix}/…`);
   log(authority.standing(auth.value, Math.floor(Date.now() / 1000)));

@@ -98,6 +98,12 @@ export async function due(query: Query, node: KeyId, auth: Authority, now: numbe
   return ok(messages);
 }
 
+/** A database that was restored from a backup has given out numbers that it does not know of, and a node would answer the next commands with
+ *  its replies to those. So whoever begins goes on from the clock, in milliseconds: a thousand numbers a second were never given out. */
+export async function resume(query: Query, now: number): Promise<void> {
+  await query('update node set sequence = greatest(sequence, $1) where epoch is not null', [now * 1000]);
+}
+
 /** A command that is not kept: an acknowledgement, or the wish for receipts. Both are said again when the node says its part again. */
 export async function passing(
   query: Query,

@@ -39,8 +39,7 @@ type Stage = Readonly<{
   greet(): Promise<void>;
   /** What was found against it, and that whoever has the evidence finds the same. */
   found(): Promise<readonly string[]>;
-  /** Of all commands. */
-  epochs(): readonly Nonce[];
+  commands(): readonly Command[];
   up(session: SessionId): Promise<bigint | undefined>;
   later(seconds: number): void;
   /** The next transactions fail. */
@@ -117,7 +116,7 @@ async function enter(here: ground.Ground, name: string): Promise<Stage> {
       await hear(`replies/${auth.root}`, cose.sign('reply', command.reply.write(body), node.signer, hashes));
     },
     root: (number, ends) => hear('roots', nodes.rootOf(node, ends, { number })),
-    epochs: () => commands.map(({ epoch }) => epoch),
+    commands: () => commands,
     greet: () =>
       heard.hear(`weir/${node.id}/state`, command.encodeState({ isHere: true, epoch: node.birth.epoch, birth: node.birth.sequence })),
     async found() {
@@ -349,7 +348,7 @@ hears('a message that cannot be taken does not come for ever, and nothing behind
 });
 
 hears('a router whose backup was restored hears its orders as soon as somebody has looked', async () => {
-  const { node, heard, database, epochs } = await enter(here, 'restored');
+  const { node, heard, database, commands } = await enter(here, 'restored');
   const [before, epoch] = ['restored before', 'restored later'].map((name) => nodes.some(name, 16)) as [Nonce, Nonce];
   await heard.hear(`weir/${node.id}/birth`, cose.encode(node.born({ epoch: before, starts: 5 })));
   await heard.hear(`weir/${node.id}/birth`, cose.encode(node.born({ epoch, starts: 2 })));
@@ -360,7 +359,7 @@ hears('a router whose backup was restored hears its orders as soon as somebody h
     await orders.add(query, node.id, { kind: 'quarantine', isOn: false }, { session: null, by: 'test', now: 1 });
   });
   await heard.nudge(node.id);
-  assert.is(epochs().at(-1), epoch);
+  assert.is(commands().at(-1)?.epoch, epoch);
   // The one before is alive, too.
   await heard.hear(`weir/${node.id}/birth`, cose.encode(node.born({ epoch: before, starts: 5 })));
   assert.is(await standing(), 'quarantined');
@@ -368,6 +367,25 @@ hears('a router whose backup was restored hears its orders as soon as somebody h
     await registry.setStanding(query, node.id, 'revoked');
     assert.is((await registry.setStanding(query, node.id, 'quarantined')).ok, false, 'for good');
   });
+});
+
+hears('a coordinator whose database was restored gives out no number twice', async () => {
+  const { node, heard, database, commands } = await enter(here, 'numbered');
+  const order = async (n: number): Promise<number> => {
+    await database.transaction(async (query) => {
+      await orders.add(query, node.id, { kind: 'limit', rate: null, sessions: n, isPaused: false }, { session: null, by: 'test', now: 1 });
+    });
+    await heard.nudge(node.id);
+    return commands().at(-1)?.sequence ?? 0;
+  };
+  await order(1);
+  const given = await order(2);
+  await database.transaction(async (query) => {
+    await query('delete from command where node = $1', [node.id]);
+    await query('update node set sequence = 0 where id = $1', [node.id]);
+    await orders.resume(query, 1_800_000_000);
+  });
+  assert.ok((await order(3)) > given);
 });
 
 hears('who is found out again and again wins no room', async () => {
