@@ -93,7 +93,8 @@ export async function nativeBorrowing(target: Target): Promise<string> {
   return join(await link(toolchains[target], brought, table, true), 'weir');
 }
 
-async function roles(): Promise<Program[]> {
+/** The programs that go into a router's binary. */
+export async function roles(): Promise<Program[]> {
   const { entries, modules } = await bundle();
   const names: readonly string[] = Object.values(entries);
   return modules.map(({ name, source }) => ({ name, source, isEntry: names.includes(name) }));
@@ -210,7 +211,7 @@ async function runtime(tools: Toolchain): Promise<string[]> {
 }
 
 /** The program that makes bytecode, for the machine at hand. */
-async function compiler(brought: Sources): Promise<string> {
+export async function compiler(brought: Sources): Promise<string> {
   const { quickjs } = libraries(brought);
   const engine = await objects(local, quickjs, brought);
   const folder = await kept('compile', [...engine, digest(join(host, 'compile.c'))], (aside) =>

@@ -1,22 +1,25 @@
 // The feed against the tree: its Makefile installs what our own packages hold, asks for the same, and says the same when it comes and goes;
 // its source tarball holds what the Makefile names.
 
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { version } from '../../agent/core/version.ts';
 import { bundle } from '../../build/bundle.ts';
+import { bytecode } from '../../build/bytecode.ts';
 import * as dist from '../../build/dist.ts';
 import { luci } from '../../build/luci.ts';
+import * as native from '../../build/native.ts';
 import { luciApp } from '../../build/package/luci.ts';
 import * as tar from '../../build/package/tar.ts';
 import { own, weir } from '../../build/package/weir.ts';
 import * as sbom from '../../build/sbom.ts';
+import { sources } from '../../build/sources.ts';
 
 const text = readFileSync('openwrt/weir/Makefile', 'utf8');
 const payload = weir('apk', 'x86_64', Buffer.alloc(0), version, 0);
@@ -123,6 +126,29 @@ feed('the licence of each part goes along', async () => {
     [...new Set(parts)].sort(),
   );
   for (const each of texts) assert.match(each, /Permission is hereby granted|Apache License/);
+});
+
+feed('its Makefile puts the same bytecode in as we do, in the same order', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-feed-'));
+  try {
+    for (const { name, bytes } of members) {
+      if (bytes === null) continue;
+      mkdirSync(join(folder, dirname(name)), { recursive: true });
+      writeFileSync(join(folder, name), bytes);
+    }
+    const [compiler, src] = [await native.compiler(sources()), join(folder, `weir-${version}/src`)];
+    copyFileSync(compiler, join(src, 'compile'));
+    execFileSync('make', ['-s', '-C', src, '-o', 'compile', 'modules.c']);
+    const tableOf = (table: string): Readonly<{ code: readonly string[]; rows: readonly string[] }> => {
+      const placed = table.replace(/\+ NAMES \+ (\d+)/g, (_, at: string) => `+ ${Number(at) + Number(/NAMES = (\d+)/.exec(table)?.[1])}`);
+      return { code: /bytecode\[\] = \{([^}]*)\}/.exec(table)?.[1]?.match(/\d+/g) ?? [], rows: placed.match(/\{"[^}]+\}/g) ?? [] };
+    };
+    const [made, want] = [readFileSync(join(src, 'modules.c'), 'utf8'), bytecode(compiler, await native.roles())].map(tableOf);
+    assert.ok(want !== undefined && want.rows.length > 10 && want.code.length > 100_000);
+    assert.equal(made, want);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 feed('two of them are one, and the Makefile beside it names its hash', async () => {
