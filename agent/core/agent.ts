@@ -150,7 +150,9 @@ function follow(self: Self, state: State, cause: orders.Cause, moment: Moment): 
       const isPlain = first?.tls === null || others.some(({ tls }) => tls === null);
       if (first === undefined || isPlain) return reply(state, cause.ticket, fail('denied', 'order.brokers', 'each needs a pin'));
       const moved = [first, ...others] as const;
-      return and(reply(state, cause.ticket, done), (later) => meet(self, { ...later, moved }, { kind: 'moved', brokers: moved }, moment));
+      return and(reply(state, cause.ticket, done), (later) =>
+        meet(self, { ...later, moved }, { kind: 'moved', brokers: moved, instead: state.moved }, moment),
+      );
     }
     default:
       return absurd(cause);

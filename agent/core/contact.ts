@@ -107,7 +107,7 @@ export function update(self: Self, state: State, event: Contacting, moment: Mome
     case 'moved': {
       const [to] = event.brokers;
       if (state.kind !== 'connected') return unchanged(state);
-      const brokers: Brokers = [...event.brokers, ...state.brokers];
+      const brokers: Brokers = [...event.brokers, ...state.brokers.filter((one) => !event.instead.includes(one))];
       return {
         state: { ...way(state), brokers, kind: 'moving', to },
         effects: [log(`link: goes to ${link.nameOf(to)}, as it was told`), ...farewell(moment)],

@@ -39,8 +39,8 @@ export type Contacting =
   | Sent
   /** As far as it can be known now where sessions come in. */
   | Readonly<{ kind: 'surveyed'; tunnel: Tunnel | null }>
-  /** A coordinator wants it at other brokers. */
-  | Readonly<{ kind: 'moved'; brokers: readonly [Broker, ...Broker[]] }>
+  /** A coordinator wants it at other brokers; `instead` of those where one has sent it before. */
+  | Readonly<{ kind: 'moved'; brokers: readonly [Broker, ...Broker[]]; instead: readonly Broker[] }>
   /** The name did not resolve, or the connection came to nothing, or it ended. null: it ended as we asked. */
   | Readonly<{ kind: 'disconnected'; fault: Fault | null }>
   | Readonly<{ kind: 'rested' }>;

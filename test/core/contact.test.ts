@@ -55,7 +55,7 @@ const published: Event = { kind: 'published', publication };
 const unpublished: Event = { kind: 'unpublished', publication, fault: why };
 const tunnel = { key: 'k' as PeerKey, port: 51_820, addresses: ['192.0.2.1'] };
 const surveyed: Event = { kind: 'surveyed', tunnel };
-const moved: Event = { kind: 'moved', brokers: [d] };
+const moved: Event = { kind: 'moved', brokers: [d], instead: [] };
 const refused: Event = { kind: 'unpublished', publication, fault: spent };
 const disconnected: Event = { kind: 'disconnected', fault: why };
 const rested: Event = { kind: 'rested' };
@@ -180,6 +180,12 @@ for (const from of names)
       assert.is(step.state, states[from]);
       assert.equal(acts(step), []);
     });
+update('where it is sent after that stands in the place of where it was sent before', () => {
+  const there: State = { ...connected, brokers: [d, b, c], broker: d };
+  const e = brokerAt('e.example');
+  const { state } = contact.update(self, there, { kind: 'moved', brokers: [e], instead: [d] }, now);
+  assert.equal(state, { ...way, brokers: [e, b, c], broker: d, kind: 'moving', to: e });
+});
 update('a state that a broker does not take is no reason to leave', () => {
   const state = { topic: 'state', word: { kind: 'state', isHere: true, birth: 2 } } as const;
   const step = contact.update(self, connected, { kind: 'unpublished', publication: state, fault: spent }, now);
