@@ -12,6 +12,8 @@ import * as coordinators from './demo-coordinator.ts';
 import type { Router, Stage } from './demo-stage.ts';
 
 const place = 'c';
+/** Where the coordinator is in each Internet: consumers reach it outside of their tunnels, and what they download within. */
+const coordinatorAt = at.hop.v4;
 /** Nothing comes any more: so long it is waited for. */
 const patience = 3000;
 /** Of a program of ours, on a busy machine. */
@@ -24,7 +26,7 @@ const outage = `table inet outage {
 `;
 
 export async function open(folder: string): Promise<Stage> {
-  const starting = coordinators.start(folder, ['127.0.0.1', at.internet.v4]);
+  const starting = coordinators.start(folder, ['127.0.0.1', coordinatorAt]);
   // Whoever waits for it hears of it.
   starting.catch(() => undefined);
   const posts: post.Post[] = [];
@@ -93,7 +95,7 @@ function router(it: post.Post, { settings, root }: coordinators.Coordinator): Ro
   return {
     async begin(code) {
       const own = post.config().replace(/config broker 'broker'\n+/, '');
-      it.fakes.files.set('weir', own + settings({ host: at.internet.v4, port: ports.mqtt }, code));
+      it.fakes.files.set('weir', own + settings({ host: coordinatorAt, port: ports.mqtt }, code));
       await it.ground.in('internet').ask('serve', { name: 'internet', ports: [443] });
       await it.start();
       post.must(await it.order('setup'));
@@ -110,7 +112,7 @@ function router(it: post.Post, { settings, root }: coordinators.Coordinator): Ro
     async join(files, wish, lie) {
       await it.ground.bare(place);
       const here = it.ground.in(place);
-      const asked = ['--from', `http://${at.internet.v4}:${ports.http}`, '--key', root, '--offer', wish.offer];
+      const asked = ['--from', `http://${coordinatorAt}:${ports.http}`, '--key', root, '--offer', wish.offer];
       const terms = ['--quota', wish.quota, '--days', wish.days, ...(wish.node === null ? [] : ['--node', wish.node])];
       const own = ['--keys', files.keys, '--config', files.config, '--grant', files.grant];
       const argv = ['scripts/consumer.ts', 'open', ...asked, ...terms, ...own, ...(lie === null ? [] : ['--lie', lie])];
