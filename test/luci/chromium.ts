@@ -205,6 +205,8 @@ function pageOf(ask: (method: string, params?: Fields) => Promise<Fields>, compl
       });
     },
     async photograph(file) {
+      // A head that stays at the top would lie in the midst of the picture.
+      await value('scrollTo(0, 0)');
       const { cssContentSize } = (await ask('Page.getLayoutMetrics')) as { cssContentSize: { width: number; height: number } };
       const clip = { x: 0, y: 0, width: cssContentSize.width, height: Math.min(6000, cssContentSize.height), scale: 1 };
       const { data } = await ask('Page.captureScreenshot', { format: 'png', captureBeyondViewport: true, clip });

@@ -102,7 +102,10 @@ pages('the overview shows who is in, and the switch stops all of it with the age
   }
   await see('overview');
   await page.go(router.url('overview'), phone);
-  await page.until("document.querySelector('polyline.weir-down').getAttribute('points').split(' ').length > 1");
+  for (let i = 0; i < 3; i++) {
+    router.kernel.pass(key, 1_000_000, 4_000_000);
+    await page.until(`document.querySelector('polyline.weir-down').getAttribute('points').split(' ').length > ${i}`);
+  }
   await see('overview-phone-dark');
   router.stopAgent();
   await page.until(shows('the agent is not running'));
@@ -139,6 +142,7 @@ pages('a friend gets more, and goes', async () => {
   await see('friends-add-phone-dark');
   await page.click('#weir-invite');
   await page.until(shows('PrivateKey = '));
+  assert.ok(await page.value("document.querySelector('.weir-code').getBoundingClientRect().top > 0"), 'the code is in sight');
   await see('friends-code-phone-dark');
   await page.click('#weir-leave');
   await page.click('#weir-remove-anna');

@@ -17,5 +17,6 @@ export function dialog(title: string, children: readonly Node[], act: HTMLButton
   });
   if (act !== null) enters(content, act);
   ui.showModal(title, [content]);
-  (content.querySelector('input') ?? act ?? leave).focus();
+  // What is only to be read is read from its beginning.
+  (content.querySelector('input') ?? act ?? leave).focus({ preventScroll: act === null });
 }
