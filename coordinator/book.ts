@@ -28,6 +28,8 @@ export type Heard = Readonly<{
 
 /** Receipts kept ahead of a gap, or against a chain: a node that signs more of them gains nothing. */
 const mostOpen = 64n;
+/** More than an honest consumer comes to before its credit is used up. */
+const mostDisputes = 64n;
 
 type SessionRow = Readonly<{ node: string; consumer: string; head: bigint; agreed: bigint; broken: string | null }>;
 type ReceiptRow = Readonly<{ sequence: bigint; digest: string; bytes: Uint8Array; witnessed: boolean; standing: string }>;
@@ -272,6 +274,9 @@ export async function takeDispute(query: Query, signed: cose.Signed, now: number
   if (!verified.ok) return verified;
   const told = await receiptAt(query, session, BigInt(sequence));
   if (told === null) return { ok: false, fault: fault('missing', 'dispute.sequence', 'this receipt has not arrived') };
+  const [had] = await query<{ n: bigint }>('select count(*) as n from dispute where session = $1', [session]);
+  if (had !== undefined && had.n >= mostDisputes)
+    return { ok: false, fault: fault('limit', 'dispute', `${mostDisputes} of this session are kept`) };
   const digest = cose.digestOf(signed, hashes);
   const added = await query(
     `insert into dispute values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing returning digest`,

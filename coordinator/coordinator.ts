@@ -147,8 +147,7 @@ async function meet(
     publish: (topic, payload) => void ready.then((to) => to.publish(topic, payload)),
     log,
   });
-  const missed = (): void => void heard.missed().catch((error: unknown) => log(`broker: ${String(error)}`));
-  const transport = await mqtt.connect(connection, prefix, heard.hear, missed, log);
+  const transport = await mqtt.connect(connection, prefix, heard.hear, heard.missed, log);
   ends.push(transport.end);
   connected(transport);
   return ok({ heard, port });

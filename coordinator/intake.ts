@@ -28,7 +28,7 @@ export type Outside = Readonly<{
 export type Intake = Readonly<{
   hear(topic: string, payload: Uint8Array): Promise<void>;
   /** The broker has kept nothing for us: what nodes said meanwhile may be lost, though it was confirmed to them. */
-  missed(): Promise<void>;
+  missed(): void;
   /** Sends what this node has not answered. */
   nudge(node: KeyId): Promise<void>;
   /** Acknowledges what has arrived, and repeats what waits. To be called every few seconds. */
@@ -60,6 +60,7 @@ export function start(outside: Outside): Intake {
   /** By the epoch and the number of the command that asks. */
   const wishes = new Map<KeyId, Map<string, Wish>>();
   const lost = new Map<KeyId, Wish[]>();
+  let isLost = false;
 
   const topicOf = (node: string, name: string): string => `${prefix}/${node}/${name}`;
   const owe = (node: KeyId): Owed => {
@@ -241,8 +242,9 @@ export function start(outside: Outside): Intake {
     await database.transaction((query) => registry.show(query, node, kind, payload, now()));
   }
 
-  async function missed(): Promise<void> {
+  async function askForLost(): Promise<void> {
     const heads = await database.transaction((query) => book.headsOf(query));
+    isLost = false;
     lost.clear();
     for (const { node, ...one } of heads) lost.set(node, [...(lost.get(node) ?? []), one]);
   }
@@ -257,6 +259,7 @@ export function start(outside: Outside): Intake {
       if (mine.root === root) mine.root = null;
       if (receipts.size === 0 && mine.root === null) owed.delete(node);
     }
+    if (isLost) await askForLost();
     for (const [node, [one, ...more]] of [...lost].slice(0, mostAsked)) {
       lost.delete(node);
       if (more.length > 0) lost.set(node, more);
@@ -267,5 +270,12 @@ export function start(outside: Outside): Intake {
     for (const { node } of open) if (now() - (sent.get(node as KeyId) ?? 0) >= repeatAfter) await nudge(node as KeyId);
   }
 
-  return { hear, missed, nudge, turn };
+  return {
+    hear,
+    missed() {
+      isLost = true;
+    },
+    nudge,
+    turn,
+  };
 }

@@ -232,8 +232,12 @@ export async function find(
 ): Promise<void> {
   const text = evidence.map((bytes) => `${hexOf(bytes)}\n`).join('');
   const digest = hexOf(hashes.sha256(new TextEncoder().encode(text)));
-  const [had] = await query<{ n: bigint }>('select count(*) as n from finding where node = $1', [node]);
-  // Who goes on like that wins no room.
+  const [had] = await query<{ n: bigint }>('select count(*) as n from finding where node = $1 and code = $2 and path = $3', [
+    node,
+    code,
+    path,
+  ]);
+  // Who goes on like that wins no room, and takes none from what else is found.
   if (had !== undefined && had.n >= mostFindings) return refuse(query, node, { code, path, reason }, now);
   await query(
     `insert into finding (node, session, code, path, reason, evidence, digest, at) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,

@@ -148,6 +148,21 @@ const rows: readonly Row[] = [
     owed: 10n,
   },
   {
+    name: 'disputed again and again',
+    async play(s) {
+      await s.say(at(s, 0).signed);
+      const said = new Set<string>();
+      for (let n = 1; n <= 65; n++) {
+        const taken = await book.takeDispute(s.query, disputeOf('ann', at(s, 0), 'bytes', both(n, 2)), 7);
+        said.add(taken.ok ? 'taken' : `${n} ${taken.fault.code} ${taken.fault.path}`);
+      }
+      return [...said].join();
+    },
+    want: 'taken,65 limit dispute',
+    held: 10n,
+    owed: 0n,
+  },
+  {
     name: 'decided for the consumer',
     async play(s) {
       await s.say(at(s, 0).signed);
