@@ -41,7 +41,7 @@ const mostAcknowledged = 32;
 const repeatAfter = 30;
 /** All that is signed is smaller, and so is what is not. */
 const mostBytes = 4096;
-/** Nodes that are asked in one turn for what may be lost: each for one session, since a node hears two commands in a second. */
+/** Nodes that are asked in one turn for what seems to be lost: each for one session, since a node hears two commands in a second. */
 const mostAsked = 16;
 /** Of one node, and unanswered: the oldest is forgotten, and asked anew. */
 const mostWished = 64;
@@ -246,8 +246,10 @@ export function start(outside: Outside): Intake {
     const heads = await database.transaction((query) => book.headsOf(query));
     isLost = false;
     lost.clear();
-    for (const { node, ...one } of heads) lost.set(node, [...(lost.get(node) ?? []), one]);
+    for (const one of heads) miss(one);
   }
+
+  const miss = ({ node, ...one }: book.Wish): unknown => lost.set(node, [...(lost.get(node) ?? []), one]);
 
   async function turn(): Promise<void> {
     for (const [node, mine] of owed) {
@@ -260,12 +262,12 @@ export function start(outside: Outside): Intake {
       if (receipts.size === 0 && mine.root === null) owed.delete(node);
     }
     if (isLost) await askForLost();
+    for (const one of await database.transaction((query) => roots.judge(query, now()))) miss(one);
     for (const [node, [one, ...more]] of [...lost].slice(0, mostAsked)) {
       lost.delete(node);
       if (more.length > 0) lost.set(node, more);
       if (one !== undefined) await wish(node, one);
     }
-    for (const { node, ...one } of await database.transaction((query) => roots.judge(query, now()))) await wish(node, one);
     const open = await database.transaction((query) => query<{ node: string }>('select distinct node from command where outcome is null'));
     for (const { node } of open) if (now() - (sent.get(node as KeyId) ?? 0) >= repeatAfter) await nudge(node as KeyId);
   }
