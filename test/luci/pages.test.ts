@@ -1,10 +1,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { seconds } from '../../agent/core/brand.ts';
 import type { PeerKey } from '../../agent/core/seat.ts';
 import { options } from '../../agent/core/settings.ts';
 import { fields } from '../../agent/core/telemetry.ts';
 import { host } from '../../agent/host/node.ts';
+import * as cbor from '../../agent/wire/cbor.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
+import { hexOf } from '../../agent/wire/form.ts';
+import { report } from '../../agent/wire/telemetry.ts';
 import type { Browser, Look, Page } from './chromium.ts';
 import * as chromium from './chromium.ts';
 import * as gateway from './gateway.ts';
@@ -231,9 +235,9 @@ pages('the receipts of a session are there to be kept', async () => {
   const kept = await page.value<string>("fetch(document.querySelector('a[download]').href).then((r) => r.text())");
   const messages = evidence.parse(kept);
   assert.ok(messages.ok && messages.value.length >= 3);
-  const report = evidence.examine(messages.value, [], host);
-  assert.equal(report.findings, []);
-  assert.is(report.sessions.length, 1);
+  const found = evidence.examine(messages.value, [], host);
+  assert.equal(found.findings, []);
+  assert.is(found.sessions.length, 1);
 });
 
 pages('what is told: a switch for each part with its fields, and the very bytes that were sent', async () => {
@@ -292,10 +296,26 @@ pages('the login ends while somebody types: it is said, and what was typed stays
   assert.is(router.files.get('weir'), before);
 });
 
+async function tabTo(id: string): Promise<void> {
+  for (let presses = 0; presses < 60; presses++) {
+    if ((await page.value('document.activeElement.id')) === id) return;
+    await page.press('Tab');
+  }
+  throw new Error(`the keys never come to ${id}`);
+}
+
 pages('by keys alone', async () => {
+  await page.go(router.url('overview'), desktop);
+  await page.until(shows('This router shares'));
+  await tabTo('weir-stop');
+  await page.press('Enter');
+  await page.until(shows('Paused: nobody gets in'));
+  await tabTo('weir-resume');
+  await page.press('Enter');
+  await page.until(shows('This router shares'));
   await page.go(router.url('friends'), desktop);
   await page.until("document.querySelector('#weir-remove-carla')");
-  await page.value("document.querySelector('#weir-add').focus()");
+  await tabTo('weir-add');
   await page.press('Enter');
   await page.until("document.activeElement.id === 'weir-name'");
   await page.type('dora');
@@ -353,6 +373,8 @@ pages('every method that the ACL grants is asked for by a page, and none beside'
   );
 });
 
+const sent = cbor.encode(report.write({ at: seconds(9000), span: seconds(60), isWhole: true, values: { version: '9.8.7', open: 3 } }));
+
 pages('an agent that lies puts no HTML into the page of its owner', async () => {
   router.stopAgent();
   await page.go(router.url('overview'), desktop);
@@ -383,6 +405,7 @@ pages('an agent that lies puts no HTML into the page of its owner', async () => 
     status: { link: evil, node: evil, clock: evil, key_saved: false, why: evil },
     sessions,
     friend_list: sessions,
+    telemetry: { report: Buffer.from(sent).toString('base64'), ago: 5, waiting: 2, span: 120 },
   });
   router.files.set('weir', `${fresh}\nconfig coordinator 'coordinator'\n\toption claim '${evil}'\n`);
   for (const name of ['overview', 'friends', 'enrol']) {
@@ -396,6 +419,17 @@ pages('an agent that lies puts no HTML into the page of its owner', async () => 
   await page.until("document.querySelector('#weir-end')");
   assert.is(await page.value("document.querySelectorAll('img').length"), 0);
   assert.is.not(await page.value('document.title'), 'taken');
+});
+
+pages('what was sent last: each field, and the very bytes', async () => {
+  await page.go(router.url('settings'), phone);
+  await page.click('#weir-told');
+  await page.until(shows(`byte by byte (${sent.length})`));
+  const told = await page.value<string>("document.querySelector('#modal_overlay .weir-table').textContent");
+  for (const row of ['version9.8.7', 'open3sessions']) assert.ok(told.includes(row), told);
+  assert.is(await page.value("document.querySelector('#weir-bytes').textContent"), hexOf(sent));
+  await fits('what was sent');
+  await see('told-phone-dark');
 });
 
 pages.run();
