@@ -11,16 +11,19 @@ import { bytesOf, hexOf } from '../agent/wire/form.ts';
 import * as folder from './adapters/folder.ts';
 import * as authority from './authority.ts';
 import * as coordinator from './coordinator.ts';
+import * as access from './core/access.ts';
 import * as desk from './desk.ts';
 import * as openapi from './openapi.ts';
 import * as operators from './operators.ts';
 import type { Folder } from './ports/folder.ts';
 import { routes } from './routes.ts';
+import * as shape from './shape.ts';
 
 const help = `usage: scripts/coordinator COMMAND
 
   init      makes a folder with everything a small fleet needs
   run       is the coordinator
+  operator  makes another operator's token, when there is none to ask with
   key       makes another command key
   certify   signs a command key, where the root key is
   ask       asks the running coordinator for something, as an operator
@@ -45,6 +48,11 @@ Is the coordinator. Its page is at --http, for whoever has a token or a consumer
   --user       its name at that broker; --authority FILE: whom that broker's certificate has to be signed by (PEM)
   --prefix     of all topics: weir
   --database   as it was said to init`,
+  operator: `usage: scripts/coordinator operator --dir DIR --name NAME [--role admin] [--days 365] [--database URL]
+
+Makes an operator and shows the token, this once: for who holds DIR, when all tokens are lost or have ended (else: ask POST /operators). An embedded
+database is open to one process: end run before.
+  --role  viewer, operator or admin`,
   key: `usage: scripts/coordinator key --dir DIR
 
 Makes another command key in DIR and prints the public one, which certify signs.`,
@@ -91,6 +99,8 @@ const whole =
       : fail('malformed', '', `expected ${least} to ${most}`);
 const days = whole(1, 36_500);
 const serial = whole(1, 4_294_967_295);
+const name = (given: string): Result<string> => shape.name.read(given);
+const role = (given: string): Result<access.Role> => shape.choice(access.roles).read(given);
 // Never repeated: there may be a password in it.
 const database = argv.matching(/^postgres(ql)?:\/\//, 'postgresql://USER:PASSWORD@HOST/NAME');
 const broker = argv.matching(/^(mqtts?|wss?):\/\/[^/]/, 'mqtts://HOST:PORT');
@@ -126,7 +136,17 @@ function certificate(rootFile: string, key: PublicKey, { serial, least, days }: 
   const bytes = folder.readFile(rootFile);
   const root = bytes.ok ? authority.readKey('root', bytes.value) : bytes;
   if (!root.ok) return { ok: false, fault: under('--root', root.fault) };
-  return ok(authority.certify(root.value, { key, serial, least, until: seconds(now() + days * 86_400), may: ['grant', 'command'] }));
+  return ok(authority.certify(root.value, { key, serial, least, until: seconds(until(days)), may: ['grant', 'command'] }));
+}
+
+const until = (days: number): number => now() + days * 86_400;
+
+async function addOperator(dir: string, database: string | null, operator: operators.Operator): Promise<Result<string>> {
+  const opened = await coordinator.openDatabase({ dir, database }, say);
+  if (!opened.ok) return opened;
+  const token = await opened.value.transaction((query) => operators.add(query, operator, coordinator.random));
+  await opened.value.end();
+  return token;
 }
 
 async function init(dir: string, days: number, database: string | null): Promise<number> {
@@ -136,13 +156,8 @@ async function init(dir: string, days: number, database: string | null): Promise
   if (files.list(/^root\.pub$/).length > 0)
     return refuse({ code: 'exists', path: dir, reason: 'is a coordinator’s folder already: run takes it' });
   // What may fail comes first, so that init can be tried again.
-  const opened = await coordinator.openDatabase({ dir, database }, say);
-  if (!opened.ok) return refuse(opened.fault);
-  const until = now() + days * 86_400;
-  const token = await opened.value.transaction((query) =>
-    operators.add(query, { name: 'admin', role: 'admin', until }, coordinator.random),
-  );
-  await opened.value.end();
+  const token = await addOperator(dir, database, { name: 'admin', role: 'admin', until: until(days) });
+  if (!token.ok && token.fault.path !== 'name') return refuse(token.fault);
   if (!token.ok) return refuse({ ...token.fault, path: 'database', reason: 'is another coordinator’s: it has an admin' });
   const [root, key] = [makeKey(files, 'root', 'root.key'), makeKey(files, 'command', 'command-1.key')];
   if (!root.ok) return refuse(root.fault);
@@ -264,6 +279,14 @@ const commands: Readonly<Record<Name, Command>> = {
       });
     },
   ),
+  operator: command({ options: { dir: path, name, role, days, database }, wanted: ['dir', 'name'] }, async (v) => {
+    const files = folder.open(v.dir);
+    if (!files.ok) return refuse(under('--dir', files.fault));
+    const made = await addOperator(v.dir, v.database ?? null, { name: v.name, role: v.role ?? 'admin', until: until(v.days ?? 365) });
+    if (!made.ok) return refuse(made.fault);
+    console.log(`token  ${made.value}`);
+    return 0;
+  }),
   key: command({ options: { dir: path }, wanted: ['dir'] }, async ({ dir }) => {
     const files = folder.open(dir);
     if (!files.ok) return refuse(under('--dir', files.fault));

@@ -105,6 +105,7 @@ export function start(outside: Outside): (request: Request) => Promise<Response>
   }
 
   async function answer(request: Request): Promise<Response> {
+    if (!URL.canParse(request.url, 'http://desk')) return refusal(fault('malformed', 'path', 'is no address'));
     const { pathname, searchParams } = new URL(request.url, 'http://desk');
     if (request.method === 'GET' && pathname === `${base}/openapi.json`) return json(200, openapi.render(routes, base));
     if (!mayAsk(`address/${request.address}`)) return refusal(fault('limit', '', 'too many requests'));

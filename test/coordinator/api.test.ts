@@ -524,6 +524,10 @@ refused('a request that is made again, or for something else', async () => {
   assert.is((await answer(request)).status, 200);
   assert.is((await answer(request)).status, 401);
 });
+refused('no address', async () => {
+  for (const url of ['//', 'http://['])
+    assert.is((await answer({ method: 'GET', url, authorization: null, address: '192.0.2.1', body: new Uint8Array() })).status, 400, url);
+});
 refused('too often', async () => {
   at += 60_000;
   const statuses = new Set<number>();

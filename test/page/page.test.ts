@@ -286,6 +286,15 @@ pages('a router goes by the name that people gave it, and a long list by pages',
   await page.until("document.querySelectorAll('tbody tr').length === 3");
   assert.is(new Set([...first, ...(await page.value<string[]>(routers))]).size, 103);
   assert.is(await page.value("document.querySelector('section + a')"), null);
+  await see('routers-named');
+  await page.go(`${town.url}?small#/sessions`, phone);
+  await page.until(shows('the old mill'));
+  await see('sessions-named-phone-dark');
+  // While so many were pinned it may have asked too often, too; it has asked again.
+  assert.equal(
+    page.complaints.splice(0).filter((one) => !/ 429 /.test(one)),
+    [],
+  );
 });
 
 pages.run();
