@@ -112,6 +112,8 @@ type Detail = Session &
       witness: string;
       price: Readonly<{ micro: Whole; currency: string }> | null;
     }> | null;
+    vouched_up: Whole | null;
+    vouched_down: Whole | null;
     disputes: readonly Dispute[];
   }>;
 
@@ -164,7 +166,12 @@ function summary(asking: Asking, s: Detail): HTMLElement {
     card('State', stateOf(s), `opened ${time(s.opened)}`, grant?.until ? `until ${time(grant.until)}` : null),
     card('Used', says, quota === null ? null : chart.part(Number(used), Number(quota), says), `${size(s.up)} up, ${size(s.down)} down`),
     card('Due', dueOf(s), grant?.price ? `${amount(grant.price.micro, grant.price.currency)} for a MiB` : 'no price'),
-    card('Countersigned', `${s.agreed} of ${s.receipts}`, grant?.witness === 'required' ? 'required: only these are paid' : 'not required'),
+    card(
+      'Countersigned',
+      `${s.agreed} of ${s.receipts}`,
+      grant?.witness === 'required' ? 'required: only these are paid' : 'not required',
+      s.vouched_up === null ? null : `its consumer vouched for ${figures(s.vouched_up, s.vouched_down)}`,
+    ),
     card('Router', nodeOf(asking, s.node, s.node_name)),
     card('Consumer', consumerOf(s)),
   );
