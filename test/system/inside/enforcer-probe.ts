@@ -36,6 +36,7 @@ const found = {
   read: Object.fromEntries(readable.map((path) => [path, tried(files.read(path, 65_536))])),
   create: Object.fromEntries(writable.map((path) => [path, tried(files.create(`${path}/probe`, bytes('x'), 0o600))])),
   forward: tried(files.append('/proc/sys/net/ipv4/ip_forward', bytes('1'), 0o600)),
+  device: tried(files.append('/sys/devices/virtual/net/lo/gro_flush_timeout', bytes('0'), 0o600)),
   netlink: tried(net.openNetlink(12, [], { received: ignore, overrun: ignore, closed: ignore })),
   nft: await nft('add table inet probe; add chain inet probe c; add rule inet probe c meta l4proto { tcp, udp } th dport 53 counter'),
 };

@@ -167,6 +167,7 @@ jails('what the enforcer can reach', () => {
     },
     create: { '/': 'EROFS', '/etc': 'EROFS', '/usr/sbin': 'EROFS', '/var/run': 'EROFS' },
     forward: 'EROFS',
+    device: 'ok',
     netlink: 'ok',
     nft: 'exited 0',
   });
