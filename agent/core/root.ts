@@ -47,7 +47,9 @@ export function proofOf(heads: readonly Link[], head: Link, encode: Entry, hash:
 export type Sealed = Link & Pick<Receipt, 'boot' | 'up' | 'final'>;
 /** `shown`: these chains make the root. `open`: nothing can be said, since others have chains there, or some receipts are not here.
  *  `heads`: what it has to cover; `ends`: those of them that nothing follows here. */
-export type Verdict = Readonly<{ kind: 'shown' | 'open' }> | Readonly<{ kind: 'wrong'; fault: Fault; heads: readonly Link[]; ends: readonly Link[] }>;
+export type Verdict =
+  | Readonly<{ kind: 'shown' | 'open' }>
+  | Readonly<{ kind: 'wrong'; fault: Fault; heads: readonly Link[]; ends: readonly Link[] }>;
 
 /** `before`: the root before this one; null: it is not here. `chains`: of the node, each in its order. Only what a node that keeps to the
  *  protocol cannot have signed is wrong. `treeOf`: `headsOf`, as text. */
