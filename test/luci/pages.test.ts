@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { seconds } from '../../agent/core/brand.ts';
+import { millis, seconds } from '../../agent/core/brand.ts';
 import type { PeerKey } from '../../agent/core/seat.ts';
 import { options } from '../../agent/core/settings.ts';
 import { fields } from '../../agent/core/telemetry.ts';
@@ -9,6 +9,7 @@ import * as cbor from '../../agent/wire/cbor.ts';
 import * as evidence from '../../agent/wire/evidence.ts';
 import { hexOf } from '../../agent/wire/form.ts';
 import { report } from '../../agent/wire/telemetry.ts';
+import * as plain from '../fakes/plain.ts';
 import type { Browser, Look, Page } from './chromium.ts';
 import * as chromium from './chromium.ts';
 import * as gateway from './gateway.ts';
@@ -263,6 +264,20 @@ pages('what is told: a switch for each part with its fields, and the very bytes 
   await page.fill('#weir-coordinator-root', '');
   await save();
   assert.not.match(`${router.files.get('weir')}`, /list (may|leave_out)/);
+});
+
+pages('while changes of another wait to be confirmed nothing can be saved: it is said, and then it can', async () => {
+  const applied = { ubus_rpc_session: await gateway.grantAll(router.bus, 'write') };
+  const ask = (method: string, args: plain.Fields) => router.bus.call('uci', method, plain.table(args), millis(20_000));
+  gateway.must(await ask('set', { ...applied, config: 'weir', section: 'limits', values: { sessions: '31' } }));
+  gateway.must(await ask('apply', { ...applied, rollback: true, timeout: 90 }));
+  await page.go(router.url('settings'), desktop);
+  await page.fill('#weir-limits-sessions', '32');
+  await page.click('#weir-save');
+  await page.until(shows('changes wait to be confirmed'));
+  gateway.must(await ask('confirm', applied));
+  await save();
+  assert.match(`${router.files.get('weir')}`, /option sessions '32'/);
 });
 
 const fits = async (name: string): Promise<void> =>

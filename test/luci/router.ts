@@ -20,6 +20,8 @@ const { must } = gateway;
 
 export type Router = Omit<gateway.Gateway, 'close'> &
   Readonly<{
+    /** As root. */
+    bus: ubus.Bus;
     kernel: seats.Seats;
     /** /etc/config, as it stands. */
     files: Map<string, string>;
@@ -63,6 +65,7 @@ export async function open(weir: string): Promise<Router> {
 
   return {
     ...door,
+    bus,
     kernel,
     files: fakes.files,
     startAgent,

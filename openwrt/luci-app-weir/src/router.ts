@@ -23,6 +23,14 @@ export async function ask(of: Name, method: string, args: Readonly<Record<string
     const answer = await rpc.declare({ object: of, method, params: Object.keys(args) })(...Object.values(args));
     if (answer === 0) return ok([]);
     if (answer === 7) return fail('timeout', of, 'no answer in time');
+    if (answer === 6)
+      return fail(
+        'denied',
+        of,
+        of === 'uci'
+          ? _('changes wait to be confirmed (Save & Apply): confirm or revert them, then try again')
+          : _('the router does not allow it'),
+      );
     if (typeof answer === 'number') return fail('foreign', of, answer === 4 ? notThere[of] : `ubus status ${answer}`);
     const table = jsonToValue(answer);
     if (table.kind !== 'table') return fail('malformed', of, 'no answer');
