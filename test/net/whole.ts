@@ -323,7 +323,8 @@ export function play(megabytes: number): void {
       assert.match(said, 'everything holds');
       assert.match(said, `${row.up} bytes up, ${row.down} down`);
     }
-    for (const path of ['/findings', '/refusals', '/disputes']) assert.equal(Object.values((await admin('GET', path)).json), [[], null], path);
+    for (const path of ['/findings', '/refusals', '/disputes'])
+      assert.equal(Object.values((await admin('GET', path)).json), [[], null], path);
   });
 
   whole('where they went is written nowhere', async ({ stage }) => {
