@@ -45,7 +45,7 @@ function render(names: readonly string[]): string {
 /** Of several names of one function any may be its section's. */
 function namesAt(binary: string, addresses: readonly number[]): string[] {
   const table = execFileSync('nm', ['-n', binary], { encoding: 'utf8', maxBuffer: 1 << 26 });
-  const functions = [...table.matchAll(/^([0-9a-f]{8}) [tTW] (\w+)$/gm)].map(([, hex = '', name = '']) => ({
+  const functions = [...table.matchAll(/^([0-9a-f]{8}) [tTW] ([\w.]+)$/gm)].map(([, hex = '', name = '']) => ({
     start: Number.parseInt(hex, 16),
     name,
   }));

@@ -1,8 +1,18 @@
-// Both roles at work on a small router: twenty sessions that a coordinator has opened over TLS, with traffic in each, and a receipt of each.
-// Bus, broker and coordinator are beside the router; its clock counts instructions, so that other work here does not show.
+// Both roles at work on a small router: twenty sessions that a coordinator has opened over TLS, with traffic in each, and a receipt of each,
+// countersigned. Bus, broker and coordinator are beside the router; its clock counts instructions, so that other work here does not show.
 
+import { readFileSync } from 'node:fs';
+import type { Birth } from '../../agent/core/birth.ts';
+import type { ByteCount, SecretKey } from '../../agent/core/brand.ts';
 import type { Outcome } from '../../agent/core/command.ts';
 import type { PeerKey } from '../../agent/core/seat.ts';
+import type { SessionId } from '../../agent/core/signed.ts';
+import * as ed25519 from '../../agent/crypto/ed25519.ts';
+import { host as node } from '../../agent/host/node.ts';
+import { hexOf } from '../../agent/wire/form.ts';
+import { bundleProgram } from '../../build/bundle.ts';
+import { asCommand } from '../../build/bytecode.ts';
+import { native } from '../../build/native.ts';
 import * as coordinators from '../../test/fakes/coordinator.ts';
 import * as mosquitto from '../../test/fakes/mosquitto.ts';
 import * as at from '../../test/net/ground/addresses.ts';
@@ -23,11 +33,17 @@ export type Work = Readonly<{
   memory: Readonly<Record<Role, Memory>>;
   /** Percent of the processor's time while nothing is sealed. */
   quiet: Readonly<Record<Role, number>>;
-  /** Seconds of the processor's that a session's end takes: an order verified, the session evicted, a receipt and a root sealed, an answer. */
+  /** Seconds of the processor's that a session's end takes: an order verified, the session stopped, a receipt and a root sealed, the receipt
+   *  countersigned, the session evicted, an answer. */
   perReceipt: number;
 }>;
 
 /** `agent`: the program that is one. */
+const secret = new Uint8Array(32).fill(7) as SecretKey;
+const consumer = ed25519.signer(secret, node.sha512).key;
+/** More than passes. */
+const credit = (64n << 20n) as ByteCount;
+
 export async function work({ agent = 'weir', ...order }: Partial<Order> & Readonly<{ agent?: string }> = {}): Promise<Work> {
   const broker = await mosquitto.start(host);
   const settings = {
@@ -41,16 +57,19 @@ export async function work({ agent = 'weir', ...order }: Partial<Order> & Readon
   };
   const bus = await startBus(config(settings) + coordinators.section('one', 'sessions'));
   try {
-    const post = await open('mipsel', bus, { countsInstructions: true, timeoutMs: 1_500_000, ...order });
+    const { entry, modules } = await bundleProgram('scripts/benches/footprint-consumers.ts');
+    const consumers = readFileSync(await native('mipsel_24kc', [asCommand(String(modules.get(entry)))]));
+    const files = { ...order.files, '/bin/consumers': { bytes: consumers, mode: 0o755 } };
+    const post = await open('mipsel', bus, { countsInstructions: true, timeoutMs: 1_500_000, ...order, files });
     try {
       await post.begin();
       await acts.load(post.ground, plain);
       await startAgent(post, agent, bus.agentPort, broker.authority);
       const coordinator = await coordinators.open('one', broker, 'weir/roof-1');
       try {
-        await coordinator.born();
+        const birth = await coordinator.born();
         await coordinator.certify();
-        return await live(post, coordinator);
+        return await live(post, coordinator, birth);
       } finally {
         coordinator.close();
       }
@@ -63,9 +82,20 @@ export async function work({ agent = 'weir', ...order }: Partial<Order> & Readon
   }
 }
 
-/** Outside of the router's namespace, since only there the broker is. */
+/** With a way to the broker, which only the machine itself has. */
 async function startAgent({ ground }: Post, agent: string, port: number, authority: string): Promise<void> {
   await ground.root.run(`
+    ${ip} link add to-agent type veth peer name to-broker netns $(cat /run/router.pid)
+    ${ip} address add ${way.machine}/30 dev to-agent
+    ${ip} link set to-agent up
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    nft add table ip way
+    nft add chain ip way out '{ type nat hook postrouting priority srcnat; }'
+    nft add rule ip way out oifname eth0 masquerade`);
+  await ground.in('router').run(`
+    ${ip} address add ${way.router}/30 dev to-broker
+    ${ip} link set to-broker up
+    ${ip} route add ${host} via ${way.machine}
     cat >/etc/authority.pem ${input(authority)}
     mkdir -p -m 700 /etc/weir/agent /var/run/ubus.weir
     relay /var/run/ubus.weir/ubus.sock ${host} ${port}
@@ -74,19 +104,29 @@ async function startAgent({ ground }: Post, agent: string, port: number, authori
     cat /run/agent.log; exit 1`);
 }
 
-async function live(post: Post, coordinator: coordinators.Coordinator): Promise<Work> {
+const way = { machine: '192.0.2.1', router: '192.0.2.2' } as const;
+
+async function live(post: Post, coordinator: coordinators.Coordinator, birth: Birth): Promise<Work> {
   const { ground } = post;
   const made = await ground.in('c').run(`for n in $(seq 0 ${sessions - 1}); do wg genkey | tee /run/c$n.key | wg pubkey; done`);
   const opened: Opened[] = [];
+  const granted: string[] = [];
   for (const key of made.trim().split('\n')) {
-    const answer = await coordinator.order({ kind: 'open', grant: coordinator.grant(key as PeerKey) });
+    const grant = coordinator.grant(key as PeerKey, { consumer, witness: 'required', credit });
+    const answer = await coordinator.order({ kind: 'open', grant });
     if (answer.kind !== 'opened') throw new Error(`footprint: ${JSON.stringify(answer)}`);
     opened.push(answer);
+    granted.push(`${answer.address4} ${hexOf(grant)}`);
   }
   await begin(
     post,
     opened.map(({ address4 }) => address4),
   );
+  await ground.in('c').run(`
+    cat >/run/granted ${input(granted.join('\n'))}
+    consumers /run/granted ${hexOf(secret)} ${hexOf(birth.key)} ${hexOf(coordinator.key.key)} >/run/consumers 2>&1 &
+    for try in $(seq 300); do grep -q ready /run/consumers && exit 0; sleep 1; done
+    cat /run/consumers; exit 1`);
   const begun = await spent(post);
   await ground.root.run('sleep 40');
   const before = await spent(post);
@@ -94,7 +134,10 @@ async function live(post: Post, coordinator: coordinators.Coordinator): Promise<
   const memory = { agent: await memoryOf(post, 'agent'), enforcer: await memoryOf(post, 'enforcer') };
   // Last receipts, because they wait for no turn of the flash.
   for (const { session } of opened) await coordinator.order({ kind: 'close', session });
-  for (const _ of opened) await coordinator.receipt();
+  for (const seen = new Set<SessionId>(); seen.size < sessions; ) {
+    const { receipt, isWitnessed } = await coordinator.receipt();
+    if (isWitnessed) seen.add(receipt.session);
+  }
   const after = await spent(post);
   const all = after.agent - before.agent + after.enforcer - before.enforcer;
   const perReceipt = (all - ((quiet.agent + quiet.enforcer) / 100) * (after.uptime - before.uptime)) / sessions;
