@@ -50,8 +50,8 @@ const groups: ReadonlyMap<string, () => Promise<Group>> = new Map([
 ]);
 
 async function run(name: string, args: readonly string[]): Promise<number> {
-  if (args.length === 0 && (name === '--help' || name === 'version')) {
-    host.print(name === 'version' ? `${version}\n` : help);
+  if (args.every((arg) => arg === '--help') && (name === '--help' || name === 'version')) {
+    host.print(name === 'version' && args.length === 0 ? `${version}\n` : help);
     return 0;
   }
   const load = groups.get(name);

@@ -190,6 +190,7 @@ const commands: readonly (readonly [args: readonly string[], status: number, pri
   [['--help'], 0, /^usage: weir COMMAND/, /^$/],
   [[], 0, /^usage: weir COMMAND/, /^$/],
   [['version'], 0, /^\d+\.\d+\.\d+\n$/, /^$/],
+  [['version', '--help'], 0, /^usage: weir COMMAND/, /^$/],
   [['status'], 1, /^enforcer: is not running\nagent: is not running\n$/, /^$/],
   [['reboot', 'now'], 2, /^$/, /^weir: no such command: reboot now\nusage/],
   [['version', 'please'], 2, /^$/, /^weir: no such command/],
