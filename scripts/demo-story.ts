@@ -47,6 +47,13 @@ type Account = Readonly<{ account: string; unit: string; amount: number }>;
 type Figures = Readonly<{ up: number; down: number; receipts: number; agreed: number; final: string | null }>;
 
 /** What is simulated says so in front of every line, and 80 columns have to hold it. */
+/** What it comes to is waited for later, and so is its failure. */
+function meanwhile<T>(begin: () => Promise<T>): Promise<T> {
+  const work = begin();
+  work.catch(() => undefined);
+  return work;
+}
+
 const width = 69;
 function wrap(head: string, words: string, indent = 3): string {
   const lines: string[] = [];
@@ -156,15 +163,16 @@ export async function tell(stage: Stage, folder: string, say: Say): Promise<read
   step('Ann asks for 4 MiB by the first of them. Her key signs the request, and a WireGuard configuration comes back; the tunnel is up.');
   const [annHerself, bobHimself, carolHerself] = [await know('ann', north), await know('bob', middle), await know('carol', south)];
   // What takes its time begins now, and is told of in its turn.
-  const lying = open(bobHimself, b, '100M', 'less').then(async (bob) => {
+  const lying = meanwhile(async () => {
+    const bob = await open(bobHimself, b, '100M', 'less');
     await bob.consumer.download(unsigned);
     return bob;
   });
-  const riding = open(carolHerself, c, '100M', null).then(async (carol) => {
+  const riding = meanwhile(async () => {
+    const carol = await open(carolHerself, c, '100M', null);
     await carol.consumer.download(mib);
     return carol;
   });
-  for (const meanwhile of [lying, riding]) meanwhile.catch(() => undefined);
   show('$ scripts/consumer open --from … --offer roof --quota 4M --days 30');
   const ann = await open(annHerself, a, '4M', null);
   say(wrap('  ', ann.consumer.opened));
@@ -172,7 +180,7 @@ export async function tell(stage: Stage, folder: string, say: Say): Promise<read
   prove('a consumer uses the tunnel', `${size(arrived)} arrived; the kernel counted ${await counted(ann)} bytes`, arrived >= 2 * mib);
 
   step('She wants 3 MiB more. The kernel stops her at her quota.');
-  const downloading = ann.consumer.download(3 * mib);
+  const downloading = meanwhile(() => ann.consumer.download(3 * mib));
   // A session that stands still at its quota ends after ten seconds: nothing is waited for that is not needed.
   let before = 0n;
   const atQuota = await until(
