@@ -38,8 +38,10 @@ function render(names: readonly string[]): string {
   const head =
     '/* Written by scripts/layout.ts: functions that an enforcer and an agent with twenty sessions have run, side by side. A kernel maps 16\n' +
     '   pages for each that is touched, so what is touched should be neighbours. */\n';
-  // MIPS procedure descriptors are a debugger's; `-s` leaves them.
-  return `${head}SECTIONS { /DISCARD/ : { *(.pdr) } .text.near : {\n${names.map((name) => `*(.text.${name})\n`).join('')}} } INSERT BEFORE .text;\n`;
+  // MIPS procedure descriptors are a debugger's; `-s` leaves them. A C library begins and ends in sections with other names.
+  const first = '*crt1.o(.text)\nKEEP(*(.init))\nKEEP(*(.fini))\n';
+  const near = names.map((name) => `*(.text.${name})\n`).join('');
+  return `${head}SECTIONS { /DISCARD/ : { *(.pdr) } .text.near : {\n${first}${near}} } INSERT BEFORE .text;\n`;
 }
 
 /** Of several names of one function any may be its section's. */
