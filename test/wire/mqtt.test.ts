@@ -12,7 +12,7 @@ function follow(pieces: readonly (readonly number[])[]): Readonly<{ passed: read
     const next = mqtt.follow(cursor, Uint8Array.from(piece), most);
     if (!next.ok) return next.fault.code;
     cursor = next.value.cursor;
-    for (const run of next.value.passed) passed.push(...run);
+    for (const run of next.value.passed) for (const byte of run) passed.push(byte);
   }
   return { passed, cursor };
 }
