@@ -121,7 +121,8 @@ export async function open() {
     const body = { key: hexOf(signerOf(`pinned ${n}`).key) };
     for (let status = 429; status !== 200; ) {
       ({ status } = await live.ask(port, 'POST', '/nodes', `Bearer ${here.tokens.admin}`, body));
-      if (status === 429) await new Promise((resolve) => setTimeout(resolve, 500));
+      // Until it may ask as often as at first: what is left is the page's.
+      if (status === 429) await new Promise((resolve) => setTimeout(resolve, 3000));
       else if (status !== 200) throw new Error(`${status}`);
     }
   }
