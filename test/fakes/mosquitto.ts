@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ export type Broker = Readonly<{
   end(): Promise<void>;
   restart(): Promise<void>;
   /** SIGSTOP and SIGCONT: it holds its connections and says nothing. */
-  stall(): void;
+  stall(): Promise<void>;
   wake(): void;
   stop(): Promise<void>;
 }>;
@@ -98,7 +98,7 @@ keyfile ${path('broker.key')}
     async restart() {
       child = await run();
     },
-    stall: () => void child.kill('SIGSTOP'),
+    stall: () => stopped(child),
     wake: () => void child.kill('SIGCONT'),
     async stop() {
       child.kill('SIGCONT');
@@ -131,6 +131,14 @@ export function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void
     child.once('exit', () => resolve());
     child.kill(signal);
   });
+}
+
+/** Until each of its threads stands still: one goes on until it is told, and may answer meanwhile. */
+export async function stopped(child: ChildProcess): Promise<void> {
+  child.kill('SIGSTOP');
+  const threads = `/proc/${child.pid}/task`;
+  const isStill = (thread: string): boolean => /\) T [^)]*$/.test(readFileSync(join(threads, thread, 'stat'), 'utf8'));
+  while (!readdirSync(threads).every(isStill)) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 export async function freePorts(): Promise<[number, number]> {

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificates, name } from './certificates.ts';
-import { type Broker, begin, ended, freePorts, here } from './mosquitto.ts';
+import { type Broker, begin, ended, freePorts, here, stopped } from './mosquitto.ts';
 
 const servers = ['plain', 'secure'] as const;
 const [user, password] = ['weir', 'correct horse'];
@@ -29,8 +29,8 @@ export async function start(): Promise<Broker> {
   const all = async (signal: NodeJS.Signals): Promise<void> => {
     await Promise.all(children.map((child) => ended(child, signal)));
   };
-  const send = (signal: NodeJS.Signals): void => {
-    for (const child of children) child.kill(signal);
+  const wake = (): void => {
+    for (const child of children) child.kill('SIGCONT');
   };
   return {
     port,
@@ -51,10 +51,12 @@ export async function start(): Promise<Broker> {
     async restart() {
       children = await run();
     },
-    stall: () => send('SIGSTOP'),
-    wake: () => send('SIGCONT'),
+    async stall() {
+      await Promise.all(children.map(stopped));
+    },
+    wake,
     async stop() {
-      send('SIGCONT');
+      wake();
       await all('SIGTERM');
       rmSync(dir, { recursive: true, force: true });
     },
