@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import * as argv from '../agent/core/argv.ts';
 import type { PublicKey } from '../agent/core/brand.ts';
 import { seconds } from '../agent/core/brand.ts';
+import * as ip from '../agent/core/ip.ts';
 import { type Errno, type Fault, fail, ok, type Result, text, under } from '../agent/core/result.ts';
 import { bytesOf, hexOf } from '../agent/wire/form.ts';
 import * as folder from './adapters/folder.ts';
@@ -38,11 +39,13 @@ Makes DIR with the root key, a command key with its certificate, the fleet's pas
 is shown once. Take root.key off the machine afterwards: run does not need it.
   --days      so long certificate and token hold
   --database  postgresql://…, for run to be told, too; without it DIR has a PostgreSQL of its own`,
-  run: `usage: scripts/coordinator run --dir DIR [--http HOST:PORT] [--mqtt HOST:PORT [--cert FILE --key FILE]] [--database URL]
-       scripts/coordinator run --dir DIR [--http HOST:PORT] --broker URL [--user NAME] [--authority FILE] [--database URL]
+  run: `usage: scripts/coordinator run --dir DIR [--http HOST:PORT [--proxy ADDRESS]] [--mqtt HOST:PORT [--cert FILE --key FILE]] [--database URL]
+       scripts/coordinator run --dir DIR [--http HOST:PORT [--proxy ADDRESS]] --broker URL [--user NAME] [--authority FILE] [--database URL]
 
 Is the coordinator. Its page is at --http, for whoever has a token or a consumer's keys.
   --http       127.0.0.1:4780, unless said otherwise; TLS is for a reverse proxy in front of it
+  --proxy      where such a proxy asks from (127.0.0.1): callers are then told apart by the last address of its X-Forwarded-For, or else all
+               that come by it share one limit of requests
   --mqtt       127.0.0.1:1883: where its own broker listens (MQTT 3.1.1), with TLS by --cert and --key (PEM)
   --broker     mqtts://… or mqtt://…: another broker in its place; its password is in the environment as WEIR_BROKER_PASSWORD
   --user       its name at that broker; --authority FILE: whom that broker's certificate has to be signed by (PEM)
@@ -236,6 +239,7 @@ const commands: Readonly<Record<Name, Command>> = {
         dir: path,
         database,
         http: place,
+        proxy: ip.parseAddress,
         mqtt: place,
         cert: path,
         key: path,
@@ -261,7 +265,7 @@ const commands: Readonly<Record<Name, Command>> = {
         dir: v.dir,
         database: v.database ?? null,
         prefix: v.prefix ?? 'weir',
-        http: v.http ?? { host: '127.0.0.1', port: 4780 },
+        http: { ...(v.http ?? { host: '127.0.0.1', port: 4780 }), proxy: v.proxy ?? null },
         broker:
           v.broker === undefined
             ? {

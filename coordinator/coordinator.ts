@@ -25,7 +25,7 @@ export type Options = Readonly<{
   /** null: PGlite, in the folder. */
   database: string | null;
   prefix: string;
-  http: Place;
+  http: http.Door;
   /** A broker of its own here, or one elsewhere. */
   broker:
     | Readonly<{ kind: 'embedded'; at: Place; tls: Readonly<{ certificate: string; key: string }> | null }>
@@ -83,7 +83,7 @@ async function begin(
   if (!link.ok) return link;
   const { heard, port } = link.value;
   const answer = desk.start({ database: database.value, authority: auth.value, now: Date.now, random, nudge: heard.nudge, log });
-  const server = await http.serve(options.http.host, options.http.port, page.before(page.bundle(), answer));
+  const server = await http.serve(options.http, page.before(page.bundle(), answer));
   if (!server.ok) return server;
   let turning: Promise<void> | null = null;
   // One at a time: a database that is slow is not asked for more.

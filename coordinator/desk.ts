@@ -95,7 +95,7 @@ export function start(outside: Outside): (request: Request) => Promise<Response>
     if (Math.abs(at - Number(time)) > drift) return fail('expired', 'authorization', `the time is ${at}`);
     const [row] = await query<{ name: string }>('select name from consumer where id = $1 and not void', [`${key}`]);
     if (row === undefined) return fail('stranger', 'authorization', 'no such consumer');
-    const message = toBeSigned(request, `${time}`, hashes);
+    const message = toBeSigned({ ...request, root: authority.rootKey }, `${time}`, hashes);
     if (!ed25519.verify(bytesOf(`${signature}`), message, bytesOf(`${key}`) as PublicKey, hashes.sha512))
       return fail('forged', 'authorization', 'the signature does not hold');
     for (const [one, until] of seen) if (until < at) seen.delete(one);
@@ -108,11 +108,11 @@ export function start(outside: Outside): (request: Request) => Promise<Response>
     if (!URL.canParse(request.url, 'http://desk')) return refusal(fault('malformed', 'path', 'is no address'));
     const { pathname, searchParams } = new URL(request.url, 'http://desk');
     if (request.method === 'GET' && pathname === `${base}/openapi.json`) return json(200, openapi.render(routes, base));
-    if (!mayAsk(`address/${request.address}`)) return refusal(fault('limit', '', 'too many requests'));
+    if (!mayAsk(`address/${request.caller}`)) return refusal(fault('limit', '', 'too many requests'));
     const who = await database.transaction((query) => whoIs(query, request));
     if (!who.ok) {
       // Guessing costs more than asking.
-      mayAsk(`address/${request.address}`, 10);
+      mayAsk(`address/${request.caller}`, 10);
       return json(401, { error: who.fault });
     }
     if (who.value.kind !== 'nobody' && !mayAsk(access.nameOf(who.value))) return refusal(fault('limit', '', 'too many requests'));

@@ -65,7 +65,7 @@ export function render(routes: readonly Route[], base: string): object {
           in: 'header',
           name: 'Authorization',
           description:
-            'Weir KEY SECONDS SIGNATURE: the ed25519 key and the signature in hex, over "weir request", the method, the path with its query, the seconds since 1970 and the SHA-256 of the body in hex, each on a line of its own, without a last newline. Holds for a minute, and once.',
+            'Weir KEY SECONDS SIGNATURE: the ed25519 key and the signature in hex, over "weir request", the coordinator’s root (`root` of GET /health) in hex, the method, the path with its query, the seconds since 1970 and the SHA-256 of the body in hex, each on a line of its own, without a last newline. Holds for a minute, and once.',
         },
       },
       responses: errors,

@@ -34,7 +34,7 @@ export async function open(files: Files, url: string, wish: Wish, trusted: reado
   const { tunnel, signer } = own.value;
   const { offer: name, node, isForApp } = wish;
   const asked = { peer: base64.encode(own.value.public.tunnel) as PeerKey, bytes: quota.value, seconds: span.value };
-  const opened = await desks.open(desks.at(url, signer), { ...asked, offer: name, node, countersigns: !isForApp }, trusted);
+  const opened = await desks.open(desks.at(url, signer, trusted), { ...asked, offer: name, node, countersigns: !isForApp });
   if (!opened.ok) return opened;
   const { session, standing, evidence, offer } = opened.value;
   const profile = opening.profile(evidence, standing.node, standing, isForApp ? base64.encode(tunnel) : null, host);

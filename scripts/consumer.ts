@@ -28,7 +28,7 @@ const help = `usage: scripts/consumer keys FILE
        scripts/consumer open --from URL --key ROOT --offer NAME --quota SIZE --days N [--node NODE] [--wg-only]
                              --keys FILE --config WG.conf --grant FILE [--json]
        scripts/consumer run --keys FILE --config WG.conf --grant FILE [--from URL] [--json]
-       scripts/consumer ask METHOD PATH [FIELD=VALUE ...] --from URL --keys FILE
+       scripts/consumer ask METHOD PATH [FIELD=VALUE ...] --from URL --key ROOT --keys FILE
 
 keys makes FILE (0600, never written over) with the secrets of the tunnel and of the countersignatures, or reads it, and prints the public
 keys: they are what a grant is made for.
@@ -101,7 +101,7 @@ type Options = Readonly<{
   keys: string;
   config: string;
   grant: string;
-  key: readonly string[];
+  trusted: readonly PublicKey[];
   book: string;
   save: string | undefined;
   device: string;
@@ -113,7 +113,7 @@ async function run(options: Options): Promise<number> {
   const own = keys.read(host, options.keys);
   if (!own.ok) return refuse(own.fault);
   const { signer } = own.value;
-  const trusted = options.key.map((hex) => bytesOf(hex) as PublicKey);
+  const { trusted } = options;
   const readTerms = (): Result<terms.Terms> => {
     const lines = readText('grant', options.grant);
     return lines.ok ? terms.parse(lines.value, trusted, signer.key, host) : lines;
@@ -178,7 +178,7 @@ async function run(options: Options): Promise<number> {
         const { sequence, counted, due, left, final } = receipt;
         screen.event({ event: 'receipt', sequence, opinion, counted, due, left, final }, `receipt ${sequence}: ${opinion.kind}${why}`);
         if (opinion.kind === 'wanting') return;
-        if (dispute !== null && options.from !== undefined) void tell(desk.at(options.from, signer), dispute, screen);
+        if (dispute !== null && options.from !== undefined) void tell(desk.at(options.from, signer, trusted), dispute, screen);
         said[opinion.kind] += 1;
         last = receipt;
         if (options.save !== undefined) appendFileSync(options.save, `${hexOf(message)}\n`);
@@ -279,15 +279,15 @@ async function main(): Promise<number> {
   if (key.some((hex) => !/^[0-9a-f]{64}$/.test(hex))) return refuse('--key: expected 32 bytes in hex');
   if (!/^[a-z][a-z0-9-]{0,14}$/.test(device)) return refuse('--device: expected up to 15 letters and digits');
   if (lie !== undefined && !isLie(lie)) return refuse(`--lie: one of ${lies.join(', ')}`);
+  const trusted = key.map((hex) => bytesOf(hex) as PublicKey);
   const [first, second, ...fields] = words;
   if (verb === 'keys' && first !== undefined && second === undefined) return showKeys(at(first), isJson);
   if (verb === 'ask' && second !== undefined && from !== undefined && keyFile !== undefined)
-    return ask(from, at(keyFile), `${first}`, second, fields);
+    return ask(from, at(keyFile), trusted, `${first}`, second, fields);
   if (first !== undefined || keyFile === undefined || config === undefined || grant === undefined) return refuse(`\n${help}`);
   const files = { keys: at(keyFile), config: at(config), grant: at(grant) };
   const isForApp = values['wg-only'];
   if (verb === 'open' && from !== undefined && offer !== undefined && quota !== undefined && days !== undefined) {
-    const trusted = key.map((hex) => bytesOf(hex) as PublicKey);
     const opened = await opening.open(files, from, { offer, node: node ?? null, quota, days, isForApp }, trusted);
     if (!opened.ok) return refuse(opened.fault);
     screenOf(isJson).event({ event: 'opened', ...opened.value }, opened.value.text);
@@ -297,7 +297,7 @@ async function main(): Promise<number> {
   return run({
     ...files,
     from,
-    key,
+    trusted,
     book: at(book ?? `${grant}.book`),
     save: save === undefined ? undefined : at(save),
     device,
@@ -306,7 +306,14 @@ async function main(): Promise<number> {
   });
 }
 
-async function ask(from: string, keyFile: string, method: string, path: string, fields: readonly string[]): Promise<number> {
+async function ask(
+  from: string,
+  keyFile: string,
+  trusted: readonly PublicKey[],
+  method: string,
+  path: string,
+  fields: readonly string[],
+): Promise<number> {
   const own = keys.read(host, keyFile);
   if (!own.ok) return refuse(own.fault);
   const body: [string, string | number][] = [];
@@ -315,7 +322,7 @@ async function ask(from: string, keyFile: string, method: string, path: string, 
     if (name === undefined || value === undefined) return refuse(`${field}: expected FIELD=VALUE`);
     body.push([name, /^\d{1,16}$/.test(value) ? Number(value) : value]);
   }
-  const answer = await desk.at(from, own.value.signer).ask(method, path, body.length === 0 ? undefined : Object.fromEntries(body));
+  const answer = await desk.at(from, own.value.signer, trusted).ask(method, path, body.length === 0 ? undefined : Object.fromEntries(body));
   if (!answer.ok) return refuse(answer.fault);
   console.log(typeof answer.value === 'string' ? answer.value.trimEnd() : JSON.stringify(answer.value, null, 2));
   return 0;

@@ -153,7 +153,7 @@ async function router(folder: string, made: Bundle, { settings, ports, root, url
           {
             heard({ sequence }, opinion, _, dispute) {
               if (opinion.kind === 'known') return;
-              if (dispute !== null) void desk.tell(desk.at(url, signer), dispute);
+              if (dispute !== null) void desk.tell(desk.at(url, signer, trusted), dispute);
               lines.push(`receipt ${sequence}: ${opinion.kind}${opinion.kind === 'disputed' ? ` because of its ${opinion.reason}` : ''}`);
               for (const check of [...heard]) check();
             },

@@ -8,13 +8,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import * as enforcer from '../agent/adapters/enforcer-client.ts';
 import * as keys from '../agent/consumer/keys.ts';
 import { renderSize } from '../agent/core/amount.ts';
-import type { ByteCount } from '../agent/core/brand.ts';
+import type { ByteCount, PublicKey } from '../agent/core/brand.ts';
 import { sumOf } from '../agent/core/seat.ts';
 import type { KeyId, SessionId } from '../agent/core/signed.ts';
 import { host } from '../agent/host/node.ts';
 import * as base64 from '../agent/wire/base64.ts';
 import * as console from '../agent/wire/console.ts';
-import { hexOf } from '../agent/wire/form.ts';
+import { bytesOf, hexOf } from '../agent/wire/form.ts';
 import type { Lie } from '../test/consumer/liar.ts';
 import type { Files } from './consumer-open.ts';
 import { type Consumer, must, type Ran, type Router, type Stage } from './demo-stage.ts';
@@ -145,7 +145,8 @@ export async function tell(stage: Stage, folder: string, say: Say): Promise<read
     const [, session = ''] = /^session (\w+)/.exec(consumer.opened) ?? [];
     return { ...who, consumer, session: session as SessionId };
   }
-  const asConsumer = (who: Person): desk.Desk => desk.at(coordinator.url, must(keys.read(host, who.files.keys)).signer);
+  const trusted = [bytesOf(coordinator.root) as PublicKey];
+  const asConsumer = (who: Person): desk.Desk => desk.at(coordinator.url, must(keys.read(host, who.files.keys)).signer, trusted);
 
   step('A coordinator is up: it knows routers and consumers, signs what is granted, and keeps the books. It carries no traffic.');
   for (const line of stage.scene) say(`   ${line}`);

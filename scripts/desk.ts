@@ -25,29 +25,50 @@ function timeOf(request: string): number {
   return time;
 }
 
-export function at(url: string, signer: Signer): Desk {
+/** `trusted`: roots; a coordinator of another one is asked for nothing but its root. */
+export function at(url: string, signer: Signer, trusted: readonly PublicKey[]): Desk {
+  let known: PublicKey | undefined;
+  async function rootOf(): Promise<Result<PublicKey>> {
+    const health = await send(url, 'GET', '/health', '', {});
+    if (!health.ok) return health;
+    const { root } = health.value as { root?: unknown };
+    known = trusted.find((key) => hexOf(key) === root);
+    if (known !== undefined) return ok(known);
+    return fail(
+      'stranger',
+      'coordinator',
+      `its root is ${String(root)}: --key with it, once you know from elsewhere that it is the right one`,
+    );
+  }
   return {
     async ask(method, path, body) {
+      const root = known === undefined ? await rootOf() : ok(known);
+      if (!root.ok) return root;
       const sent = body === undefined ? '' : JSON.stringify(body);
-      const request = { method, url: base + path, body: new TextEncoder().encode(sent) };
+      const request = { root: root.value, method, url: base + path, body: new TextEncoder().encode(sent) };
       const authorization = requests.authorization(request, `${timeOf(`${hexOf(signer.key)} ${method} ${path} ${sent}`)}`, signer, host);
-      let answer: Response;
-      let said: string;
-      try {
-        const signal = AbortSignal.timeout(patience);
-        answer = await fetch(new URL(base + path, url), {
-          method,
-          headers: { authorization },
-          signal,
-          ...(sent === '' ? {} : { body: sent }),
-        });
-        said = await answer.text();
-      } catch (error) {
-        return fail('closed', 'coordinator', (error as Error).message);
-      }
-      return read(answer, said);
+      return send(url, method, path, sent, { authorization });
     },
   };
+}
+
+async function send(
+  url: string,
+  method: string,
+  path: string,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<Result<unknown>> {
+  let answer: Response;
+  let said: string;
+  try {
+    const signal = AbortSignal.timeout(patience);
+    answer = await fetch(new URL(base + path, url), { method, headers, signal, ...(body === '' ? {} : { body }) });
+    said = await answer.text();
+  } catch (error) {
+    return fail('closed', 'coordinator', (error as Error).message);
+  }
+  return read(answer, said);
 }
 
 /** Where it is to be found, by the name servers of now. */
@@ -100,17 +121,7 @@ export type Opened = Readonly<{
   offer: opening.Offer;
 }>;
 
-/** `trusted`: roots; a coordinator of another one is asked for nothing. */
-export async function open(desk: Desk, wish: Wish, trusted: readonly PublicKey[]): Promise<Result<Opened>> {
-  const health = await desk.ask('GET', '/health');
-  if (!health.ok) return health;
-  const { root } = health.value as { root?: unknown };
-  if (!trusted.some((key) => hexOf(key) === root))
-    return fail(
-      'stranger',
-      'coordinator',
-      `its root is ${String(root)}: --key with it, once you know from elsewhere that it is the right one`,
-    );
+export async function open(desk: Desk, wish: Wish): Promise<Result<Opened>> {
   const offers = await desk.ask('GET', '/offers');
   const offer = offers.ok ? opening.parseOffer(offers.value, wish.offer) : offers;
   if (!offer.ok) return offer;

@@ -2,7 +2,9 @@
 
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Address } from '../../agent/core/ip.ts';
 import { type Errno, fail, ok, type Result } from '../../agent/core/result.ts';
+import { callerOf } from '../core/access.ts';
 import type { Request, Response, Server } from '../ports/http.ts';
 
 const mostBody = 65_536;
@@ -30,7 +32,10 @@ async function bodyOf(message: IncomingMessage): Promise<Uint8Array | null> {
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-export async function serve(host: string, port: number, answer: (request: Request) => Promise<Response>): Promise<Result<Server>> {
+/** `proxy`: the one in front, which says for whom it asks. */
+export type Door = Readonly<{ host: string; port: number; proxy: Address | null }>;
+
+export async function serve({ host, port, proxy }: Door, answer: (request: Request) => Promise<Response>): Promise<Result<Server>> {
   const server = createServer({ requestTimeout: 15_000, headersTimeout: 10_000, maxHeaderSize: 8192 }, (message, response) => {
     const say = ({ status, type, body }: Response): void => {
       response.writeHead(status, { 'content-type': type, ...headers });
@@ -47,7 +52,9 @@ export async function serve(host: string, port: number, answer: (request: Reques
         });
       }
       const { method = '', url = '', socket } = message;
-      say(await answer({ method, url, authorization: message.headers.authorization ?? null, address: socket.remoteAddress ?? '', body }));
+      const { authorization = null, 'x-forwarded-for': forwarded } = message.headers;
+      const caller = callerOf({ from: socket.remoteAddress ?? '', forwarded: forwarded?.toString() }, proxy);
+      say(await answer({ method, url, authorization, caller, body }));
     };
     // A request that broke off has nobody to be answered.
     work().catch(() => response.destroy());

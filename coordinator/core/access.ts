@@ -1,5 +1,6 @@
 // Who may ask the coordinator for what, and how often. Knows no token, no signature and no clock.
 
+import * as ip from '../../agent/core/ip.ts';
 import { type Fault, fault } from '../../agent/core/result.ts';
 
 /** Each may what those before it may. */
@@ -35,6 +36,26 @@ export const owns = (who: Who, consumer: string): boolean => who.kind === 'opera
 export const nameOf = (who: Who): string => (who.kind === 'nobody' ? 'nobody' : who.kind === 'operator' ? who.name : `consumer/${who.id}`);
 
 // ── How often ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `forwarded`: what a proxy says, `X-Forwarded-For`; each adds whom it has heard, and what stands before that is anybody's word. */
+export type Connection = Readonly<{ from: string; forwarded: string | undefined }>;
+
+/** Whom requests are counted for: an address of IPv4, or the /64 of IPv6 that one household has. `proxy`: one of ours, and no other is believed. */
+export function callerOf({ from, forwarded }: Connection, proxy: ip.Address | null): string {
+  const near = addressOf(from);
+  if (near === null) return from;
+  const said = proxy !== null && ip.renderAddress(near) === ip.renderAddress(proxy) ? forwarded?.split(',').at(-1)?.trim() : undefined;
+  const address = (said === undefined ? null : addressOf(said)) ?? near;
+  return ip.isV4(address)
+    ? ip.renderAddress(address)
+    : ip.renderPrefix({ address: ip.addressAt(ip.bounds({ address, length: 64 }).first, 16), length: 64 });
+}
+
+/** A socket of both families writes IPv4 as ::ffff:192.0.2.1. */
+function addressOf(text: string): ip.Address | null {
+  const address = ip.parseAddress(text.replace(/^::ffff:(?=[\d.]+$)/i, ''));
+  return address.ok ? address.value : null;
+}
 
 /** Requests that may still be made, at a moment in milliseconds. */
 export type Bucket = Readonly<{ left: number; at: number }>;

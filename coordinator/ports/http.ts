@@ -5,8 +5,8 @@ export type Request = Readonly<{
   /** With the query string, as it was sent. */
   url: string;
   authorization: string | null;
-  /** Of the other end, for limits alone. */
-  address: string;
+  /** The other end, for limits alone. */
+  caller: string;
   body: Uint8Array;
 }>;
 export type Response = Readonly<{ status: number; type: string; body: string }>;

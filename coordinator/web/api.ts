@@ -1,7 +1,7 @@
 // Asks the coordinator that has served this page: what it answers is of the same version, and is taken as the types say. Knows how who asks is
 // told, and keeps no secret.
 
-import type { SecretKey } from '../../agent/core/brand.ts';
+import type { PublicKey, SecretKey } from '../../agent/core/brand.ts';
 import { type Fault, fail, ok, type Result } from '../../agent/core/result.ts';
 import * as ed25519 from '../../agent/crypto/ed25519.ts';
 import { portable } from '../../agent/crypto/sha.ts';
@@ -25,14 +25,19 @@ export const byToken =
 /** Of the coordinator's clock against this one's, in seconds: a signature holds for a minute of the coordinator's. */
 let ahead = 0;
 
-/** `secret`: in hex. A signature is taken once, so that the same request within a second is of the next one. */
-export function byKey(secret: string): Credentials {
+/** `secret`, `root`: in hex. A signature is taken once, so that the same request within a second is of the next one. */
+export function byKey(secret: string, root: string): Credentials {
   const signer = ed25519.signer(bytesOf(secret) as SecretKey, portable.sha512);
   const last = new Map<string, number>();
   return (url) => {
     const time = Math.max(Math.floor(Date.now() / 1000) + ahead, (last.get(url) ?? 0) + 1);
     last.set(url, time);
-    return request.authorization({ method: 'GET', url, body: new Uint8Array() }, `${time}`, signer, portable);
+    return request.authorization(
+      { root: bytesOf(root) as PublicKey, method: 'GET', url, body: new Uint8Array() },
+      `${time}`,
+      signer,
+      portable,
+    );
   };
 }
 

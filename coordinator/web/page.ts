@@ -34,10 +34,13 @@ let leave: () => void = () => undefined;
 
 // ── Who asks ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async function meet(credentials: api.Credentials): Promise<Result<Asking>> {
-  const [health, who] = await Promise.all([api.open(null).get<{ root: string }>('/health'), api.open(credentials).get<Who>('/me')]);
+async function meet(credentialsFor: (root: string) => api.Credentials): Promise<Result<Asking>> {
+  const health = await api.open(null).get<{ root: string }>('/health');
   if (!health.ok) return health;
-  return who.ok ? ok({ api: api.open(credentials), who: who.value, root: health.value.root }) : who;
+  const { root } = health.value;
+  const asked = api.open(credentialsFor(root));
+  const who = await asked.get<Who>('/me');
+  return who.ok ? ok({ api: asked, who: who.value, root }) : who;
 }
 
 function wordsOf({ code, reason }: Fault): string {
@@ -59,9 +62,9 @@ function login(why: string | null): void {
   });
   const file = el('input', { id: 'key', type: 'file', change: () => byFile() });
   const said = el('div', {}, why === null ? null : note('bad', why));
-  const begin = async (credentials: api.Credentials): Promise<boolean> => {
+  const begin = async (credentialsFor: Parameters<typeof meet>[0]): Promise<boolean> => {
     said.replaceChildren(note('plain', 'Asking…'));
-    const met = await meet(credentials);
+    const met = await meet(credentialsFor);
     if (met.ok) enter(met.value);
     else said.replaceChildren(note('bad', wordsOf(met.fault)));
     return met.ok;
@@ -69,11 +72,11 @@ function login(why: string | null): void {
   async function byFile(): Promise<void> {
     const [, secret] = /^weir consumer keys 1\n.*\nsigner ([0-9a-f]{64})\n$/.exec((await file.files?.[0]?.text()) ?? '') ?? [];
     if (secret === undefined) said.replaceChildren(note('bad', 'This is no file of scripts/consumer keys.'));
-    else await begin(api.byKey(secret));
+    else await begin((root) => api.byKey(secret, root));
   }
   async function byToken(event: Event): Promise<void> {
     event.preventDefault();
-    if (await begin(api.byToken(token.value.trim()))) sessionStorage.setItem(kept, token.value.trim());
+    if (await begin(() => api.byToken(token.value.trim()))) sessionStorage.setItem(kept, token.value.trim());
   }
   header.replaceChildren(el('span', { class: 'brand' }, 'Weir'));
   main.replaceChildren(
@@ -189,6 +192,6 @@ function signOut(why: string | null): void {
 }
 
 const before = sessionStorage.getItem(kept);
-const again = before === null ? null : await meet(api.byToken(before));
+const again = before === null ? null : await meet(() => api.byToken(before));
 if (again?.ok) enter(again.value);
 else login(again === null ? null : wordsOf(again.fault));

@@ -125,7 +125,7 @@ async function pages(): Promise<Readonly<{ rows: string[][]; growth: number }>> 
     for (let i = 0; i < 5; i++) {
       clock += 5000;
       const started = performance.now();
-      const request = { method: 'GET', url: desk.base + path, authorization: `Bearer ${token.value}`, address: '', body: new Uint8Array() };
+      const request = { method: 'GET', url: desk.base + path, authorization: `Bearer ${token.value}`, caller: '', body: new Uint8Array() };
       const { status, body } = await answer(request);
       times.push(performance.now() - started);
       if (status !== 200) throw new Error(body);

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { PublicKey } from '../../agent/core/brand.ts';
 import type { Outcome } from '../../agent/core/command.ts';
+import * as ip from '../../agent/core/ip.ts';
 import type { KeyId, Nonce, SessionId } from '../../agent/core/signed.ts';
 import * as command from '../../agent/wire/command.ts';
 import * as cose from '../../agent/wire/cose.ts';
@@ -25,6 +27,8 @@ import * as nodes from './node.ts';
 import { both, disputeOf, tell } from './node.ts';
 
 const node = nodes.nodeOf('api node');
+const authority = nodes.authorityOf('api');
+const { rootKey } = authority;
 const [ann, bob] = [hexOf(signerOf('ann').key), hexOf(signerOf('bob').key)];
 const start = 1_800_000_000;
 const offer = { micro: 1200, currency: 'EUR', rate_up: 1e6, rate_down: 8e6, most_bytes: 1e9, most_seconds: 86_400, credit: 1 << 24 };
@@ -51,9 +55,9 @@ async function ask(
   const url = desk.base + path;
   const time = `${Math.floor((more.at ?? at) / 1000)}`;
   const signer = signerOf(who);
-  const signed = (): string => requests.authorization({ method, url, body: bytes }, time, signer, hashes);
+  const signed = (): string => requests.authorization({ root: rootKey, method, url, body: bytes }, time, signer, hashes);
   const authorization = more.authorization ?? (who === 'nobody' ? null : tokens.has(who) ? `Bearer ${tokens.get(who)}` : signed());
-  const { status, body: said, type } = await answer({ method, url, authorization, address: '192.0.2.1', body: bytes });
+  const { status, body: said, type } = await answer({ method, url, authorization, caller: '192.0.2.1', body: bytes });
   return { status, said, json: (type === 'application/json' ? JSON.parse(said) : {}) as Record<string, unknown> };
 }
 
@@ -62,7 +66,7 @@ const before = async (): Promise<void> => {
   const { database } = here;
   answer = desk.start({
     database,
-    authority: nodes.authorityOf('api'),
+    authority,
     now: () => at,
     random: (size) => crypto.getRandomValues(new Uint8Array(size)),
     nudge: async (id) => void nudged.push(id),
@@ -512,26 +516,28 @@ for (const c of refusals)
     const { code, path } = json['error'] as { code: string; path: string };
     assert.is(`${status} ${code} ${path}`, c.want);
   });
-refused('a request that is made again, or for something else', async () => {
+refused('a request that is made again, for something else, or for another coordinator', async () => {
   at += 5000;
   const time = `${Math.floor(at / 1000)}`;
   const url = `${desk.base}/sessions`;
   const signer = signerOf('ann');
   const none = new Uint8Array();
-  const authorization = requests.authorization({ method: 'GET', url, body: none }, time, signer, hashes);
-  const request = { method: 'GET', url, authorization, address: '192.0.2.1', body: none };
+  const asked = { method: 'GET', url, body: none };
+  const signed = (root: PublicKey): string => requests.authorization({ root, ...asked }, time, signer, hashes);
+  const request = { ...asked, authorization: signed(rootKey), caller: '192.0.2.1' };
   assert.is((await answer({ ...request, url: `${url}?limit=5` })).status, 401);
+  assert.is((await answer({ ...request, authorization: signed(node.key) })).status, 401);
   assert.is((await answer(request)).status, 200);
   assert.is((await answer(request)).status, 401);
 });
 refused('no address', async () => {
   for (const url of ['//', 'http://['])
-    assert.is((await answer({ method: 'GET', url, authorization: null, address: '192.0.2.1', body: new Uint8Array() })).status, 400, url);
+    assert.is((await answer({ method: 'GET', url, authorization: null, caller: '192.0.2.1', body: new Uint8Array() })).status, 400, url);
 });
 refused('too often', async () => {
   at += 60_000;
   const statuses = new Set<number>();
-  const request = { method: 'GET', url: `${desk.base}/health`, authorization: null, address: '192.0.2.7', body: new Uint8Array() };
+  const request = { method: 'GET', url: `${desk.base}/health`, authorization: null, caller: '192.0.2.7', body: new Uint8Array() };
   for (let i = 0; i < 80; i++) statuses.add((await answer(request)).status);
   assert.equal([...statuses], [200, 429]);
 });
@@ -557,6 +563,33 @@ refused('no token and no body is in the log or in the audit', async () => {
 refused('the document is that of the routes', () => assert.equal(document, JSON.parse(JSON.stringify(openapi.render(routes, desk.base)))));
 refused.after(after);
 refused.run();
+
+const callers: readonly Readonly<{ name: string; from: string; forwarded?: string; proxy?: string; want: string }>[] = [
+  { name: 'nobody in between', from: '192.0.2.1', want: '192.0.2.1' },
+  { name: 'a socket of both families', from: '::ffff:192.0.2.1', want: '192.0.2.1' },
+  { name: 'a household of IPv6', from: '2001:db8:1:2:3:4:5:6', want: '2001:db8:1:2::/64' },
+  { name: 'what a caller says itself', from: '192.0.2.1', forwarded: '198.51.100.7', want: '192.0.2.1' },
+  { name: 'a proxy that is not ours', from: '192.0.2.1', forwarded: '198.51.100.7', proxy: '192.0.2.2', want: '192.0.2.1' },
+  { name: 'our proxy', from: '127.0.0.1', forwarded: '198.51.100.7', proxy: '127.0.0.1', want: '198.51.100.7' },
+  { name: 'our proxy, by IPv6', from: '::1', forwarded: '2001:db8::7', proxy: '0::1', want: '2001:db8::/64' },
+  {
+    name: 'a caller that lies to our proxy',
+    from: '127.0.0.1',
+    forwarded: '10.0.0.1, 198.51.100.7',
+    proxy: '127.0.0.1',
+    want: '198.51.100.7',
+  },
+  { name: 'our proxy says nothing', from: '127.0.0.1', proxy: '127.0.0.1', want: '127.0.0.1' },
+  { name: 'our proxy says what is no address', from: '127.0.0.1', forwarded: 'unknown', proxy: '127.0.0.1', want: '127.0.0.1' },
+  { name: 'a socket that is gone', from: '', want: '' },
+];
+const caller = suite('access: caller');
+for (const { name, want, proxy, from, forwarded } of callers)
+  caller(name, () => {
+    const parsed = proxy === undefined ? null : ip.parseAddress(proxy);
+    assert.is(access.callerOf({ from, forwarded }, parsed?.ok ? parsed.value : null), want);
+  });
+caller.run();
 
 const buckets: readonly Readonly<{ name: string; bucket: Bucket; now: number; cost?: number; want: number | null }>[] = [
   { name: 'full', bucket: access.begin(0), now: 0, want: 59 },

@@ -71,7 +71,7 @@ export async function begin(database: string | null, broker?: coordinator.Option
     dir,
     database,
     prefix: 'weir',
-    http: { host: '127.0.0.1', port: 0 },
+    http: { host: '127.0.0.1', port: 0, proxy: null },
     broker: broker ?? { kind: 'embedded', at: { host: '127.0.0.1', port: 0 }, tls: null },
   };
   const log: string[] = [];
@@ -140,7 +140,7 @@ export async function ask(
 export function signedBy(name: string, method: string, path: string, body?: object, at = Math.floor(Date.now() / 1000)): string {
   const signer = signerOf(name);
   const bytes = new TextEncoder().encode(body === undefined ? '' : JSON.stringify(body));
-  return requests.authorization({ method, url: desk.base + path, body: bytes }, `${at}`, signer, hashes);
+  return requests.authorization({ root: signerOf('live root').key, method, url: desk.base + path, body: bytes }, `${at}`, signer, hashes);
 }
 
 // ── A node ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
