@@ -35,6 +35,7 @@ import type { Home } from './ports/home.ts';
 import type { Files, Host, Timer } from './ports/host.ts';
 import type {
   Canary,
+  Crossed,
   Dropped,
   Estate,
   Hold,
@@ -216,12 +217,13 @@ export function start(world: World): Warden {
     isAnew = false;
   }
 
+  const devices = (): readonly string[] => uplinks.flatMap(({ device }) => (device === null ? [] : [device]));
+
   /** Before the first guest, since without a rate none gets through. */
   async function keepHome({ owner: { limits: l } }: Stand): Promise<Result<void>> {
     if (l.home === null) return home === null ? done : home.keep(null);
     home ??= await world.home();
-    const devices = uplinks.flatMap(({ device }) => (device === null ? [] : [device]));
-    return home.keep({ line: l.home, devices, isAnybodyIn: () => sight.size > 0 });
+    return home.keep({ line: l.home, devices: devices(), isAnybodyIn: () => sight.size > 0 });
   }
 
   async function standOn(sections: readonly Section[]): Promise<Result<Place>> {
@@ -310,8 +312,7 @@ export function start(world: World): Warden {
     if (!opened.ok) return opened;
     const agent = agentOf(sections);
     if (!agent.ok) return agent;
-    const devices = uplinks.flatMap(({ device }) => (device === null ? [] : [device]));
-    const situation: Situation = { ...stand, uplinks: devices, quota: unlimited, canCountConnections: true, agent: agent.value };
+    const situation: Situation = { ...stand, uplinks: devices(), quota: unlimited, canCountConnections: true, agent: agent.value };
     const statics = world.render(claim.device, situation);
     if (!statics.ok) return statics;
     // The text itself is 12 KB.
@@ -327,7 +328,7 @@ export function start(world: World): Warden {
     if (!around.ok) return around;
     const taken = standings.overlap(pool, claim.device, around.value.routes);
     if (taken !== null) return { ok: false, fault: taken };
-    const guarded = await routes.keep({ device: claim.device, uplinks: devices, open: owner.limits.allow });
+    const guarded = await routes.keep({ device: claim.device, uplinks: situation.uplinks, open: owner.limits.allow });
     if (!guarded.ok) return guarded;
     const prepared = await prepare({ ...situation, quota: quotaOf(opened.value, owner) });
     if (!prepared.ok) return prepared;
@@ -480,7 +481,7 @@ export function start(world: World): Warden {
     const zero = 0n as ByteCount;
     const read = stored.ok
       ? ledger.parse(new TextDecoder().decode(stored.value))
-      : ok(ledger.begin({ generation: counters, line: zero, node: zero, merged: null }));
+      : ok(ledger.begin({ generation: counters, line: zero, node: zero, missed: null }));
     if (!read.ok)
       return { ok: false, fault: { ...under(paths.ledger, read.fault), reason: `${read.fault.reason}; weir resume begins a new month` } };
     counters = standings.countersOf(clock.bootId(), read.value.last.generation);
@@ -503,10 +504,12 @@ export function start(world: World): Warden {
   }
 
   /** Charges what was counted, and tells the kernel how much more may pass. The file is written first: it says at least what is used. */
-  async function account({ line, node, merged }: Found, { owner }: Stand): Promise<Result<void>> {
+  async function account({ line, node, merged }: Found, { owner }: Stand, cards: Crossed | null): Promise<Result<void>> {
     if (book === null || node === null) return done;
     const { month } = owner.limits;
-    const now = { generation: counters, line: (line.up + line.down) as ByteCount, node, merged };
+    const counted = (line.up + line.down) as ByteCount;
+    const ofCards = cards && { by: cards.source, bytes: cards.up + cards.down - cards.framing - counted };
+    const now = { generation: counters, line: counted, node, missed: month.household ? ofCards : ledger.missedHeaders(merged) };
     const before = allowed ?? quotaOf(book.now, owner);
     // A ledger that is in no file yet begins where the counters are.
     const charged = book.file === null ? ledger.begin(now) : ledger.charge(book.now, now, month.household);
@@ -590,6 +593,8 @@ export function start(world: World): Warden {
   async function look(stand: Place): Promise<Result<Look>> {
     const peers = await tunnel.read();
     if (!peers.ok) return peers;
+    // Before the rules, so that nothing in between is taken for missed.
+    const cards = stand.owner.limits.month.household ? await routes.traffic(devices()) : null;
     const reading = await find(peers.value, stand);
     if (!reading.ok) return reading;
     const now = clock.monotonic();
@@ -597,7 +602,8 @@ export function start(world: World): Warden {
     for (const slot of sights.disagreeing(sight, seen))
       trouble(fault('foreign', `slot ${slot}`, 'the rules have counted more than WireGuard has carried'));
     sight = seen;
-    const accounted = await account(reading.value, stand);
+    // Of an uplink that is down nobody counts anything.
+    const accounted = await account(reading.value, stand, cards?.ok ? cards.value : null);
     if (!accounted.ok) trouble(accounted.fault);
     const isMonthSpent = book !== null && ledger.isSpent(book.now, stand.owner.limits.month.cap);
     const kernel = sights.whole(reading.value, sight, now);

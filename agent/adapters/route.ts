@@ -18,6 +18,7 @@ export type Wiring = Readonly<{
 
 const done = ok(undefined);
 const families = [4, 6] as const;
+const ethernetHeader = 14n;
 const at = <T>(outer: string, r: Result<T>): Result<T> => (r.ok ? r : { ok: false, fault: under(outer, r.fault) });
 
 type Around = Readonly<{ links: readonly Link[]; routes: readonly Route[]; rules: readonly Rule[] }>;
@@ -135,17 +136,18 @@ export function open({ socket, listen }: Wiring): Routes {
       return at(name, await ask(kind === 'wireguard' ? { kind: 'delete-link', index } : { kind: 'set-link', index, up: false }));
     },
     async traffic(devices) {
-      let [source, up, down] = ['', 0n, 0n];
+      let [source, up, down, framing] = ['', 0n, 0n, 0n];
       for (const name of devices) {
         const found = await dump({ kind: 'link', name }, rtnetlink.decodeLink);
         if (!found.ok) return at(name, found);
-        for (const { index, stats } of found.value) {
+        for (const { index, stats, isEthernet } of found.value) {
           if (stats === undefined) return fail('unsupported', name, 'the kernel tells no counters of it');
           [source, up, down] = [`${source} ${index}`, up + stats.txBytes, down + stats.rxBytes];
+          if (isEthernet) framing += ethernetHeader * (stats.rxPackets + stats.txPackets);
         }
       }
       if (source === '') return fail('missing', 'uplink', 'there is none');
-      return ok({ source, up: up as ByteCount, down: down as ByteCount });
+      return ok({ source, up: up as ByteCount, down: down as ByteCount, framing: framing as ByteCount });
     },
     async read() {
       const around = await look();

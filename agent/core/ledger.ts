@@ -13,9 +13,13 @@ export type Reading = Readonly<{
   line: ByteCount;
   /** What the node's quota was charged: `line`, and what passed inside the tunnel, which crosses the line a second time. */
   node: ByteCount;
-  /** Packets that the kernel has counted as one with others, on their crossing inside the tunnel; null: nobody has seen, as in a file. */
-  merged: bigint | null;
+  /** Null: nobody has looked, as in a file. */
+  missed: Missed | null;
 }>;
+
+/** What has crossed the line and is in neither figure, since the kernel counts merged packets as one. By how much it has grown is said only
+ *  by the same witness. */
+export type Missed = Readonly<{ by: string; bytes: bigint }>;
 
 export type Ledger = Readonly<{
   /** The month as a number; null: no trusted clock was seen yet. */
@@ -40,18 +44,19 @@ export function charge(l: Ledger, now: Reading, household: boolean): Ledger {
   const grown = isSame ? (household ? now.line - last.line : now.node - last.node) : now.line * (household ? 1n : 2n);
   // Nobody saw what counters that are no more counted at last.
   const before = isSame ? l.used : l.reserved;
-  // Read one after the other while packets pass, they may seem to have become fewer.
-  const seen = isSame ? last.merged : null;
-  const merged = seen !== null && now.merged !== null && now.merged < seen ? seen : now.merged;
-  const headers = household || seen === null || merged === null ? 0n : header * (merged - seen);
-  const used = (before + grown + headers) as ByteCount;
+  const seen = isSame && last.missed?.by === now.missed?.by ? last.missed : null;
+  // Read one after the other while packets pass, it may seem to have become less.
+  const missed = seen !== null && now.missed !== null && now.missed.bytes < seen.bytes ? seen : now.missed;
+  const late = seen === null || missed === null ? 0n : missed.bytes - seen.bytes;
+  const used = (before + grown + late) as ByteCount;
   // What may have been used weighs on the month; of a day it would be a tale.
   const today = l.today && { ...l.today, from: (l.today.from + before - l.used) as ByteCount };
-  return { ...l, today, used, reserved: used > l.reserved ? used : l.reserved, last: { ...now, merged } };
+  return { ...l, today, used, reserved: used > l.reserved ? used : l.reserved, last: { ...now, missed } };
 }
 
 /** IPv4 and TCP without options: the least that one of several packets had for itself, and was not counted. */
 const header = 40n;
+export const missedHeaders = (packets: bigint): Missed => ({ by: 'tunnel', bytes: header * packets });
 
 const none = 0n as ByteCount;
 
@@ -136,7 +141,7 @@ export function parse(text: string): Result<Ledger> {
     used: bytes(used),
     reserved: bytes(reserved),
     today: day === undefined || from === undefined ? null : { day: Number(day), from: bytes(from) },
-    last: { generation: Number(generation) as Generation, line: bytes(line), node: bytes(node), merged: null },
+    last: { generation: Number(generation) as Generation, line: bytes(line), node: bytes(node), missed: null },
   };
   const isPossible = ledger.used <= ledger.reserved && (ledger.today?.from ?? none) <= ledger.used;
   return isPossible && render(ledger) === text ? ok(ledger) : damaged();

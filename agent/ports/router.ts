@@ -133,6 +133,9 @@ export type RouteEvents = Readonly<{
   deaf(why: Fault): void;
 }>;
 
+/** What has crossed devices, whoever it was, by their own counters; `framing` of it are Ethernet's headers. Counted anew where `source` is another. */
+export type Crossed = Pair<ByteCount> & Readonly<{ source: string; framing: ByteCount }>;
+
 export type Routes = Readonly<{
   /** The WireGuard device, made where it is not there, up; answers its index. */
   makeDevice(name: string, mtu: number): Promise<Result<number>>;
@@ -142,8 +145,8 @@ export type Routes = Readonly<{
   /** Removed, but for one that wireguard-go serves: that is put out of use. */
   stow(name: string): Promise<Result<void>>;
   read(): Promise<Result<Surroundings>>;
-  /** What has crossed these, together, whoever it was. Counted anew where `source` is another. */
-  traffic(devices: readonly string[]): Promise<Result<Pair<ByteCount> & Readonly<{ source: string }>>>;
+  /** Of these, together. */
+  traffic(devices: readonly string[]): Promise<Result<Crossed>>;
   /** From now on whoever enters by the device finds the uplinks' default routes and nothing else, with or without rules; when these go,
    *  nothing at all. Told again, it changes only what differs. */
   keep(wanted: GuardWanted): Promise<Result<void>>;

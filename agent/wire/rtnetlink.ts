@@ -19,6 +19,7 @@ export type LinkStats = Readonly<{ rxPackets: bigint; txPackets: bigint; rxBytes
 export type Link = Readonly<{
   index: number;
   name: string;
+  isEthernet: boolean;
   isUp: boolean;
   hasCarrier: boolean;
   kind?: string;
@@ -88,6 +89,8 @@ const flagsOf = {
 
 const familyNumber = (size: number): number => (size === 4 ? 2 : 10);
 const isUp = 1;
+/** What `type` says of a link (ARPHRD_ETHER). */
+const ethernet = 1;
 const hasCarrier = 0x10000;
 
 export function encode(d: Dialect, seq: number, r: Request): Readonly<{ bytes: Uint8Array; exchange: Exchange }> {
@@ -246,6 +249,7 @@ function putRule(o: Out, r: Rule): void {
 // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const u8At = (f: Frame, at: number): number => f.view.getUint8(at);
+const u16At = (f: Frame, at: number): number => f.view.getUint16(at, f.dialect.little);
 const u32At = (f: Frame, at: number): number => f.view.getUint32(at, f.dialect.little);
 const asAddress: Field<Address> = (f, start, end) => ip.addressOf(f.bytes.slice(start, end));
 
@@ -263,7 +267,7 @@ const asStats: Field<LinkStats> = (f, start, end) => {
 
 const linkField = netlink.after(
   16,
-  (f, at) => ({ family: u8At(f, at), index: u32At(f, at + 4), flags: u32At(f, at + 8) }),
+  (f, at) => ({ family: u8At(f, at), type: u16At(f, at + 2), index: u32At(f, at + 4), flags: u32At(f, at + 8) }),
 
   { name: [3, netlink.asText] },
   {
@@ -278,10 +282,10 @@ const linkField = netlink.after(
 export function decodeLink(m: Message): Result<Link> {
   const read = take(m, 'link', linkField);
   if (!read.ok) return read;
-  const { family, flags, of, ...rest } = read.value;
+  const { family, type, flags, of, ...rest } = read.value;
   // A bridge tells with the same messages of ports that come and go: "del" then does not mean that the link is gone.
   if (family !== 0) return fail('unsupported', 'family', `a link of family ${family}`);
-  return ok({ ...rest, ...of, isUp: (flags & isUp) !== 0, hasCarrier: (flags & hasCarrier) !== 0 });
+  return ok({ ...rest, ...of, isEthernet: type === ethernet, isUp: (flags & isUp) !== 0, hasCarrier: (flags & hasCarrier) !== 0 });
 }
 
 const addressField = netlink.after(

@@ -1,16 +1,16 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ByteCount, seconds } from '../../agent/core/brand.ts';
-import type { Ledger, Reading } from '../../agent/core/ledger.ts';
+import type { Ledger, Missed, Reading } from '../../agent/core/ledger.ts';
 import * as ledger from '../../agent/core/ledger.ts';
 import type { Generation } from '../../agent/core/seat.ts';
 
 const bytes = (n: number | bigint): ByteCount => BigInt(n) as ByteCount;
-const at = (generation: number, line: number, node: number, merged: bigint | null = null): Reading => ({
+const at = (generation: number, line: number, node: number, missed: Missed | null = null): Reading => ({
   generation: generation as Generation,
   line: bytes(line),
   node: bytes(node),
-  merged,
+  missed,
 });
 const open: Ledger = { month: 24_311, used: bytes(1000), reserved: bytes(5000), today: null, last: at(1, 100, 190) };
 
@@ -38,18 +38,36 @@ charge('in pieces or at once is the same', () => {
     ledger.charge(open, at(1, 400, 800), false),
   );
 });
-const merging: readonly { name: string; before: Reading; now: Reading; household?: true; want: number; merged: bigint | null }[] = [
-  { name: 'a header for each', before: at(1, 100, 190, 5n), now: at(1, 100, 190, 8n), want: 1120, merged: 8n },
-  { name: 'that seem to be fewer', before: at(1, 100, 190, 5n), now: at(1, 100, 190, 3n), want: 1000, merged: 5n },
-  { name: 'that nobody had seen', before: at(1, 100, 190), now: at(1, 100, 190, 8n), want: 1000, merged: 8n },
-  { name: 'of counters that began anew', before: at(1, 100, 190, 5n), now: at(2, 0, 0, 8n), want: 5000, merged: 8n },
-  { name: 'where all of the line counts', before: at(1, 100, 190, 5n), now: at(1, 100, 190, 8n), household: true, want: 1000, merged: 8n },
+const by = (who: string, n: bigint): Missed => ({ by: who, bytes: n });
+const misses: readonly { name: string; before: Reading; now: Reading; household?: true; want: number; missed: Missed | null }[] = [
+  { name: 'is charged', before: at(1, 100, 190, by('a', 50n)), now: at(1, 100, 190, by('a', 80n)), want: 1030, missed: by('a', 80n) },
+  { name: 'seems to be less', before: at(1, 100, 190, by('a', 50n)), now: at(1, 100, 190, by('a', 30n)), want: 1000, missed: by('a', 50n) },
+  {
+    name: 'was less than nothing',
+    before: at(1, 100, 190, by('a', -9n)),
+    now: at(1, 100, 190, by('a', 1n)),
+    want: 1010,
+    missed: by('a', 1n),
+  },
+  { name: 'nobody had seen', before: at(1, 100, 190), now: at(1, 100, 190, by('a', 80n)), want: 1000, missed: by('a', 80n) },
+  { name: 'nobody sees any more', before: at(1, 100, 190, by('a', 80n)), now: at(1, 100, 190), want: 1000, missed: null },
+  { name: 'another says', before: at(1, 100, 190, by('a', 50n)), now: at(1, 100, 190, by('b', 80n)), want: 1000, missed: by('b', 80n) },
+  { name: 'began anew', before: at(1, 100, 190, by('a', 50n)), now: at(2, 0, 0, by('a', 80n)), want: 5000, missed: by('a', 80n) },
+  {
+    name: 'comes to what the line has counted',
+    before: at(1, 100, 190, by('a', 50n)),
+    now: at(1, 160, 300, by('a', 80n)),
+    household: true,
+    want: 1090,
+    missed: by('a', 80n),
+  },
 ];
-for (const c of merging)
-  charge(`merged packets ${c.name}`, () => {
+for (const c of misses)
+  charge(`what was missed ${c.name}`, () => {
     const { used, last } = ledger.charge({ ...open, last: c.before }, c.now, c.household ?? false);
-    assert.equal({ used, merged: last.merged }, { used: bytes(c.want), merged: c.merged });
+    assert.equal({ used, missed: last.missed }, { used: bytes(c.want), missed: c.missed });
   });
+charge('forty bytes for each packet that was merged', () => assert.is(ledger.missedHeaders(3n).bytes, 120n));
 charge('what was before the ledger is none of its business', () => {
   const l = ledger.charge(ledger.begin(at(1, 5000, 9000)), at(1, 5010, 9015), false);
   assert.is(l.used, 15n);
@@ -195,7 +213,7 @@ reserve('a whole month with power cuts: never less than the truth, a step more f
     generation: counters.generation as Generation,
     line: bytes(counters.line),
     node: bytes(counters.node),
-    merged: null,
+    missed: null,
   });
   while (!ledger.isSpent(l, cap)) {
     const wanted = BigInt(Math.floor(random() * 3_000_000));

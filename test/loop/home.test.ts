@@ -41,7 +41,9 @@ function begin(): Model {
       passed: () => asked('passed', 'read', (now.isIdle ? 0n : BigInt(clock.monotonic()) * 20n) as ByteCount),
       pace: (level) => asked('pace', `pace ${level}`, undefined),
     },
-    routes: { traffic: () => asked('traffic', 'look', { source: '1', up: now.used as ByteCount, down: 0n as ByteCount }) },
+    routes: {
+      traffic: () => asked('traffic', 'look', { source: '1', up: now.used as ByteCount, down: 0n as ByteCount, framing: 0n as ByteCount }),
+    },
   });
   return {
     it,

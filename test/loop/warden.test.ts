@@ -10,7 +10,7 @@ import { type Fault, fail, ok, type Result } from '../../agent/core/result.ts';
 import type { Generation, Held, Pair, PeerKey, Slot } from '../../agent/core/seat.ts';
 import type { Section } from '../../agent/core/settings.ts';
 import { portable } from '../../agent/crypto/sha.ts';
-import type { PeerFound, Reading, RuleEvents, Statics } from '../../agent/ports/router.ts';
+import type { Crossed, PeerFound, Reading, RuleEvents, Statics } from '../../agent/ports/router.ts';
 import type { Warden, World } from '../../agent/warden.ts';
 import * as warden from '../../agent/warden.ts';
 import { manual } from '../fakes/clock.ts';
@@ -55,6 +55,8 @@ type Model = Readonly<{
   rulesGone(): void;
   rulesChanged(): void;
   spent(): void;
+  /** What the uplinks' own counters say; null: none is there. */
+  line: { cards: Crossed | null };
   /** Of the month, by the kernel's counter. */
   use(bytes: bigint): void;
   /** The month's quota that the rules were loaded with. */
@@ -70,6 +72,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
   const peers = new Map<PeerKey, PeerFound>();
   const failing = new Map<string, Fault>();
   const settings: Model['settings'] = { sections: shared(), timezone: 'CET-1' };
+  const line: Model['line'] = { cards: null };
   const files = new Map([['/etc/passwd', 'weir:x:453:453::/:/bin/false\n']]);
   const lines: string[] = [];
   let events: RuleEvents | null = null;
@@ -178,7 +181,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
           return done;
         }),
       read: () => asked('around', () => ok({ links: [], addresses: [], routes: [] })),
-      traffic: async () => ok({ source: '5', ...none }),
+      traffic: async () => (line.cards === null ? fail('missing', 'uplink', 'there is none') : ok(line.cards)),
       keep: () => asked('guard', () => done),
       release: () => asked('no guard', () => done),
       address: async () => done,
@@ -234,6 +237,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
     settings,
     files,
     lines,
+    line,
     calm,
     async passing(ms) {
       clock.advance(millis(ms));
@@ -413,6 +417,32 @@ order('a part of the month ends while nobody tells: more is given out before', a
   anew(m);
   await m.passing(1000);
   assert.equal(m.calls, []);
+});
+order('where the household counts, the month is charged what only the cards have counted', async () => {
+  const m = await begin();
+  const cards = (source: string, packets: bigint): Crossed => ({
+    source,
+    up: 0n as ByteCount,
+    down: (1514n * packets) as ByteCount,
+    framing: (14n * packets) as ByteCount,
+  });
+  const charged: bigint[] = [];
+  const passing = async (now: Crossed | null, household = '1'): Promise<void> => {
+    m.line.cards = now;
+    m.settings.sections = shared({ monthly_cap: '400', household });
+    m.it.changed();
+    await m.passing(10_000);
+    charged.push(m.it.state().month?.used ?? -1n);
+  };
+  await passing(cards('5', 1000n));
+  await passing(cards('5', 1010n));
+  // Dialled in anew, down, up again; and then guests alone count.
+  await passing(cards('6', 3n));
+  await passing(cards('6', 5n));
+  await passing(null);
+  await passing(cards('6', 7n));
+  await passing(cards('6', 9n), '0');
+  assert.equal(charged, [0n, 15_000n, 15_000n, 18_000n, 18_000n, 18_000n, 18_000n]);
 });
 order('the same settings again change nothing', async () => {
   const m = await begin();

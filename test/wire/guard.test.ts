@@ -12,6 +12,7 @@ const prefix = (text: string): ip.Prefix => {
 const links: readonly Link[] = ['lo', 'wan', 'wan2', 'br-lan', 'weir0'].map((name, i) => ({
   index: i + 1,
   name,
+  isEthernet: true,
   isUp: true,
   hasCarrier: true,
 }));

@@ -168,7 +168,7 @@ for (const [order, dialect] of orders) {
   });
   both(`a link, ${order}-endian`, () => {
     const m = sent(dialect, { kind: 'add-link', name: 'weir0', of: 'wireguard', mtu: 1420, group: 77 });
-    const want = { index: 0, name: 'weir0', isUp: false, hasCarrier: false, kind: 'wireguard', mtu: 1420, group: 77 };
+    const want = { index: 0, name: 'weir0', isEthernet: false, isUp: false, hasCarrier: false, kind: 'wireguard', mtu: 1420, group: 77 };
     assert.equal(rtnetlink.decodeLink(m), { ok: true, value: want });
   });
 }

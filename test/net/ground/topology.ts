@@ -8,6 +8,8 @@ export type Options = Readonly<{
   ipv6?: boolean;
   /** A second provider link, `wan2`. */
   secondUplink?: boolean;
+  /** `to-r` and `wan` are there already, and what is between them. */
+  card?: boolean;
   /** The IPv6 default route as netifd makes it: only for the delegated prefix and the WAN address. */
   sourceSpecific?: boolean;
   /** Every TCP segment is a packet of its own, as on a cable. Otherwise one packet may hold 64 KiB, as the kernel merges them on receipt. */
@@ -37,7 +39,11 @@ export const nat = `table inet fw4 {
 const outside = (address: string): string => address.replace(/[0-9a-f]+$/, '1');
 
 /** Runs first, in the uplink: all cables start here but the LAN's. `pid`: who holds the namespace of the other end. */
-export function provider(names: readonly string[], pid: (place: string) => number, { secondUplink = false }: Options): string[] {
+export function provider(
+  names: readonly string[],
+  pid: (place: string) => number,
+  { secondUplink = false, card = false }: Options,
+): string[] {
   const cable = (link: string, far: string, farLink: string): string => `link add ${link} type veth peer name ${farLink} netns ${pid(far)}`;
   const own = (link: string, v4: string, v6: string): string[] => [
     `link set ${link} up`,
@@ -46,7 +52,7 @@ export function provider(names: readonly string[], pid: (place: string) => numbe
   ];
   return [
     'link set lo up',
-    cable('to-r', 'router', 'wan'),
+    ...(card ? [] : [cable('to-r', 'router', 'wan')]),
     ...own('to-r', at.gateway.v4, at.gateway.v6),
     ...(secondUplink ? [cable('to-r2', 'router', 'wan2'), ...own('to-r2', at.gateway2.v4, at.gateway2.v6)] : []),
     cable('to-i', 'internet', 'eth0'),

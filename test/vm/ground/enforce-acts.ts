@@ -39,8 +39,8 @@ export const shoot = (ground: Ground, { to, total, size, perSecond }: Volley, sh
 
 export type Moved = Readonly<{ bytes: number; end: string; ms: number }>;
 export type Way = 'pull' | 'push';
-export const transfer = (ground: Ground, way: Way, to: string, bytes: number): Promise<Moved> =>
-  traffic(ground.in('c'), `${way} ${to} ${way === 'pull' ? 444 : 445} ${bytes}`);
+export const transfer = (ground: Ground, way: Way, to: string, bytes: number, who: 'c' | 'lan' = 'c'): Promise<Moved> =>
+  traffic(ground.in(who), `${way} ${to} ${way === 'pull' ? 444 : 445} ${bytes}`);
 
 // ── Readings ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -98,7 +98,13 @@ done`);
       await shell(place).run('for which in all default; do echo 0 >/proc/sys/net/ipv6/conf/$which/accept_dad; done');
     for (const place of ['router', 'uplink'])
       await shell(place).run('echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding');
-    await batch('uplink', topology.provider(['c'], pid, {}));
+    if (order.cable === true)
+      for (const [card, place, name] of [
+        ['eth1', 'router', 'wan'],
+        ['eth2', 'uplink', 'to-r'],
+      ] as const)
+        await root.run(`${ip} link set ${card} netns ${pid(place)} name ${name}`);
+    await batch('uplink', topology.provider(['c'], pid, { card: order.cable === true }));
     await batch('router', topology.homeCable(pid('lan')));
     await batch('router', topology.router({}));
     await batch('lan', topology.lan({}));

@@ -26,6 +26,8 @@ export type Order = Readonly<{
   modules?: readonly string[];
   /** An image of this machine that is /dev/vda there, and outlives the router. */
   disk?: string;
+  /** Two cards more, eth1 and eth2, with a cable from the one to the other. */
+  cable?: boolean;
   /** Its clock counts instructions while it is busy: how long something takes there then does not depend on this machine's other work. */
   countsInstructions?: boolean;
   /** What it runs at `addresses` (FIRST..LAST), of whatever process, is written to the file `path`, as QEMU translates it. */
@@ -72,6 +74,7 @@ export async function runRouter(order: Order): Promise<Outcome> {
       ...['-nodefaults', '-display', 'none', '-no-reboot', '-serial', `file:${console}`, '-serial', 'stdio'],
       // Not `restrict=on`, which closes the way to our loopback too: the router simply has no route further than that.
       ...['-netdev', 'user,id=lan,ipv6=off', '-device', 'virtio-net-pci,netdev=lan,romfile='],
+      ...(order.cable === true ? ['near', 'far'].flatMap(card) : []),
       ...disk,
       ...(order.trace === undefined ? [] : ['-d', 'in_asm', '-D', order.trace.path, '-dfilter', order.trace.addresses]),
       ...(order.countsInstructions ? ['-icount', 'shift=0', '-rtc', 'clock=vm'] : []),
@@ -89,6 +92,8 @@ export async function runRouter(order: Order): Promise<Outcome> {
     rmSync(folder, { recursive: true });
   }
 }
+
+const card = (id: string): string[] => ['-netdev', `hubport,id=${id},hubid=0`, '-device', `virtio-net-pci,netdev=${id},romfile=`];
 
 const tail = (text: string): string => text.split('\n').slice(-40).join('\n');
 
