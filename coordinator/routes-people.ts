@@ -6,7 +6,7 @@ import * as access from './core/access.ts';
 import * as accounts from './operators.ts';
 import * as paging from './paging.ts';
 import type { Route } from './route.ts';
-import { admins, done, list, missing, operators, route, span, viewers } from './route.ts';
+import { admins, amount, done, list, missing, operators, route, span, viewers } from './route.ts';
 import * as shape from './shape.ts';
 
 export const people: readonly Route[] = [
@@ -45,8 +45,8 @@ export const people: readonly Route[] = [
     rule: viewers,
     says: 'Who may ask for sessions.',
     of: 'consumers',
-    holds: 'id, name, void, since',
-    list: () => ({ sql: 'select id, name, void, since from consumer', by: { name: paging.words } }),
+    holds: 'id, name, void, since, credit (millionths that it may owe; null: no limit)',
+    list: () => ({ sql: 'select id, name, void, since, credit from consumer', by: { name: paging.words } }),
   }),
   route({
     method: 'POST',
@@ -56,13 +56,26 @@ export const people: readonly Route[] = [
     answers: 'consumer: its id',
     body: { key: shape.key, name: shape.name },
     handle: async ({ query, now }, { body: { key, name } }) => {
-      const added = await query('insert into consumer values ($1, $2, false, $3) on conflict do nothing returning id', [
+      const added = await query('insert into consumer (id, name, since) values ($1, $2, $3) on conflict do nothing returning id', [
         hexOf(key),
         name,
         now,
       ]);
       return added.length > 0 ? ok({ consumer: hexOf(key) }) : fail('exists', 'consumer', 'this key or this name is known');
     },
+  }),
+  route({
+    method: 'PUT',
+    at: '/consumers/{key}/credit',
+    rule: admins,
+    says: 'How much it may owe in each currency, with what its open sessions may still cost; without `amount` there is no limit, as at first. It is refused what goes beyond; what an operator opens for it is not.',
+    answers: 'nothing',
+    path: { key: shape.key },
+    body: { amount: shape.maybe(amount) },
+    handle: async ({ query }, { path: { key }, body: { amount } }) =>
+      (await query('update consumer set credit = $2 where id = $1 returning id', [hexOf(key), amount])).length > 0
+        ? done
+        : missing('consumer'),
   }),
   route({
     method: 'DELETE',

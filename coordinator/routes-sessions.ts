@@ -9,6 +9,7 @@ import type { KeyId, SessionId } from '../agent/core/signed.ts';
 import { bytesOf, hexOf } from '../agent/wire/form.ts';
 import * as book from './book.ts';
 import * as access from './core/access.ts';
+import * as credit from './credit.ts';
 import * as orders from './orders.ts';
 import * as paging from './paging.ts';
 import type { Query, Row } from './ports/database.ts';
@@ -199,7 +200,7 @@ export const sessions: readonly Route[] = [
     handle: async (tools, { path: { session }, body: { bytes, seconds } }) => {
       const node = await nodeOfOwn(tools, session);
       if (!node.ok) return node;
-      const offered = tools.who.kind === 'consumer' ? await isOffered(tools.query, session, { bytes, seconds }) : done;
+      const offered = tools.who.kind === 'consumer' ? await isOffered(tools.query, tools.who.id, session, { bytes, seconds }) : done;
       if (!offered.ok) return offered;
       const added = await orders.topUp(tools.query, session, { bytes: BigInt(bytes), seconds }, tools.authority, fromOf(tools));
       if (!added.ok) return added;
@@ -290,13 +291,19 @@ async function offerOf(query: Query, name: string | null, { bytes, seconds }: Pi
 const priceOf = ({ micro, currency }: Offer): Grant['price'] => (micro === 0n ? null : { micro: micro as Micro, currency });
 
 /** Else a session that began cheaply would never have to end. */
-async function isOffered(query: Query, session: SessionId, more: Pick<Asked, 'bytes' | 'seconds'>): Promise<Result<unknown>> {
+async function isOffered(
+  query: Query,
+  consumer: string,
+  session: SessionId,
+  more: Pick<Asked, 'bytes' | 'seconds'>,
+): Promise<Result<unknown>> {
   const [row] = await query<{ offer: string | null }>('select offer from session where id = $1', [session]);
   const offer = await offerOf(query, row?.offer ?? null, more);
   if (!offer.ok) return offer;
   const [first] = await book.grantsOf(query, session);
   const [was, is] = [first?.price ?? null, priceOf(offer.value)];
-  return was?.micro === is?.micro && was?.currency === is?.currency ? done : fail('stale', 'offer', 'has another price by now');
+  if (was?.micro !== is?.micro || was?.currency !== is?.currency) return fail('stale', 'offer', 'has another price by now');
+  return credit.allows(query, consumer, is, BigInt(more.bytes));
 }
 
 async function open(tools: Tools, asked: Asked): Promise<Result<Answer>> {
@@ -305,6 +312,9 @@ async function open(tools: Tools, asked: Asked): Promise<Result<Answer>> {
   if (!found.ok) return found;
   const offer = found.value;
   if (who.kind === 'consumer' && asked.consumer !== null) return fail('denied', 'consumer', 'is who asks');
+  const price = priceOf(offer);
+  const lent = who.kind === 'consumer' ? await credit.allows(query, who.id, price, BigInt(asked.bytes)) : done;
+  if (!lent.ok) return lent;
   const payer = who.kind === 'consumer' ? (bytesOf(who.id) as PublicKey) : asked.consumer;
   const consumer = asked.countersign === false ? null : payer;
   // Of those that are there, the one with the fewest sessions.
@@ -327,7 +337,7 @@ async function open(tools: Tools, asked: Asked): Promise<Result<Answer>> {
     idle: null,
     witness: consumer === null ? 'none' : 'required',
     credit: consumer === null ? null : (offer.credit as ByteCount),
-    price: priceOf(offer),
+    price,
   };
   const owner = payer === null ? asked.peer : hexOf(payer);
   const opened = await orders.open(query, wanted, tools.authority, { ...fromOf(tools), owner, offer: asked.offer });

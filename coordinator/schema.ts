@@ -175,6 +175,10 @@ alter table node add column suspect bytea;
 alter table ticket add column asked bytea;
 create table voucher (session text primary key references session, up bigint not null, down bigint not null, bytes bytea not null);
 `,
+  // How much a consumer may owe, in millionths; null: as much as it asks for.
+  `
+alter table consumer add column credit bigint;
+`,
 ];
 
 export async function migrate(database: Database): Promise<void> {

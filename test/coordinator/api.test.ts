@@ -120,6 +120,7 @@ const mayAsk: Readonly<Record<string, string>> = {
   'DELETE /operators/{name}': 'admin',
   'GET /consumers': 'viewer operator admin',
   'POST /consumers': 'operator admin',
+  'PUT /consumers/{key}/credit': 'admin',
   'DELETE /consumers/{key}': 'operator admin',
   'GET /offers': 'ann viewer operator admin',
   'PUT /offers/{name}': 'admin',
@@ -377,6 +378,56 @@ terms('it is in the audit log', async () => {
   assert.ok(lines.some(({ who, what }) => who === 'operator' && what === sessions.ann));
 });
 terms.run();
+
+// At the offer 1e6 bytes cost 1144 millionths.
+const lent = suite('api: what a consumer may owe');
+const carol = hexOf(signerOf('carol').key);
+const lend = (amount?: number) => ask('admin', 'PUT', `/consumers/${carol}/credit`, amount === undefined ? {} : { amount });
+const buy = (who: string, bytes: number) =>
+  ask(who, 'POST', '/sessions', {
+    offer: 'roof',
+    peer: nodes.peerOf(`carol ${bytes}`),
+    bytes,
+    seconds: 60,
+    ...(who === 'carol' ? {} : { consumer: carol }),
+  });
+const refusedFor = ({ status, json }: Awaited<ReturnType<typeof ask>>): string =>
+  status === 200 ? '' : `${status} ${Object.values(json['error'] as object).join(' ')}`;
+lent.before(() => here.database.transaction((query) => query(`update command set outcome = '{"kind":"done"}'`)).then(() => undefined));
+lent('without a limit, as much as it asks for', async () => {
+  assert.is((await ask('operator', 'POST', '/consumers', { key: carol, name: 'carol' })).status, 200);
+  assert.is(refusedFor(await buy('carol', 1e6)), '');
+});
+lent('what is open counts as if it were used', async () => {
+  assert.is((await lend(3000)).status, 200);
+  assert.match(
+    refusedFor(await buy('carol', 2e6)),
+    '403 denied credit 2288 more, 0 owed, 1144 that open sessions may still cost, at most 3000',
+  );
+  assert.is(refusedFor(await buy('carol', 1.5e6)), '');
+  const { json } = await ask('carol', 'GET', '/sessions');
+  const [{ id }] = json['sessions'] as [{ id: SessionId }];
+  const more = (bytes: number) => ask('carol', 'POST', `/sessions/${id}/top-up`, { bytes, seconds: 0 });
+  assert.match(refusedFor(await more(1e6)), '403 denied credit 1144 more, 0 owed, 2860 that');
+  assert.is(refusedFor(await more(1e5)), '');
+});
+lent('what was paid counts for it, and in no other currency', async () => {
+  const pay = (id: string, currency: string) => ask('admin', 'POST', '/ledger/deposits', { id, consumer: carol, currency, amount: 2000 });
+  assert.is((await pay('carol-1', 'USD')).status, 200);
+  assert.match(refusedFor(await buy('carol', 1e6)), '403 denied credit');
+  assert.is((await pay('carol-2', 'EUR')).status, 200);
+  assert.is(refusedFor(await buy('carol', 1e6)), '');
+});
+lent('an operator may open more for it, and lift the limit', async () => {
+  assert.match(refusedFor(await buy('carol', 3e6)), '403 denied credit');
+  assert.is(refusedFor(await buy('operator', 3e6)), '');
+  assert.is((await lend()).status, 200);
+  assert.is(refusedFor(await buy('carol', 4e6)), '');
+});
+lent('nothing is lent to nobody', async () => {
+  assert.is((await ask('admin', 'PUT', `/consumers/${'ab'.repeat(32)}/credit`, {})).status, 404);
+});
+lent.run();
 
 const names = suite('api: names of nodes');
 names('an operator gives one, and takes it', async () => {

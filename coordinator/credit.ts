@@ -1,0 +1,48 @@
+// What a consumer may still buy: what it owes and what its open sessions may still come to stay within what it is lent.
+
+import type { ByteCount } from '../agent/core/brand.ts';
+import type { Grant } from '../agent/core/grant.ts';
+import { amountOf } from '../agent/core/receipt.ts';
+import { fail, ok, type Result } from '../agent/core/result.ts';
+import type { SessionId } from '../agent/core/signed.ts';
+import * as ledger from './core/ledger.ts';
+import * as orders from './orders.ts';
+import type { Query } from './ports/database.ts';
+
+type Price = NonNullable<Grant['price']>;
+
+const costOf = (bytes: bigint, price: Price): bigint => amountOf({ up: 0n as ByteCount, down: bytes as ByteCount }, price);
+const sizeOf = (quota: Grant['quota']): bigint => (quota.kind === 'shared' ? quota.bytes : quota.up + quota.down);
+
+/** Each currency by itself. One consumer's purchases wait for one another. */
+export async function allows(query: Query, consumer: string, price: Price | null, bytes: bigint): Promise<Result<void>> {
+  if (price === null) return ok(undefined);
+  const [row] = await query<{ credit: bigint | null }>('select credit from consumer where id = $1 for update', [consumer]);
+  const credit = row?.credit ?? null;
+  if (credit === null) return ok(undefined);
+  const [has] = await query<{ amount: bigint }>('select amount from balance where account = $1 and unit = $2', [
+    ledger.consumer(consumer),
+    price.currency,
+  ]);
+  const owed = -(has?.amount ?? 0n);
+  let open = 0n;
+  const sessions = await query<{ id: SessionId; due: bigint }>(
+    `select id, due from session where consumer = $1 and final is null and condition <> 'refused'`,
+    [consumer],
+  );
+  for (const { id, due } of sessions) {
+    const terms = await orders.termsOf(query, id);
+    if (terms?.price?.currency !== price.currency) continue;
+    const most = costOf(sizeOf(terms.quota), terms.price);
+    if (most > due) open += most - due;
+  }
+  const asked = costOf(bytes, price);
+  if (owed + open + asked <= credit) return ok(undefined);
+  const words = [
+    `${asked} more`,
+    `${owed} owed`,
+    `${open} that open sessions may still cost`,
+    `at most ${credit} of ${price.currency}, in millionths`,
+  ];
+  return fail('denied', 'credit', `${words.join(', ')}: pay or end a session`);
+}
