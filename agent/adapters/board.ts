@@ -37,14 +37,18 @@ export async function load(call: Call): Promise<Result<Load>> {
 }
 
 function parseBoard(table: Table): Result<Board> {
-  const own = strings(table, 'model', 'board_name', 'system', 'kernel');
+  const own = strings(table, 'system', 'kernel');
   if (!own.ok) return own;
+  // Where nobody has given it a name, as in a container, procd leaves these out.
+  const named = (key: string): Result<string> => (fields.has(table, key) ? fields.string(table, key) : ok(''));
+  const [model, name] = [named('model'), named('board_name')];
+  if (!model.ok) return model;
+  if (!name.ok) return name;
   const inner = fields.table(table, 'release');
   if (!inner.ok) return inner;
   const release = strings(inner.value, 'description', 'target');
   if (!release.ok) return { ok: false, fault: under('release', release.fault) };
-  const { board_name: name, ...rest } = own.value;
-  return ok({ ...rest, name, release: release.value.description, target: release.value.target });
+  return ok({ ...own.value, model: model.value, name: name.value, release: release.value.description, target: release.value.target });
 }
 
 function strings<K extends string>(table: Table, ...names: readonly K[]): Result<Readonly<Record<K, string>>> {

@@ -287,8 +287,19 @@ for (const { name, answer, code, path } of wrongDevices)
     assert.equal(read.ok ? null : [read.fault.code, read.fault.path], [code, path]);
   });
 
+answers('board: one that nobody has given a name, as a container', async () => {
+  const answer = { system: 's', kernel: 'k', release: { description: 'd', target: 't' } };
+  const want = { model: '', name: '', system: 's', kernel: 'k', release: 'd', target: 't' };
+  assert.equal(value(await board.read(answering(answer))), want);
+});
 const wrongBoards = [
-  { name: 'no model', answer: {}, code: 'missing', path: 'system.board.model' },
+  { name: 'no kernel', answer: { system: 's' }, code: 'missing', path: 'system.board.kernel' },
+  {
+    name: 'a model by number',
+    answer: { model: 7, system: 's', kernel: 'k', release: { description: 'd', target: 't' } },
+    code: 'malformed',
+    path: 'system.board.model',
+  },
   { name: 'no release', answer: { model: 'm', board_name: 'b', system: 's', kernel: 'k' }, code: 'missing', path: 'system.board.release' },
   {
     name: 'half a release',
