@@ -197,7 +197,7 @@ export function holdClient(ground: Place): void {
       return stream;
     };
     const caller = await come('root', {}, { net: { ...net, connectUnix }, clock });
-    const calls = Array.from({ length: 20 }, () => caller.call('weir.test', 'large', [], millis(1000)));
+    const calls = Array.from({ length: 20 }, () => caller.call('weir.test', 'large', [], millis(3000)));
     // The lookups are answered, the calls are on their way.
     await caller.find('weir.test');
     for (const stream of streams) stream.pause();
@@ -298,7 +298,8 @@ export function holdClient(ground: Place): void {
       await raw.next();
     }
     const [quiet = 0] = ids;
-    const answers = object.ask('well', [], soon);
+    // Time enough for the one that answers.
+    const answers = object.ask('well', [], millis(1500));
     for (const _ of ids) {
       const m = await raw.next();
       if (m !== null && m.attrs.object !== quiet) raw.send('status', m.seq, m.peer, { status: 6, object: m.attrs.object ?? 0 });
@@ -484,18 +485,25 @@ export function holdClient(ground: Place): void {
     const restored = promise();
     const failed = promise<Fault>();
     let lost = 0;
-    const provider = await come('root', {
+    const { net, clock } = ground.as('root');
+    let isLate = false;
+    // Else it may be back before the other one is there.
+    const connectUnix: typeof net.connectUnix = (path, events) => net.connectUnix(isLate ? `${path}.none` : path, events);
+    const options: Partial<Options> = {
       whenLost: 'reconnect',
       lost(why) {
         lost += 1;
         if (why.code === 'malformed') failed.keep(why);
       },
       restored: () => restored.keep(),
-    });
+    };
+    const provider = await come('root', options, { net: { ...net, connectUnix }, clock });
     got(await provider.publish('weir.open', { echo }));
+    isLate = true;
     await stop();
     await start();
     const { provider: squatter } = await provide('weir.open', {});
+    isLate = false;
     assert.is((await failed.kept).path, 'weir.open');
     squatter.close();
     await restored.kept;

@@ -3,7 +3,6 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -16,15 +15,6 @@ import * as ground from './ground.ts';
 import * as live from './live.ts';
 import * as nodes from './node.ts';
 import { both, tell, witnessed } from './node.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
-  return address.port;
-}
 
 const ended = (child: ChildProcess, signal: NodeJS.Signals): Promise<void> =>
   new Promise((resolve) => {
@@ -40,7 +30,7 @@ export async function play(times: number, { database, broker, trouble }: Under):
   const dir = mkdtempSync(join(tmpdir(), 'weir-kill-'));
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   const tokens = await live.prepare(dir, database);
-  const [mqtt, http] = [broker?.port ?? (await freePort()), await freePort()];
+  const [mqtt, http] = [broker?.port ?? (await mosquitto.freePort()), await mosquitto.freePort()];
   const authority = nodes.authorityOf('live');
   const admin = (method: string, path: string, body?: object): Promise<live.Answer> =>
     live.ask(http, method, path, `Bearer ${tokens.admin}`, body);

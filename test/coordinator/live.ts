@@ -63,7 +63,8 @@ export async function prepare(dir: string, database: string | null): Promise<Liv
   return tokens;
 }
 
-export async function begin(database: string | null, broker?: coordinator.Options['broker']): Promise<Live> {
+/** `port`: where it is asked; 0 is one of the kernel's choice. */
+export async function begin(database: string | null, broker?: coordinator.Options['broker'], port = 0): Promise<Live> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-coordinator-'));
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   const tokens = await prepare(dir, database);
@@ -71,7 +72,7 @@ export async function begin(database: string | null, broker?: coordinator.Option
     dir,
     database,
     prefix: 'weir',
-    http: { host: '127.0.0.1', port: 0, proxy: null },
+    http: { host: '127.0.0.1', port, proxy: null },
     broker: broker ?? { kind: 'embedded', at: { host: '127.0.0.1', port: 0 }, tls: null },
   };
   const log: string[] = [];

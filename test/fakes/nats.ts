@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificates, name } from './certificates.ts';
-import { type Broker, begin, ended, freePorts, here, stopped } from './mosquitto.ts';
+import { type Broker, begin, ended, freePort, here, stopped } from './mosquitto.ts';
 
 const servers = ['plain', 'secure'] as const;
 const [user, password] = ['weir', 'correct horse'];
@@ -14,7 +14,7 @@ const [user, password] = ['weir', 'correct horse'];
 export async function start(): Promise<Broker> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-nats-'));
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
-  const [port, tlsPort] = await freePorts();
+  const [port, tlsPort] = [await freePort(), await freePort()];
   const certificates = makeCertificates();
   for (const [file, text] of [
     ['broker.crt', certificates.of.good],

@@ -9,7 +9,7 @@ import * as assert from 'uvu/assert';
 import { size } from './conformance/writer.ts';
 
 const rounds = 8;
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 /** `command` runs the writer on the file given as its last argument. */
 export async function survivesKilling(command: string, ...args: readonly string[]): Promise<void> {

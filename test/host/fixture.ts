@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Endpoint } from '../../agent/ports/host.ts';
 import { bundleProgram } from '../../build/bundle.ts';
 import { startDns } from '../fakes/dns.ts';
+import { freePort } from '../fakes/mosquitto.ts';
 import { makePeer } from '../fakes/peer.ts';
 import { startTls } from '../fakes/tls.ts';
 import type { Fixture } from './conformance/fixture.ts';
@@ -42,9 +43,6 @@ export async function startFixture(): Promise<{ fixture: Fixture; close(): void 
   };
   const unix = join(temp, 'peer.sock');
   await new Promise<void>((resolve) => serve().listen(unix, resolve));
-  const gone = createServer();
-  const refused = await listen(gone, '127.0.0.1');
-  await new Promise((resolve) => gone.close(resolve));
   const dns = await startDns();
   const tls = await startTls();
   const datagrams: Socket[] = [];
@@ -59,7 +57,7 @@ export async function startFixture(): Promise<{ fixture: Fixture; close(): void 
     unix,
     tcp: await listen(serve(), '127.0.0.1'),
     tcp6: hasIpv6 ? await listen(serve(), '::1') : null,
-    refused,
+    refused: { address: '127.0.0.1', port: await freePort() },
     udp: await echoUdp('udp4', '127.0.0.1'),
     udp6: hasIpv6 ? await echoUdp('udp6', '::1') : null,
     dns: { server: dns.server, silent: dns.silent },

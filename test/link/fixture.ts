@@ -44,8 +44,6 @@ export async function startFixture(
       for (let kb = 0; kb < 8192; kb += 64) socket.write(Buffer.alloc(65_536));
     }),
   );
-  const refused = await listen(() => undefined);
-  await new Promise((resolve) => servers.pop()?.close(resolve));
   const { port, tlsPort, user, password, name, authority, stranger } = broker;
   return {
     fixture: {
@@ -62,7 +60,7 @@ export async function startFixture(
       expel,
       babble,
       flood,
-      refused,
+      refused: await mosquitto.freePort(),
       odd: strange.port,
     },
     async close() {

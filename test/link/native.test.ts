@@ -20,7 +20,7 @@ async function converse(start: typeof mosquitto.start, versions: readonly Versio
   const binary = await interpreter('host');
   const { fixture, close } = await startFixture(start, versions);
   try {
-    const child = spawn(binary, ['--script', join(dir, entry), JSON.stringify(fixture)], { stdio: 'inherit', timeout: 60_000 });
+    const child = spawn(binary, ['--script', join(dir, entry), JSON.stringify(fixture)], { stdio: 'inherit', timeout: 200_000 });
     const status = await new Promise((resolve) => child.on('exit', (code, signal) => resolve(code ?? signal)));
     assert.is(status, 0);
   } finally {

@@ -2,7 +2,6 @@
 // of a link which test has it.
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { millis } from '../../agent/core/brand.ts';
@@ -153,13 +152,7 @@ for (const kind of kinds) {
     ));
 
   test('the next broker, and what may be better', async () => {
-    const server = createServer();
-    const closed = await new Promise<number>((resolve) =>
-      server.listen(0, '127.0.0.1', () => {
-        const address = server.address();
-        server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-      }),
-    );
+    const closed = await mosquitto.freePort();
     await play(
       kind,
       async ({ home, line, run }) => {

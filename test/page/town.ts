@@ -13,6 +13,7 @@ import { hashes } from '../../coordinator/hashes.ts';
 import * as live from '../coordinator/live.ts';
 import * as nodes from '../coordinator/node.ts';
 import { both, disputeOf, type Told, tell, witnessed } from '../coordinator/node.ts';
+import { freePort } from '../fakes/mosquitto.ts';
 import { secretOf, signerOf } from '../wire/story.ts';
 
 export type Town = Awaited<ReturnType<typeof open>>;
@@ -32,8 +33,9 @@ const offer = {
 export const keysOf = (name: string): string => `weir consumer keys 1\ntunnel ${'11'.repeat(32)}\nsigner ${hexOf(secretOf(name))}\n`;
 
 export async function open() {
-  const here = await live.begin(null);
-  const port = here.running.http;
+  // One that nobody takes while it is away.
+  const port = await freePort();
+  const here = await live.begin(null, undefined, port);
   let running: coordinator.Running | null = here.running;
   const ask = async (method: string, path: string, body?: object): Promise<live.Answer['json']> => {
     const answer = await live.ask(port, method, path, `Bearer ${here.tokens.admin}`, body);
@@ -174,7 +176,7 @@ export async function open() {
       running = null;
     },
     async start() {
-      const started = await coordinator.start({ ...here.options, http: { ...here.options.http, port } }, () => undefined);
+      const started = await coordinator.start(here.options, () => undefined);
       if (!started.ok) throw new Error(started.fault.reason);
       running = started.value;
     },

@@ -272,7 +272,8 @@ function troubles(host: Host, fixture: Fixture): void {
   });
 
   test('a broker that falls silent is noticed', async () => {
-    const t = talk(host, fixture, { keepAlive: seconds(1) });
+    // It has to stand still before it is asked whether it is there.
+    const t = talk(host, fixture, { keepAlive: seconds(2) });
     await t.connected();
     await order(host, fixture, 'stall');
     const sent = t.publish('into', 'silence');
@@ -283,8 +284,8 @@ function troubles(host: Host, fixture: Fixture): void {
   });
 
   test('a quiet link stays', async () => {
-    // One second and a half are one for NATS, which then ends it.
-    const t = talk(host, fixture, { keepAlive: seconds(2) });
+    // An answer may be late by half of it; and one second and a half are one for NATS, which then ends it.
+    const t = talk(host, fixture, { keepAlive: seconds(4) });
     await t.connected();
     // The welcome, and the answers to two pings.
     await t.heard(3);
