@@ -37,7 +37,7 @@ export type Page = Readonly<{
 }>;
 export type Browser = Readonly<{ open(): Promise<Page>; close(): Promise<void> }>;
 
-const patience = 30_000;
+const patience = 60_000;
 
 export async function start(): Promise<Browser> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-chromium-'));
@@ -173,8 +173,8 @@ function pageOf(ask: (method: string, params?: Fields) => Promise<Fields>, compl
     })()`);
     if (!isFree) throw new Error(`something else lies over ${selector}`);
     await mouse('mouseMoved', x, y);
-    await mouse('mousePressed', x, y);
-    await mouse('mouseReleased', x, y);
+    // At once: what is made anew in between takes no click.
+    await Promise.all([mouse('mousePressed', x, y), mouse('mouseReleased', x, y)]);
   }
   return {
     complaints,

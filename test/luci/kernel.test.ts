@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import * as amount from '../../agent/core/amount.ts';
 import * as routers from '../fakes/real-router.ts';
 import * as at from '../net/ground/addresses.ts';
-import { both, echoes, silent, take, token } from '../net/guests.ts';
+import { both, echoes, silent, take, token, withinMs } from '../net/guests.ts';
 import type { Browser, Look, Page } from './chromium.ts';
 import * as chromium from './chromium.ts';
 import type { Gateway } from './gateway.ts';
@@ -80,6 +80,7 @@ for (const [title, open] of [['fake', stage.faked] as const, ...(real ? [['real'
     await page.go(door.url('overview'), desktop);
     const flow = { to: at.internet.v4, port: 443, total: 1000, size: 1000, perSecond: 1000, token: token() };
     await it.ground.in('c').ask('udpSend', flow);
+    await it.ground.in('internet').ask('counted', { token: flow.token, datagrams: flow.total, withinMs });
     const [row] = await it.rows();
     assert.ok(row !== undefined && both(row.counted) > 1_000_000n);
     await page.until(shows(`${amount.renderSize(both(row.counted))} of 64.0 MiB`));
@@ -100,7 +101,7 @@ for (const [title, open] of [['fake', stage.faked] as const, ...(real ? [['real'
     await page.until(shows('This router shares'));
     await page.until("document.querySelector('.weir-table .tr:nth-child(2) .td:nth-child(2)').textContent === 'is in'");
     // Who has called in vain waits for five seconds until it calls again.
-    assert.ok(await echoes(it, 'c', at.internet.v4, 20_000));
+    assert.ok(await echoes(it, 'c'));
     assert.equal(page.complaints, []);
   });
 

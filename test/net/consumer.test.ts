@@ -44,7 +44,7 @@ function follow(child: ChildProcess): Program {
     });
   const says = (pattern: RegExp): Promise<string> =>
     new Promise((done, reject) => {
-      const timer = setTimeout(() => reject(new Error(`never said ${pattern}:\n${lines.join('\n')}`)), 20_000);
+      const timer = setTimeout(() => reject(new Error(`never said ${pattern}:\n${lines.join('\n')}`)), 60_000);
       const check = (): void => {
         const found = lines.findIndex((line, i) => i >= from && pattern.test(line));
         if (found < 0) return;
@@ -172,9 +172,10 @@ consumer('both ends count the same packets; an honest receipt is countersigned, 
   const shown = JSON.parse(await mine.says(/"usage"/)) as { counted: { up: string; down: string }; cost: { amount: string } };
   const own = { up: BigInt(shown.counted.up), down: BigInt(shown.counted.down) };
   const figures = `up ${own.up} counted, ${up} billed; down ${own.down} counted, ${down} billed`;
-  // Up, the meter stands behind the sender and refuses what is too fast. Down, it stands before the way on which packets may get lost.
+  // Up, the meter stands behind the sender and refuses what is too fast. Down, it stands before the way on which packets may get lost: of
+  // what its bucket lets go at once, a twentieth was seen to be on a busy machine.
   assert.ok(own.up >= up && own.up < up + up / 4n, figures);
-  assert.ok(own.down >= down - down / 20n && own.down <= down + down / 20n, figures);
+  assert.ok(own.down >= down - down / 10n && own.down <= down + down / 20n, figures);
   assert.ok(BigInt(shown.cost.amount) > 0n);
   const mebibyte = 1n << 20n;
   router.child.stdin?.write(`${up} ${down + down / 20n + 2n * mebibyte}\n`);

@@ -287,7 +287,7 @@ async function finds(it: Post, want: readonly Told[]): Promise<void> {
     await it.ask('read');
     const { code, found } = await examine(it);
     if (!isSaid(found, want)) {
-      if (tries === 20) throw new Error(`${JSON.stringify(found, null, 1)}\n${it.lines.slice(-5).join('\n')}`);
+      if (tries === 100) throw new Error(`${JSON.stringify(found, null, 1)}\n${it.lines.slice(-5).join('\n')}`);
       await pass(it, 200);
       continue;
     }

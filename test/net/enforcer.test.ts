@@ -4,7 +4,7 @@ import * as fields from '../../agent/wire/fields.ts';
 import * as at from './ground/addresses.ts';
 import { readLine } from './ground/ground.ts';
 import { nat } from './ground/topology.ts';
-import { admit, both, change, echoes, key, pass, quiet, rowOf, session, silent, token, withinMs } from './guests.ts';
+import { admit, both, change, echoes, echoesOnce, key, pass, quiet, rowOf, session, silent, token, withinMs } from './guests.ts';
 import type { Post } from './post.ts';
 import * as post from './post.ts';
 import { type Row as Probed, runProbes } from './probes.ts';
@@ -27,7 +27,7 @@ enforcer('admits a session: traffic passes and is counted, until it is evicted',
   await it.connect('c');
   assert.ok(seated?.ok);
   assert.equal([seated.value.slot, seated.value.address4, seated.value.address6], [2, at.consumer(0).v4, at.consumer(0).v6]);
-  assert.ok(await echoes(it, 'c'));
+  assert.ok(await echoesOnce(it, 'c'));
   const row = await rowOf(it, 'c');
   assert.equal(
     [row.counted, row.packets, row.gap],
@@ -111,15 +111,19 @@ enforcer('holds rates, and changes them while a transfer runs', async ({ it }) =
   await admit(it, session('c', rate(8_000_000n)));
   assert.ok(await echoes(it, 'c'));
   const id = token();
-  const running = it.ground.in('c').ask('tcpTransfer', { ...transfer, token: id, up: 100_000_000, withinMs: 3000 });
-  await it.ground.in('internet').ask('transferred', { token: id, withinMs: 1500 });
+  const running = it.ground.in('c').ask('tcpTransfer', { ...transfer, token: id, up: 30_000_000, withinMs });
+  // By the server's clock, which begins with the first of it.
+  const look = () => it.ground.in('internet').ask('transferred', { token: id, withinMs: 100 });
+  for (let seen = await look(); seen.end === 'running' && (seen.log.at(-1)?.ms ?? 0) < 1000; ) seen = await look();
   await change(it, session('c', rate(80_000_000n)));
   await running;
   const { log } = await it.ground.in('internet').ask('transferred', { token: id, withinMs });
   const until = (ms: number): number => log.findLast((p) => p.ms <= ms)?.received ?? 0;
   // The kernel's bucket holds a second of the rate and the burst (nft_limit.c).
   assert.ok(until(1000) < 2_000_000 + 200_000, `${until(1000)} bytes in the first second`);
-  assert.ok((log.at(-1)?.received ?? 0) > until(1000) + 4_000_000, JSON.stringify(log.at(-1)));
+  // At the first rate three million is the most in two seconds. TCP takes its time to find out that there is more.
+  const most = Math.max(...log.map(({ ms, received }) => received - until(ms - 2000)));
+  assert.ok(most > 4_000_000, `${most} bytes in two seconds`);
 });
 
 enforcer('throttles what is spent, when that was asked for', async ({ it }) => {

@@ -12,7 +12,8 @@ import * as post from './post.ts';
 
 export type Name = keyof typeof post.keys;
 type On = Pick<Post, 'ground'>;
-export const withinMs = 5000;
+/** For what shall come, on a busy machine; and for what shall not. */
+export const withinMs = 20_000;
 export const quiet = 600;
 export const key = (name: Name): PeerKey => post.keys[name].public as PeerKey;
 export const gigabit = 1_000_000_000n;
@@ -34,7 +35,9 @@ export async function accepted(items: Promise<readonly Result<unknown>[]>): Prom
 export async function admit(it: Post, ...sessions: readonly Asked['admit'][]): Promise<void> {
   await accepted(it.items('admit', ...sessions));
   // Who has called in vain before waits for 5 s until it calls again.
-  await it.connect(...(Object.keys(post.keys) as Name[]).filter((name) => sessions.some((s) => s.key === key(name))));
+  const names = (Object.keys(post.keys) as Name[]).filter((name) => sessions.some((s) => s.key === key(name)));
+  await it.connect(...names);
+  for (const name of names) await it.ground.agree(name);
 }
 export const change = (it: Post, to: Asked['admit']): Promise<void> => accepted(it.items('change', wish(to)));
 export async function rowOf(it: Post, name: Name): Promise<Row> {
@@ -48,13 +51,17 @@ export const token = (): string => `t${++tokens}`;
 export const echoes = async (it: On, name: string, to: string = at.internet.v4, ms = withinMs, port = 443): Promise<boolean> =>
   'by' in (await it.ground.in(name).ask('udpEcho', { to, port, token: token(), withinMs: ms }));
 
+/** By one datagram and no other, where each is counted. */
+export const echoesOnce = async (it: On, name: string): Promise<boolean> =>
+  'by' in (await it.ground.in(name).ask('udpEcho', { to: at.internet.v4, port: 443, token: token(), withinMs, againMs: withinMs }));
+
 /** Nothing comes under that name. */
 export const pass = (it: On, ms: number): Promise<unknown> =>
   it.ground.in('internet').ask('counted', { token: 'nobody', datagrams: 1, withinMs: ms });
-/** Until nothing comes back any more. */
+/** Until nothing comes back any more. One answer may be late on a busy machine. */
 export async function silent(it: On, name: string): Promise<boolean> {
   for (let tries = 0; tries < 40; tries++) {
-    if (!(await echoes(it, name, at.internet.v4, quiet))) return true;
+    if (!(await echoes(it, name, at.internet.v4, 3 * quiet))) return true;
     await pass(it, 200);
   }
   return false;

@@ -10,7 +10,7 @@ import { type Remote, start } from './kernel/remote.ts';
 import { prefix } from './kernel/setting.ts';
 import { runProbes } from './probes.ts';
 
-const withinMs = 5000;
+const withinMs = 20_000;
 const wanted: GuardWanted = { device: 'weir0', uplinks: ['wan'], open: [] };
 
 async function on(options: Options, body: (ground: Ground, it: Remote) => Promise<void>): Promise<void> {

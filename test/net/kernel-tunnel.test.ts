@@ -20,7 +20,7 @@ import { bytes, key, pool, seatAt, slotOf, statics } from './kernel/setting.ts';
 type Context = { ground: Ground; it: Remote; folder: string; keyPath: string };
 type Faulty = { ok: boolean; fault: { code: string; path: string } };
 const left = millis(3_600_000);
-const withinMs = 5000;
+const withinMs = 20_000;
 
 const tunnel = suite<Context>('tunnel');
 tunnel.before.each(async (context) => {
@@ -114,6 +114,7 @@ async function admit(context: Context, more: Partial<Seat> = {}): Promise<Seat> 
   await it.ask('rules.apply', { kind: 'seat', seat, left });
   await it.ask('tunnel.apply', [{ kind: 'welcome', key: seat.key, slot: seat.slot }], pool);
   await ground.connect('c', await show(context, 'public-key'));
+  await ground.agree('c');
   await ground.in('internet').ask('serve', { name: 'internet', ports: [443] });
   return seat;
 }

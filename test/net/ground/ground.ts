@@ -5,6 +5,8 @@
 //                       ├── uplink ─── wan [ router ] br-lan ─── lan
 //            internet ──┘        └─── wan2 [        ] weir0 ⇠⇠⇠ the tunnels of c d e
 
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import * as at from './addresses.ts';
 import { type Namespace, openNamespace } from './namespace.ts';
 import * as topology from './topology.ts';
@@ -27,6 +29,8 @@ export type Ground = Readonly<{
   /** Tells a consumer its router's public key (the ground's own by default), and makes it forget what they had agreed on. Before that it
    *  sends nothing: a handshake that meets no peer is tried again only after 5 s. */
   connect(name: string, router?: string): Promise<void>;
+  /** Until a consumer's tunnel carries what it is given. */
+  agree(name: string): Promise<void>;
   /** Takes a consumer's tunnel away, for one that brings its own. */
   bare(name: string): Promise<void>;
   /** Ends every process; the kernel takes the rest. */
@@ -94,6 +98,13 @@ export async function createGround(options: topology.Options = {}): Promise<Grou
       }),
     ]);
 
+    const devices = new Map<string, ChildProcess>();
+    const startDevice = async (link: string): Promise<void> => {
+      // Whose device was taken away takes its control socket along, and must not take that of the next one.
+      const last = devices.get(link);
+      if (last !== undefined && last.exitCode === null && last.signalCode === null) await once(last, 'exit');
+      devices.set(link, await wireguard.startDevice(place('router'), link));
+    };
     const ground: Ground = {
       consumers,
       routerKeys,
@@ -101,7 +112,7 @@ export async function createGround(options: topology.Options = {}): Promise<Grou
       async startDevice() {
         const start = async (link: string): Promise<void> => {
           const isThere = (await place('router').attempt(['ip', 'link', 'show', link])).code === 0;
-          if (!isThere) await wireguard.startDevice(place('router'), link);
+          if (!isThere) await startDevice(link);
         };
         await Promise.all(['weir0', 'weirc0'].map(start));
       },
@@ -121,6 +132,7 @@ export async function createGround(options: topology.Options = {}): Promise<Grou
         const endpoint = `${at.wan.v4}:${at.tunnel.port}`;
         await wireguard.configure(place(name), 'wg0', device, { key: router, allowed: ['0.0.0.0/0', '::/0'], endpoint });
       },
+      agree: (name) => wireguard.agree(place(name), 'wg0'),
       async bare(name) {
         await place(name).run(['ip', 'link', 'delete', 'wg0']);
         for (const family of ipv6 ? ['-4', '-6'] : ['-4'])
@@ -128,7 +140,7 @@ export async function createGround(options: topology.Options = {}): Promise<Grou
       },
       close,
     };
-    if (tunnel !== 'none') await wireguard.startDevice(place('router'), 'weir0');
+    if (tunnel !== 'none') await startDevice('weir0');
     if (tunnel === 'ready') {
       await ground.configureDevice();
       for (const name of names) {

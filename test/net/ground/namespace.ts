@@ -115,7 +115,7 @@ export async function openNamespace(name: string): Promise<Namespace> {
     return child;
   };
 
-  const attempt = (argv: readonly string[], { input = '', withinMs = 10_000 }: RunOptions = {}): Promise<Ran> => {
+  const attempt = (argv: readonly string[], { input = '', withinMs = 30_000 }: RunOptions = {}): Promise<Ran> => {
     const child = start(argv);
     const said: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
     child.stdout?.on('data', (c: Buffer) => said.stdout.push(c));

@@ -73,14 +73,17 @@ function send(socket: dgram.Socket, payload: Buffer, port: number, to: string): 
   return new Promise((resolve) => socket.send(payload, port, to, (e) => resolve(e === null)));
 }
 
-/** Runs `shoot` that many times, at most `perSecond`; how often it succeeded. Bursts would test the queues of a busy machine instead. */
+/** Runs `shoot` that many times, at most `perSecond`; how often it succeeded. Bursts would test the queues of a busy machine instead: who
+ *  was held up for longer than `slackMs` is late from then on. */
 async function pace(total: number, perSecond: number, shoot: () => Promise<boolean>): Promise<number> {
-  const started = performance.now();
+  const slackMs = 20;
+  let due = performance.now();
   let sent = 0;
   for (let tried = 0; tried < total; tried++) {
-    const early = started + (tried / perSecond) * 1000 - performance.now();
+    const early = due - performance.now();
     if (early > 1) await pause(early);
     if (await shoot()) sent += 1;
+    due = Math.max(due, performance.now() - slackMs) + 1000 / perSecond;
   }
   return sent;
 }
@@ -250,12 +253,13 @@ export async function transferred(q: { token: string; withinMs: number }): Promi
 
 export type Reply = Readonly<{ by: string } | { why: string }>;
 
-/** One datagram and its echo, tried again every 250 ms; a try may get lost on the way (path MTU), the probe must not. */
+/** One datagram and its echo, tried again every `againMs`; a try may get lost on the way (path MTU), the probe must not. */
 export async function udpEcho(q: {
   to: string;
   port: number;
   token: string;
   withinMs: number;
+  againMs?: number;
   size?: number;
   from?: string;
   fromPort?: number;
@@ -282,7 +286,7 @@ export async function udpEcho(q: {
         if (e !== null) why = reason(e);
       });
     };
-    const again = setInterval(shoot, 250);
+    const again = setInterval(shoot, q.againMs ?? 250);
     const timer = setTimeout(() => finish({ why }), q.withinMs);
     socket.on('message', (answer) => {
       const [, by, token] = answer.subarray(0, answer.indexOf('|')).toString().split(' ');

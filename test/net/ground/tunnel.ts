@@ -15,7 +15,7 @@ export function startDevice(space: Namespace, link: string): Promise<ChildProces
   const child = space.spawn([...eager, 'wireguard-go', '--foreground', link], { LOG_LEVEL: 'verbose' });
   let said = '';
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`wireguard-go ${link}: no control socket after 10 s: ${said}`)), 10_000);
+    const timer = setTimeout(() => reject(new Error(`wireguard-go ${link}: no control socket after 30 s: ${said}`)), 30_000);
     const listen = (chunk: Buffer): void => {
       if (said.includes('UAPI listener started')) return;
       said += chunk.toString();
@@ -47,6 +47,20 @@ const words = ({ key, allowed, endpoint }: Peer): Readonly<Record<string, string
   AllowedIPs: allowed.join(','),
   ...(endpoint === undefined ? {} : { Endpoint: endpoint }),
 });
+
+/** Until an end with one peer has agreed on keys with it: of a burst before that only the last packets wait. By an empty packet, which no
+ *  rule sees. */
+export async function agree(space: Namespace, link: string): Promise<void> {
+  const peer = (await space.run(['wg', 'show', link, 'peers'])).trim();
+  const keepAlive = (every: string): Promise<string> => space.run(['wg', 'set', link, 'peer', peer, 'persistent-keepalive', every]);
+  await keepAlive('1');
+  const isAgreed = async (): Promise<boolean> => /\t[1-9]/.test(await space.run(['wg', 'show', link, 'latest-handshakes']));
+  for (let tries = 0; !(await isAgreed()); tries++) {
+    if (tries === 300) throw new Error(`${link}: its peer does not agree on keys`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await keepAlive('off');
+}
 
 export const setPeer = (space: Namespace, link: string, key: string, allowed: readonly string[]): Promise<string> =>
   space.run(['wg', 'set', link, 'peer', key, 'allowed-ips', allowed.join(',')]);

@@ -35,7 +35,7 @@ async function make(): Promise<Readonly<{ source: string; binary: string }>> {
   return { source: String(modules.get(entry)), binary: await interpreter('host') };
 }
 
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 /** `enter`: words before its argv. */
 export async function start(router: Namespace, enter: readonly string[] = []): Promise<Remote> {
@@ -113,9 +113,11 @@ export async function start(router: Namespace, enter: readonly string[] = []): P
     },
     async kill() {
       const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null;
+      // Under another command the program ends only after that, and holds its tables until then.
+      const closed = connection.closed ? null : once(connection, 'close');
       child.kill('SIGKILL');
       await exited;
-      connection.destroy();
+      await closed;
     },
     took: () => took,
   };

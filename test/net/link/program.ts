@@ -44,7 +44,7 @@ const all = ['wasm', 'native'].flatMap((kind) => ['5', '3.1.1'].map((version) =>
 process.setMaxListeners(50);
 const members = await Promise.all(all.map(([kind, version]) => settle(kind, version, known)));
 
-const patience = 90_000;
+const patience = 150_000;
 /** For 7.5 to 15 minutes. */
 const leftAlone = /goes on in (4[5-9]\d|[5-8]\d\d|900) s/;
 type Cast = Readonly<{
