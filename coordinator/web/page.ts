@@ -141,8 +141,11 @@ function enter(asking: Asking): void {
     if (!found.ok && (found.fault.code === 'stranger' || found.fault.code === 'expired')) return signOut(wordsOf(found.fault));
     if (found.ok) {
       seen = Math.floor(Date.now() / 1000);
-      if (found.value.stamp !== stamp) show(found.value.show());
-      stamp = found.value.stamp;
+      // What is pressed stays until it is let go.
+      if (found.value.stamp !== stamp && place.querySelector(':active') === null) {
+        show(found.value.show());
+        stamp = found.value.stamp;
+      }
     } else if (seen === null) show([]);
     trouble.replaceChildren(
       ...(found.ok ? [] : [note('bad', wordsOf(found.fault), seen === null ? '' : ` What is shown is of ${time(seen)}.`)]),

@@ -21,8 +21,8 @@ type Message = Readonly<{
 export type Look = Readonly<{ width: number; height: number; scheme: 'light' | 'dark' }>;
 export type Page = Readonly<{
   go(url: string, look: Look): Promise<void>;
-  /** Where a person would: in the middle of what can be seen. */
-  click(selector: string): Promise<void>;
+  /** Where a person would: in the middle of what can be seen; and as slowly. */
+  click(selector: string, heldMs?: number): Promise<void>;
   /** In place of what stands there. */
   fill(selector: string, text: string): Promise<void>;
   press(key: string): Promise<void>;
@@ -154,7 +154,7 @@ function pageOf(ask: (method: string, params?: Fields) => Promise<Fields>, compl
   async function type(text: string): Promise<void> {
     for (const letter of text) await ask('Input.dispatchKeyEvent', { type: 'char', text: letter });
   }
-  async function click(selector: string): Promise<void> {
+  async function click(selector: string, heldMs = 0): Promise<void> {
     const found = `document.querySelector(${JSON.stringify(selector)})`;
     await until(`${found} && !${found}.disabled && ${found}.getClientRects().length > 0`);
     const { x, y, isFree } = await value<{ x: number; y: number; isFree: boolean }>(`(async () => {
@@ -173,8 +173,9 @@ function pageOf(ask: (method: string, params?: Fields) => Promise<Fields>, compl
     })()`);
     if (!isFree) throw new Error(`something else lies over ${selector}`);
     await mouse('mouseMoved', x, y);
-    // At once: what is made anew in between takes no click.
-    await Promise.all([mouse('mousePressed', x, y), mouse('mouseReleased', x, y)]);
+    await mouse('mousePressed', x, y);
+    await new Promise((resolve) => setTimeout(resolve, heldMs));
+    await mouse('mouseReleased', x, y);
   }
   return {
     complaints,

@@ -269,6 +269,18 @@ pages('a router that lies puts no HTML into the page', async () => {
   assert.is(await page.value("document.querySelectorAll('img').length"), 0);
 });
 
+pages('what is pressed stays until it is let go, whatever comes meanwhile', async () => {
+  await page.go(`${town.url}?press`, desktop);
+  await page.until(shows('admin, admin'));
+  await go('routers');
+  const own = `tbody a[href="#/routers/${there.barn.node.id}"]`;
+  await page.until(`document.querySelector('${own}')`);
+  const pressed = page.click(own, 7000);
+  await town.ask('PUT', `/nodes/${there.barn.node.id}/name`, { name: 'the barn' });
+  await pressed;
+  await page.until(shows('Router the barn'));
+});
+
 pages('a router goes by the name that people gave it, and a long list by pages', async () => {
   await town.ask('PUT', `/nodes/${there.mill.node.id}/name`, { name: 'the old mill' });
   for (let i = 0; i < 100; i++) await town.pin(i);

@@ -25,8 +25,9 @@ export const draw = (
   ...children: readonly Child[]
 ): SVGElement => make(document.createElementNS('http://www.w3.org/2000/svg', tag) as SVGElement, attributes, children);
 
-/** What is shown changes every few seconds; who works with the keyboard stays where he is. */
+/** What is shown changes every few seconds; who works with the keyboard stays where he is, and what is pressed stays until it is let go. */
 export function renew(place: Element, ...children: readonly Child[]): void {
+  if (place.querySelector(':active') !== null) return;
   const { activeElement } = document;
   const id = activeElement !== null && place.contains(activeElement) ? activeElement.id : '';
   place.replaceChildren(...children.filter((child) => child !== null));
