@@ -131,6 +131,8 @@ const minute = 60_000;
 /** Every so many times everything is read. */
 const thorough = 30;
 const done = ok(undefined);
+/** An uplink that is down has no counters. */
+const isAway = ({ code }: Fault): boolean => code === 'missing' || code === 'ENODEV';
 const unlimited = (1n << 62n) as ByteCount;
 const mostLedger = 4096;
 
@@ -217,7 +219,8 @@ export function start(world: World): Warden {
     isAnew = false;
   }
 
-  const devices = (): readonly string[] => uplinks.flatMap(({ device }) => (device === null ? [] : [device]));
+  /** Networks of IPv4 and IPv6 may share one. */
+  const devices = (): readonly string[] => [...new Set(uplinks.flatMap(({ device }) => (device === null ? [] : [device])))];
 
   /** Before the first guest, since without a rate none gets through. */
   async function keepHome({ owner: { limits: l } }: Stand): Promise<Result<void>> {
@@ -593,8 +596,9 @@ export function start(world: World): Warden {
   async function look(stand: Place): Promise<Result<Look>> {
     const peers = await tunnel.read();
     if (!peers.ok) return peers;
-    // Before the rules, so that nothing in between is taken for missed.
+    // Before the rules: what passes in between is not taken for missed.
     const cards = stand.owner.limits.month.household ? await routes.traffic(devices()) : null;
+    if (cards?.ok === false && !isAway(cards.fault)) trouble(cards.fault);
     const reading = await find(peers.value, stand);
     if (!reading.ok) return reading;
     const now = clock.monotonic();
@@ -602,7 +606,6 @@ export function start(world: World): Warden {
     for (const slot of sights.disagreeing(sight, seen))
       trouble(fault('foreign', `slot ${slot}`, 'the rules have counted more than WireGuard has carried'));
     sight = seen;
-    // Of an uplink that is down nobody counts anything.
     const accounted = await account(reading.value, stand, cards?.ok ? cards.value : null);
     if (!accounted.ok) trouble(accounted.fault);
     const isMonthSpent = book !== null && ledger.isSpent(book.now, stand.owner.limits.month.cap);

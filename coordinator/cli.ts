@@ -44,8 +44,8 @@ is shown once. Take root.key off the machine afterwards: run does not need it.
 
 Is the coordinator. Its page is at --http, for whoever has a token or a consumer's keys.
   --http       127.0.0.1:4780, unless said otherwise; TLS is for a reverse proxy in front of it
-  --proxy      where such a proxy asks from (127.0.0.1): callers are then told apart by the last address of its X-Forwarded-For, or else all
-               that come by it share one limit of requests
+  --proxy      where such a proxy asks from (127.0.0.1), which has to add to X-Forwarded-For: callers are then told apart by the last address
+               there, or else all that come by it share one limit of requests
   --mqtt       127.0.0.1:1883: where its own broker listens (MQTT 3.1.1), with TLS by --cert and --key (PEM)
   --broker     mqtts://… or mqtt://…: another broker in its place; its password is in the environment as WEIR_BROKER_PASSWORD
   --user       its name at that broker; --authority FILE: whom that broker's certificate has to be signed by (PEM)

@@ -14,28 +14,32 @@ type Price = NonNullable<Grant['price']>;
 const costOf = (bytes: bigint, price: Price): bigint => amountOf({ up: 0n as ByteCount, down: bytes as ByteCount }, price);
 const sizeOf = (quota: Grant['quota']): bigint => (quota.kind === 'shared' ? quota.bytes : quota.up + quota.down);
 
-/** Each currency by itself. One consumer's purchases wait for one another. */
-export async function allows(query: Query, consumer: string, price: Price | null, bytes: bigint): Promise<Result<void>> {
+/** Each currency by itself. One consumer's purchases wait for one another. A router that is gone keeps nobody from buying once its session's
+ *  time is over. */
+export async function allows(query: Query, consumer: string, price: Price | null, bytes: bigint, now: number): Promise<Result<void>> {
   if (price === null) return ok(undefined);
   const [row] = await query<{ credit: bigint | null }>('select credit from consumer where id = $1 for update', [consumer]);
   const credit = row?.credit ?? null;
   if (credit === null) return ok(undefined);
+  let open = 0n;
+  // Of the others nothing is billed any more.
+  const sessions = await query<{ id: SessionId; due: bigint }>(
+    `select session.id, due from session join node on node.id = node
+     where consumer = $1 and final is null and condition <> 'refused' and broken is null and standing <> 'revoked'`,
+    [consumer],
+  );
+  for (const { id, due } of sessions) {
+    const terms = await orders.termsOf(query, id);
+    if (terms?.price?.currency !== price.currency || (terms.until !== null && terms.until < now)) continue;
+    const most = costOf(sizeOf(terms.quota), terms.price);
+    if (most > due) open += most - due;
+  }
+  // Last: what is billed meanwhile counts twice, and not never.
   const [has] = await query<{ amount: bigint }>('select amount from balance where account = $1 and unit = $2', [
     ledger.consumer(consumer),
     price.currency,
   ]);
   const owed = -(has?.amount ?? 0n);
-  let open = 0n;
-  const sessions = await query<{ id: SessionId; due: bigint }>(
-    `select id, due from session where consumer = $1 and final is null and condition <> 'refused'`,
-    [consumer],
-  );
-  for (const { id, due } of sessions) {
-    const terms = await orders.termsOf(query, id);
-    if (terms?.price?.currency !== price.currency) continue;
-    const most = costOf(sizeOf(terms.quota), terms.price);
-    if (most > due) open += most - due;
-  }
   const asked = costOf(bytes, price);
   if (owed + open + asked <= credit) return ok(undefined);
   const words = [

@@ -65,16 +65,22 @@ export function start(outside: Outside): (request: Request) => Promise<Response>
   const buckets = new Map<string, Bucket>();
   const seen = new Map<string, number>();
 
-  /** false: asked too often. A caller who has been silent for long is forgotten, with a full bucket. */
-  function mayAsk(caller: string, cost = 1): boolean {
-    const next = access.take(buckets.get(caller) ?? access.begin(now()), now(), cost);
-    if (next === null) return false;
+  const bucketOf = (caller: string): Bucket => buckets.get(caller) ?? access.begin(now());
+  /** A caller who has been silent for long is forgotten, with a full bucket. */
+  function keep(caller: string, bucket: Bucket): void {
     buckets.delete(caller);
-    buckets.set(caller, next);
+    buckets.set(caller, bucket);
     const [oldest] = buckets.keys();
     if (buckets.size > mostCallers && oldest !== undefined) buckets.delete(oldest);
-    return true;
   }
+  /** false: asked too often. */
+  function mayAsk(caller: string): boolean {
+    const next = access.take(bucketOf(caller), now());
+    if (next !== null) keep(caller, next);
+    return next !== null;
+  }
+  /** Guessing costs more than asking. */
+  const penalize = (caller: string): void => keep(caller, access.drain(bucketOf(caller), now()));
 
   async function whoIs(query: Query, request: Request): Promise<Result<Who>> {
     const [scheme, ...parts] = (request.authorization ?? '').split(' ');
@@ -111,8 +117,7 @@ export function start(outside: Outside): (request: Request) => Promise<Response>
     if (!mayAsk(`address/${request.caller}`)) return refusal(fault('limit', '', 'too many requests'));
     const who = await database.transaction((query) => whoIs(query, request));
     if (!who.ok) {
-      // Guessing costs more than asking.
-      mayAsk(`address/${request.caller}`, 10);
+      penalize(`address/${request.caller}`);
       return json(401, { error: who.fault });
     }
     if (who.value.kind !== 'nobody' && !mayAsk(access.nameOf(who.value))) return refusal(fault('limit', '', 'too many requests'));
@@ -220,7 +225,7 @@ function read(route: Route, parts: object, search: URLSearchParams, body: Uint8A
   if (!searched.ok) return searched;
   if (Object.keys(route.body).length === 0)
     return body.length === 0 ? ok({ path: path.value, search: searched.value, body: {} }) : fail('unsupported', 'body', 'expected none');
-  const value = parse(body);
+  const value = body.length === 0 ? ok({}) : parse(body);
   const wanted = value.ok ? shape.read(route.body, value.value) : value;
   return wanted.ok
     ? ok({ path: path.value, search: searched.value, body: wanted.value })

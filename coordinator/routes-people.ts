@@ -52,15 +52,14 @@ export const people: readonly Route[] = [
     method: 'POST',
     at: '/consumers',
     rule: operators,
-    says: 'Knows a consumer by its key; `scripts/consumer keys` shows it.',
+    says: 'Knows a consumer by its key; `scripts/consumer keys` shows it. `credit`: what it may owe; without it, as much as it asks for.',
     answers: 'consumer: its id',
-    body: { key: shape.key, name: shape.name },
-    handle: async ({ query, now }, { body: { key, name } }) => {
-      const added = await query('insert into consumer (id, name, since) values ($1, $2, $3) on conflict do nothing returning id', [
-        hexOf(key),
-        name,
-        now,
-      ]);
+    body: { key: shape.key, name: shape.name, credit: shape.maybe(amount) },
+    handle: async ({ query, now }, { body: { key, name, credit } }) => {
+      const added = await query(
+        'insert into consumer (id, name, since, credit) values ($1, $2, $3, $4) on conflict do nothing returning id',
+        [hexOf(key), name, now, credit],
+      );
       return added.length > 0 ? ok({ consumer: hexOf(key) }) : fail('exists', 'consumer', 'this key or this name is known');
     },
   }),
@@ -68,7 +67,7 @@ export const people: readonly Route[] = [
     method: 'PUT',
     at: '/consumers/{key}/credit',
     rule: admins,
-    says: 'How much it may owe in each currency, with what its open sessions may still cost; without `amount` there is no limit, as at first. It is refused what goes beyond; what an operator opens for it is not.',
+    says: 'How much it may owe in each currency, with what its open sessions may still cost; without `amount` there is no limit. It is refused what goes beyond; what an operator opens for it is not.',
     answers: 'nothing',
     path: { key: shape.key },
     body: { amount: shape.maybe(amount) },

@@ -200,7 +200,7 @@ export const sessions: readonly Route[] = [
     handle: async (tools, { path: { session }, body: { bytes, seconds } }) => {
       const node = await nodeOfOwn(tools, session);
       if (!node.ok) return node;
-      const offered = tools.who.kind === 'consumer' ? await isOffered(tools.query, tools.who.id, session, { bytes, seconds }) : done;
+      const offered = tools.who.kind === 'consumer' ? await isOffered(tools, tools.who.id, session, { bytes, seconds }) : done;
       if (!offered.ok) return offered;
       const added = await orders.topUp(tools.query, session, { bytes: BigInt(bytes), seconds }, tools.authority, fromOf(tools));
       if (!added.ok) return added;
@@ -292,7 +292,7 @@ const priceOf = ({ micro, currency }: Offer): Grant['price'] => (micro === 0n ? 
 
 /** Else a session that began cheaply would never have to end. */
 async function isOffered(
-  query: Query,
+  { query, now }: Tools,
   consumer: string,
   session: SessionId,
   more: Pick<Asked, 'bytes' | 'seconds'>,
@@ -303,7 +303,7 @@ async function isOffered(
   const [first] = await book.grantsOf(query, session);
   const [was, is] = [first?.price ?? null, priceOf(offer.value)];
   if (was?.micro !== is?.micro || was?.currency !== is?.currency) return fail('stale', 'offer', 'has another price by now');
-  return credit.allows(query, consumer, is, BigInt(more.bytes));
+  return credit.allows(query, consumer, is, BigInt(more.bytes), now);
 }
 
 async function open(tools: Tools, asked: Asked): Promise<Result<Answer>> {
@@ -313,7 +313,7 @@ async function open(tools: Tools, asked: Asked): Promise<Result<Answer>> {
   const offer = found.value;
   if (who.kind === 'consumer' && asked.consumer !== null) return fail('denied', 'consumer', 'is who asks');
   const price = priceOf(offer);
-  const lent = who.kind === 'consumer' ? await credit.allows(query, who.id, price, BigInt(asked.bytes)) : done;
+  const lent = who.kind === 'consumer' ? await credit.allows(query, who.id, price, BigInt(asked.bytes), tools.now) : done;
   if (!lent.ok) return lent;
   const payer = who.kind === 'consumer' ? (bytesOf(who.id) as PublicKey) : asked.consumer;
   const consumer = asked.countersign === false ? null : payer;

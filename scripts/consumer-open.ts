@@ -23,8 +23,8 @@ export type Files = Readonly<{ keys: string; config: string; grant: string }>;
 export type Wish = Readonly<{ offer: string; node: string | null; quota: string; days: string; isForApp: boolean }>;
 export type Opened = Readonly<{ session: SessionId; node: KeyId; text: string }>;
 
-/** `trusted`: roots. */
-export async function open(files: Files, url: string, wish: Wish, trusted: readonly PublicKey[]): Promise<Result<Opened>> {
+/** `root`: the coordinator's. */
+export async function open(files: Files, url: string, wish: Wish, root: PublicKey): Promise<Result<Opened>> {
   const own = keys.read(host, files.keys);
   if (!own.ok) return own;
   const [quota, span] = [parseSize(wish.quota), parseDays(wish.days)];
@@ -34,13 +34,13 @@ export async function open(files: Files, url: string, wish: Wish, trusted: reado
   const { tunnel, signer } = own.value;
   const { offer: name, node, isForApp } = wish;
   const asked = { peer: base64.encode(own.value.public.tunnel) as PeerKey, bytes: quota.value, seconds: span.value };
-  const opened = await desks.open(desks.at(url, signer, trusted), { ...asked, offer: name, node, countersigns: !isForApp });
+  const opened = await desks.open(desks.at(url, signer, root), { ...asked, offer: name, node, countersigns: !isForApp });
   if (!opened.ok) return opened;
   const { session, standing, evidence, offer } = opened.value;
   const profile = opening.profile(evidence, standing.node, standing, isForApp ? base64.encode(tunnel) : null, host);
   if (!profile.ok) return profile;
   if (!isForApp) {
-    const agreed = terms.parse(evidence, trusted, signer.key, host);
+    const agreed = terms.parse(evidence, [root], signer.key, host);
     const [wrong] = agreed.ok ? opening.faultsOf({ ...asked, offer }, agreed.value.grant) : [agreed.fault];
     if (wrong !== undefined) return { ok: false, fault: wrong };
   }

@@ -50,7 +50,8 @@ the session's last receipt or with Ctrl-C, and takes the tunnel down. Name serve
   --config    as WireGuard's apps take it; without PrivateKey the one of --keys is meant
   --grant     signed messages, one in hex on each line: the grant, the node's birth, a coordinator's certificate;
               read again when it has changed, since a top-up is a new grant
-  --key HEX   a public key to trust, of the node or of a root; may be given more than once
+  --key HEX   a public key to trust, of the node or of a root; may be given more than once, but with --from it is the coordinator's root alone,
+              for which requests are signed
   --book      what was countersigned so far (default: the grant's file with .book)
   --save      appends each receipt, in hex, for scripts/verify
   --device    the tunnel's name (default weirnet)
@@ -113,7 +114,9 @@ async function run(options: Options): Promise<number> {
   const own = keys.read(host, options.keys);
   if (!own.ok) return refuse(own.fault);
   const { signer } = own.value;
-  const { trusted } = options;
+  const { trusted, from } = options;
+  const [root] = trusted;
+  const coordinator = from === undefined || root === undefined ? null : desk.at(from, signer, root);
   const readTerms = (): Result<terms.Terms> => {
     const lines = readText('grant', options.grant);
     return lines.ok ? terms.parse(lines.value, trusted, signer.key, host) : lines;
@@ -127,7 +130,7 @@ async function run(options: Options): Promise<number> {
   if (!parsed.value.hasSecret && grant.peer !== base64(own.value.public.tunnel)) return refuse('the grant is for another WireGuard key');
 
   // It has to hear of a top-up once the quota is spent, and nothing passes the tunnel then.
-  const outside = options.from === undefined ? ok([]) : await desk.addressesOf(options.from);
+  const outside = from === undefined ? ok([]) : await desk.addressesOf(from);
   if (!outside.ok) return refuse(outside.fault);
   const tunnel = tunnels.up(options.device, parsed.value, base64(own.value.tunnel), outside.value);
   if (!tunnel.ok) return refuse(tunnel.fault);
@@ -178,7 +181,7 @@ async function run(options: Options): Promise<number> {
         const { sequence, counted, due, left, final } = receipt;
         screen.event({ event: 'receipt', sequence, opinion, counted, due, left, final }, `receipt ${sequence}: ${opinion.kind}${why}`);
         if (opinion.kind === 'wanting') return;
-        if (dispute !== null && options.from !== undefined) void tell(desk.at(options.from, signer, trusted), dispute, screen);
+        if (dispute !== null && coordinator !== null) void tell(coordinator, dispute, screen);
         said[opinion.kind] += 1;
         last = receipt;
         if (options.save !== undefined) appendFileSync(options.save, `${hexOf(message)}\n`);
@@ -277,18 +280,20 @@ async function main(): Promise<number> {
     return 0;
   }
   if (key.some((hex) => !/^[0-9a-f]{64}$/.test(hex))) return refuse('--key: expected 32 bytes in hex');
+  if (from !== undefined && key.length !== 1) return refuse('--key: with --from once, the coordinator’s root');
   if (!/^[a-z][a-z0-9-]{0,14}$/.test(device)) return refuse('--device: expected up to 15 letters and digits');
   if (lie !== undefined && !isLie(lie)) return refuse(`--lie: one of ${lies.join(', ')}`);
   const trusted = key.map((hex) => bytesOf(hex) as PublicKey);
+  const [root] = trusted;
   const [first, second, ...fields] = words;
   if (verb === 'keys' && first !== undefined && second === undefined) return showKeys(at(first), isJson);
-  if (verb === 'ask' && second !== undefined && from !== undefined && keyFile !== undefined)
-    return ask(from, at(keyFile), trusted, `${first}`, second, fields);
+  if (verb === 'ask' && second !== undefined && from !== undefined && root !== undefined && keyFile !== undefined)
+    return ask(from, at(keyFile), root, `${first}`, second, fields);
   if (first !== undefined || keyFile === undefined || config === undefined || grant === undefined) return refuse(`\n${help}`);
   const files = { keys: at(keyFile), config: at(config), grant: at(grant) };
   const isForApp = values['wg-only'];
-  if (verb === 'open' && from !== undefined && offer !== undefined && quota !== undefined && days !== undefined) {
-    const opened = await opening.open(files, from, { offer, node: node ?? null, quota, days, isForApp }, trusted);
+  if (verb === 'open' && from !== undefined && root !== undefined && offer !== undefined && quota !== undefined && days !== undefined) {
+    const opened = await opening.open(files, from, { offer, node: node ?? null, quota, days, isForApp }, root);
     if (!opened.ok) return refuse(opened.fault);
     screenOf(isJson).event({ event: 'opened', ...opened.value }, opened.value.text);
     if (isForApp) return 0;
@@ -309,7 +314,7 @@ async function main(): Promise<number> {
 async function ask(
   from: string,
   keyFile: string,
-  trusted: readonly PublicKey[],
+  root: PublicKey,
   method: string,
   path: string,
   fields: readonly string[],
@@ -322,7 +327,7 @@ async function ask(
     if (name === undefined || value === undefined) return refuse(`${field}: expected FIELD=VALUE`);
     body.push([name, /^\d{1,16}$/.test(value) ? Number(value) : value]);
   }
-  const answer = await desk.at(from, own.value.signer, trusted).ask(method, path, body.length === 0 ? undefined : Object.fromEntries(body));
+  const answer = await desk.at(from, own.value.signer, root).ask(method, path, body.length === 0 ? undefined : Object.fromEntries(body));
   if (!answer.ok) return refuse(answer.fault);
   console.log(typeof answer.value === 'string' ? answer.value.trimEnd() : JSON.stringify(answer.value, null, 2));
   return 0;

@@ -25,27 +25,28 @@ function timeOf(request: string): number {
   return time;
 }
 
-/** `trusted`: roots; a coordinator of another one is asked for nothing but its root. */
-export function at(url: string, signer: Signer, trusted: readonly PublicKey[]): Desk {
-  let known: PublicKey | undefined;
-  async function rootOf(): Promise<Result<PublicKey>> {
+/** A coordinator of another root is asked for nothing but that. */
+export function at(url: string, signer: Signer, root: PublicKey): Desk {
+  let isKnown = false;
+  async function meet(): Promise<Result<unknown>> {
     const health = await send(url, 'GET', '/health', '', {});
     if (!health.ok) return health;
-    const { root } = health.value as { root?: unknown };
-    known = trusted.find((key) => hexOf(key) === root);
-    if (known !== undefined) return ok(known);
-    return fail(
-      'stranger',
-      'coordinator',
-      `its root is ${String(root)}: --key with it, once you know from elsewhere that it is the right one`,
-    );
+    const said = (health.value as { root?: unknown }).root;
+    isKnown = said === hexOf(root);
+    return isKnown
+      ? health
+      : fail(
+          'stranger',
+          'coordinator',
+          `its root is ${String(said)}: --key with it, once you know from elsewhere that it is the right one`,
+        );
   }
   return {
     async ask(method, path, body) {
-      const root = known === undefined ? await rootOf() : ok(known);
-      if (!root.ok) return root;
+      const met = isKnown ? null : await meet();
+      if (met?.ok === false) return met;
       const sent = body === undefined ? '' : JSON.stringify(body);
-      const request = { root: root.value, method, url: base + path, body: new TextEncoder().encode(sent) };
+      const request = { root, method, url: base + path, body: new TextEncoder().encode(sent) };
       const authorization = requests.authorization(request, `${timeOf(`${hexOf(signer.key)} ${method} ${path} ${sent}`)}`, signer, host);
       return send(url, method, path, sent, { authorization });
     },

@@ -19,6 +19,8 @@ export type Wiring = Readonly<{
 const done = ok(undefined);
 const families = [4, 6] as const;
 const ethernetHeader = 14n;
+/** These count what they receive without it. */
+const behindHeader: ReadonlySet<string> = new Set(['bridge', 'vlan']);
 const at = <T>(outer: string, r: Result<T>): Result<T> => (r.ok ? r : { ok: false, fault: under(outer, r.fault) });
 
 type Around = Readonly<{ links: readonly Link[]; routes: readonly Route[]; rules: readonly Rule[] }>;
@@ -140,10 +142,10 @@ export function open({ socket, listen }: Wiring): Routes {
       for (const name of devices) {
         const found = await dump({ kind: 'link', name }, rtnetlink.decodeLink);
         if (!found.ok) return at(name, found);
-        for (const { index, stats, isEthernet } of found.value) {
+        for (const { index, stats, isEthernet, kind = '' } of found.value) {
           if (stats === undefined) return fail('unsupported', name, 'the kernel tells no counters of it');
           [source, up, down] = [`${source} ${index}`, up + stats.txBytes, down + stats.rxBytes];
-          if (isEthernet) framing += ethernetHeader * (stats.rxPackets + stats.txPackets);
+          if (isEthernet) framing += ethernetHeader * (stats.txPackets + (behindHeader.has(kind) ? 0n : stats.rxPackets));
         }
       }
       if (source === '') return fail('missing', 'uplink', 'there is none');

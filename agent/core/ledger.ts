@@ -44,15 +44,23 @@ export function charge(l: Ledger, now: Reading, household: boolean): Ledger {
   const grown = isSame ? (household ? now.line - last.line : now.node - last.node) : now.line * (household ? 1n : 2n);
   // Nobody saw what counters that are no more counted at last.
   const before = isSame ? l.used : l.reserved;
-  const seen = isSame && last.missed?.by === now.missed?.by ? last.missed : null;
-  // Read one after the other while packets pass, it may seem to have become less.
-  const missed = seen !== null && now.missed !== null && now.missed.bytes < seen.bytes ? seen : now.missed;
-  const late = seen === null || missed === null ? 0n : missed.bytes - seen.bytes;
+  const missed = isSame ? latest(last.missed, now.missed) : now.missed;
+  const late = isSame ? growth(last.missed, missed) : 0n;
   const used = (before + grown + late) as ByteCount;
   // What may have been used weighs on the month; of a day it would be a tale.
   const today = l.today && { ...l.today, from: (l.today.from + before - l.used) as ByteCount };
   return { ...l, today, used, reserved: used > l.reserved ? used : l.reserved, last: { ...now, missed } };
 }
+
+/** Read one after the other while packets pass, it may seem to have become a little less. Much less is a counter that began anew. */
+function latest(last: Missed | null, now: Missed | null): Missed | null {
+  if (last === null || now === null || last.by !== now.by) return now;
+  return now.bytes < last.bytes && last.bytes - now.bytes < much ? last : now;
+}
+const much = 1n << 28n;
+
+const growth = (last: Missed | null, now: Missed | null): bigint =>
+  last !== null && now?.by === last.by && now.bytes > last.bytes ? now.bytes - last.bytes : 0n;
 
 /** IPv4 and TCP without options: the least that one of several packets had for itself, and was not counted. */
 const header = 40n;

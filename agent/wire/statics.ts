@@ -14,7 +14,7 @@ export function render(device: string, s: Situation): Result<string> {
   const router = pools.router(pool);
   const config = ruleset.parse({
     device,
-    uplinks: [...new Set(s.uplinks)],
+    uplinks: s.uplinks,
     address4: ip.renderAddress(router.four),
     address6: ip.renderAddress(router.six),
     listenPort: tunnel.port,

@@ -44,7 +44,8 @@ export type Connection = Readonly<{ from: string; forwarded: string | undefined 
 export function callerOf({ from, forwarded }: Connection, proxy: ip.Address | null): string {
   const near = addressOf(from);
   if (near === null) return from;
-  const said = proxy !== null && ip.renderAddress(near) === ip.renderAddress(proxy) ? forwarded?.split(',').at(-1)?.trim() : undefined;
+  const said =
+    proxy !== null && ip.renderAddress(near) === ip.renderAddress(plain(proxy)) ? forwarded?.split(',').at(-1)?.trim() : undefined;
   const address = (said === undefined ? null : addressOf(said)) ?? near;
   return ip.isV4(address)
     ? ip.renderAddress(address)
@@ -52,9 +53,12 @@ export function callerOf({ from, forwarded }: Connection, proxy: ip.Address | nu
 }
 
 /** A socket of both families writes IPv4 as ::ffff:192.0.2.1. */
+const plain = (address: ip.Address): ip.Address =>
+  !ip.isV4(address) && ip.numberOf(address) >> 32n === 0xffffn ? ip.addressAt(ip.numberOf(address) & 0xffff_ffffn, 4) : address;
+
 function addressOf(text: string): ip.Address | null {
-  const address = ip.parseAddress(text.replace(/^::ffff:(?=[\d.]+$)/i, ''));
-  return address.ok ? address.value : null;
+  const address = ip.parseAddress(text);
+  return address.ok ? plain(address.value) : null;
 }
 
 /** Requests that may still be made, at a moment in milliseconds. */
@@ -65,8 +69,13 @@ const perSecond = 20;
 
 export const begin = (at: number): Bucket => ({ left: burst, at });
 
+const filled = ({ left, at }: Bucket, now: number): number => Math.min(burst, left + (Math.max(0, now - at) * perSecond) / 1000);
+
 /** null: too many. */
-export function take({ left, at }: Bucket, now: number, cost = 1): Bucket | null {
-  const filled = Math.min(burst, left + (Math.max(0, now - at) * perSecond) / 1000);
-  return filled < cost ? null : { left: filled - cost, at: now };
+export function take(bucket: Bucket, now: number): Bucket | null {
+  const left = filled(bucket, now) - 1;
+  return left < 0 ? null : { left, at: now };
 }
+
+/** As many as ten, or as there are. */
+export const drain = (bucket: Bucket, now: number): Bucket => ({ left: Math.max(0, filled(bucket, now) - 10), at: now });

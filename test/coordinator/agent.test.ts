@@ -69,9 +69,9 @@ agent('enrolled by a code, a session opened, billed, closed and acknowledged', a
     await admin('POST', '/consumers', { key: hexOf(own.value.public.signer), name: 'bob' });
     const wish = { offer: 'roof', node: null, quota: '10M', days: '1', isForApp: true };
     const url = `http://127.0.0.1:${here.running.http}`;
-    const stranger = await opening.open(files, url, wish, []);
-    assert.is(!stranger.ok && stranger.fault.code, 'stranger', 'a root that nobody named');
-    const app = await opening.open(files, url, wish, [here.authority.rootKey]);
+    const stranger = await opening.open(files, url, wish, own.value.public.signer);
+    assert.is(!stranger.ok && stranger.fault.code, 'stranger', 'another root than the one that was named');
+    const app = await opening.open(files, url, wish, here.authority.rootKey);
     assert.is(app.ok, true, JSON.stringify(app));
     const config = readFileSync(files.config, 'utf8');
     assert.match(config, `PrivateKey = ${base64.encode(own.value.tunnel)}\nAddress = 10.213.`);

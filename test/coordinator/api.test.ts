@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PublicKey } from '../../agent/core/brand.ts';
 import type { Outcome } from '../../agent/core/command.ts';
+import type { Micro } from '../../agent/core/grant.ts';
 import * as ip from '../../agent/core/ip.ts';
 import type { KeyId, Nonce, SessionId } from '../../agent/core/signed.ts';
 import * as command from '../../agent/wire/command.ts';
@@ -12,6 +13,7 @@ import * as requests from '../../agent/wire/request.ts';
 import * as book from '../../coordinator/book.ts';
 import type { Bucket } from '../../coordinator/core/access.ts';
 import * as access from '../../coordinator/core/access.ts';
+import * as credit from '../../coordinator/credit.ts';
 import * as desk from '../../coordinator/desk.ts';
 import { hashes } from '../../coordinator/hashes.ts';
 import * as openapi from '../../coordinator/openapi.ts';
@@ -382,7 +384,7 @@ terms.run();
 // At the offer 1e6 bytes cost 1144 millionths.
 const lent = suite('api: what a consumer may owe');
 const carol = hexOf(signerOf('carol').key);
-const lend = (amount?: number) => ask('admin', 'PUT', `/consumers/${carol}/credit`, amount === undefined ? {} : { amount });
+const lend = (amount?: number) => ask('admin', 'PUT', `/consumers/${carol}/credit`, amount === undefined ? undefined : { amount });
 const buy = (who: string, bytes: number) =>
   ask(who, 'POST', '/sessions', {
     offer: 'roof',
@@ -393,6 +395,12 @@ const buy = (who: string, bytes: number) =>
   });
 const refusedFor = ({ status, json }: Awaited<ReturnType<typeof ask>>): string =>
   status === 200 ? '' : `${status} ${Object.values(json['error'] as object).join(' ')}`;
+const price = { micro: 1200n as Micro, currency: 'EUR' };
+/** What open sessions may still cost. */
+async function openOf(): Promise<[number]> {
+  const refusal = await here.database.transaction((query) => credit.allows(query, carol, price, 10n ** 12n, Math.floor(at / 1000)));
+  return [Number(/, (\d+) that open sessions/.exec(refusal.ok ? '' : refusal.fault.reason)?.[1])];
+}
 lent.before(() => here.database.transaction((query) => query(`update command set outcome = '{"kind":"done"}'`)).then(() => undefined));
 lent('without a limit, as much as it asks for', async () => {
   assert.is((await ask('operator', 'POST', '/consumers', { key: carol, name: 'carol' })).status, 200);
@@ -417,6 +425,23 @@ lent('what was paid counts for it, and in no other currency', async () => {
   assert.match(refusedFor(await buy('carol', 1e6)), '403 denied credit');
   assert.is((await pay('carol-2', 'EUR')).status, 200);
   assert.is(refusedFor(await buy('carol', 1e6)), '');
+});
+lent('what nobody will bill any more is not owed', async () => {
+  const [{ id, node: its }] = (await ask('carol', 'GET', '/sessions')).json['sessions'] as [{ id: SessionId; node: KeyId }];
+  const change = (sql: string, value: string): Promise<unknown> => here.database.transaction((query) => query(sql, [value]));
+  for (const [done, undone, value] of [
+    [`update session set broken = 'x' where id = $1`, 'update session set broken = null where id = $1', id],
+    [`update node set standing = 'revoked' where id = $1`, `update node set standing = 'active' where id = $1`, its],
+  ] as const) {
+    const [before] = await openOf();
+    await change(done, value);
+    const [after] = await openOf();
+    await change(undone, value);
+    assert.ok(after < before, `${after} of ${before}`);
+  }
+  // A router that is gone says nothing of a session whose time is over.
+  const later = await here.database.transaction((query) => credit.allows(query, carol, price, 10n ** 12n, Math.floor(at / 1000) + 1000));
+  assert.match(later.ok ? '' : later.fault.reason, ', 0 that open sessions');
 });
 lent('an operator may open more for it, and lift the limit', async () => {
   assert.match(refusedFor(await buy('carol', 3e6)), '403 denied credit');
@@ -622,6 +647,13 @@ const callers: readonly Readonly<{ name: string; from: string; forwarded?: strin
   { name: 'what a caller says itself', from: '192.0.2.1', forwarded: '198.51.100.7', want: '192.0.2.1' },
   { name: 'a proxy that is not ours', from: '192.0.2.1', forwarded: '198.51.100.7', proxy: '192.0.2.2', want: '192.0.2.1' },
   { name: 'our proxy', from: '127.0.0.1', forwarded: '198.51.100.7', proxy: '127.0.0.1', want: '198.51.100.7' },
+  {
+    name: 'our proxy, by both families',
+    from: '::ffff:127.0.0.1',
+    forwarded: '::ffff:c633:6407',
+    proxy: '::ffff:127.0.0.1',
+    want: '198.51.100.7',
+  },
   { name: 'our proxy, by IPv6', from: '::1', forwarded: '2001:db8::7', proxy: '0::1', want: '2001:db8::/64' },
   {
     name: 'a caller that lies to our proxy',
@@ -642,14 +674,18 @@ for (const { name, want, proxy, from, forwarded } of callers)
   });
 caller.run();
 
-const buckets: readonly Readonly<{ name: string; bucket: Bucket; now: number; cost?: number; want: number | null }>[] = [
+const buckets: readonly Readonly<{ name: string; bucket: Bucket; now: number; want: number | null }>[] = [
   { name: 'full', bucket: access.begin(0), now: 0, want: 59 },
   { name: 'empty', bucket: { left: 0, at: 0 }, now: 0, want: null },
   { name: 'one came back', bucket: { left: 0, at: 0 }, now: 50, want: 0 },
   { name: 'never more than full', bucket: access.begin(0), now: 1e9, want: 59 },
-  { name: 'costs ten', bucket: { left: 9, at: 0 }, now: 0, cost: 10, want: null },
   { name: 'a clock that goes back', bucket: { left: 1, at: 1000 }, now: 0, want: 0 },
 ];
 const take = suite('access: take');
-for (const c of buckets) take(c.name, () => assert.is(access.take(c.bucket, c.now, c.cost)?.left ?? null, c.want));
+for (const c of buckets) take(c.name, () => assert.is(access.take(c.bucket, c.now)?.left ?? null, c.want));
+for (const [left, want] of [
+  [60, 50],
+  [9, 0],
+] as const)
+  take(`who guesses has ${want} of ${left} left`, () => assert.is(access.drain({ left, at: 0 }, 0).left, want));
 take.run();

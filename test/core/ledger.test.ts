@@ -43,6 +43,13 @@ const misses: readonly { name: string; before: Reading; now: Reading; household?
   { name: 'is charged', before: at(1, 100, 190, by('a', 50n)), now: at(1, 100, 190, by('a', 80n)), want: 1030, missed: by('a', 80n) },
   { name: 'seems to be less', before: at(1, 100, 190, by('a', 50n)), now: at(1, 100, 190, by('a', 30n)), want: 1000, missed: by('a', 50n) },
   {
+    name: 'is so much less that a counter has wrapped',
+    before: at(1, 100, 190, by('a', 1n << 32n)),
+    now: at(1, 100, 190, by('a', 7n)),
+    want: 1000,
+    missed: by('a', 7n),
+  },
+  {
     name: 'was less than nothing',
     before: at(1, 100, 190, by('a', -9n)),
     now: at(1, 100, 190, by('a', 1n)),

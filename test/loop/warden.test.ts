@@ -9,6 +9,7 @@ import * as pools from '../../agent/core/pool.ts';
 import { type Fault, fail, ok, type Result } from '../../agent/core/result.ts';
 import type { Generation, Held, Pair, PeerKey, Slot } from '../../agent/core/seat.ts';
 import type { Section } from '../../agent/core/settings.ts';
+import type { Uplink } from '../../agent/core/uplink.ts';
 import { portable } from '../../agent/crypto/sha.ts';
 import type { Crossed, PeerFound, Reading, RuleEvents, Statics } from '../../agent/ports/router.ts';
 import type { Warden, World } from '../../agent/warden.ts';
@@ -65,7 +66,7 @@ type Model = Readonly<{
   room(): bigint;
 }>;
 
-async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok('owned')): Promise<Model> {
+async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok('owned'), uplinks: readonly Uplink[] = []): Promise<Model> {
   const clock = manual();
   const calls: string[] = [];
   const held = new Map<Slot, Held>();
@@ -181,7 +182,8 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
           return done;
         }),
       read: () => asked('around', () => ok({ links: [], addresses: [], routes: [] })),
-      traffic: async () => (line.cards === null ? fail('missing', 'uplink', 'there is none') : ok(line.cards)),
+      traffic: (devices) =>
+        asked(`traffic ${devices}`, () => (line.cards === null ? fail('missing', 'uplink', 'there is none') : ok(line.cards))),
       keep: () => asked('guard', () => done),
       release: () => asked('no guard', () => done),
       address: async () => done,
@@ -204,7 +206,7 @@ async function begin(prepared: (statics: Statics) => Result<'owned'> = () => ok(
     }),
     uplinks: {
       async watch(_, told) {
-        told(ok([]));
+        told(ok(uplinks));
         return ok({ stop: async () => undefined });
       },
     },
@@ -443,6 +445,17 @@ order('where the household counts, the month is charged what only the cards have
   await passing(cards('6', 7n));
   await passing(cards('6', 9n), '0');
   assert.equal(charged, [0n, 15_000n, 15_000n, 18_000n, 18_000n, 18_000n, 18_000n]);
+});
+order('two networks of one device are one uplink', async () => {
+  const network = { up: true, device: 'eth0', protocols: [], addresses: [], gateways: [], hasDefault: { v4: true, v6: true }, dns: [] };
+  const m = await begin(
+    () => ok('owned'),
+    ['wan', 'wan6'].map((name) => ({ ...network, name })),
+  );
+  m.settings.sections = shared({ monthly_cap: '400', household: '1' });
+  m.it.changed();
+  await m.passing(10_000);
+  assert.equal([...new Set(m.calls.filter((call) => call.startsWith('traffic')))], ['traffic eth0']);
 });
 order('the same settings again change nothing', async () => {
   const m = await begin();
