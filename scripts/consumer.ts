@@ -27,7 +27,7 @@ import * as tunnels from './tunnel.ts';
 const help = `usage: scripts/consumer keys FILE
        scripts/consumer open --from URL --key ROOT --offer NAME --quota SIZE --days N [--node NODE] [--wg-only]
                              --keys FILE --config WG.conf --grant FILE [--json]
-       scripts/consumer run --keys FILE --config WG.conf --grant FILE [--from URL] [--json]
+       scripts/consumer run --keys FILE --config WG.conf --grant FILE [--from URL --key ROOT] [--json]
        scripts/consumer ask METHOD PATH [FIELD=VALUE ...] --from URL --key ROOT --keys FILE
 
 keys makes FILE (0600, never written over) with the secrets of the tunnel and of the countersignatures, or reads it, and prints the public

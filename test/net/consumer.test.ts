@@ -231,7 +231,7 @@ consumer('the coordinator is reached outside of the tunnel, and nobody else', as
   const before = [await wayTo(at.internet.v4), await wayTo(at.internet.v6)];
   for (const address of [at.internet.v4, at.internet.v6]) {
     const url = `http://${address.includes(':') ? `[${address}]` : address}`;
-    const mine = start(stage, 'outside', '--from', url);
+    const mine = start(stage, 'outside', '--from', url, '--key', hexOf(story.signerOf('root').key));
     await mine.says(/^session /);
     const ways = [await wayTo(at.internet.v4), await wayTo(at.internet.v6), await wayTo(at.hop.v4)];
     assert.equal(ways, [...before.map((way, i) => ([at.internet.v4, at.internet.v6][i] === address ? way : 'weirnet')), 'weirnet']);
