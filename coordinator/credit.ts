@@ -4,6 +4,7 @@ import type { ByteCount } from '../agent/core/brand.ts';
 import type { Grant } from '../agent/core/grant.ts';
 import { amountOf } from '../agent/core/receipt.ts';
 import { fail, ok, type Result } from '../agent/core/result.ts';
+import { sizeOf } from '../agent/core/seat.ts';
 import type { SessionId } from '../agent/core/signed.ts';
 import * as ledger from './core/ledger.ts';
 import * as orders from './orders.ts';
@@ -12,7 +13,6 @@ import type { Query } from './ports/database.ts';
 type Price = NonNullable<Grant['price']>;
 
 const costOf = (bytes: bigint, price: Price): bigint => amountOf({ up: 0n as ByteCount, down: bytes as ByteCount }, price);
-const sizeOf = (quota: Grant['quota']): bigint => (quota.kind === 'shared' ? quota.bytes : quota.up + quota.down);
 
 /** Each currency by itself. One consumer's purchases wait for one another. A router that is gone keeps nobody from buying once its session's
  *  time is over. */

@@ -128,8 +128,8 @@ async function router(folder: string, made: Bundle, { settings, ports, root, url
       return { code: ended.ok ? ended.value : text(ended.fault), stdout: ran.printed(), stderr: ran.lines.join('\n') };
     },
     async join(files, wish, lie) {
-      const trusted = bytesOf(root) as PublicKey;
-      const opened = must(await opening.open(files, url, wish, trusted));
+      const rootKey = bytesOf(root) as PublicKey;
+      const opened = must(await opening.open(files, url, wish, rootKey));
       const { signer, public: known } = must(keys.read(host, files.keys));
       const key = base64.encode(known.tunnel) as PeerKey;
       const lines: string[] = [];
@@ -142,7 +142,7 @@ async function router(folder: string, made: Bundle, { settings, ports, root, url
           { ...ground, net: mine.net },
           {
             learn: (grant) => appendFileSync(files.grant, evidence.render([grant])),
-            terms: () => must(terms.parse(readFileSync(files.grant, 'utf8'), [trusted], signer.key, host)),
+            terms: () => must(terms.parse(readFileSync(files.grant, 'utf8'), [rootKey], signer.key, host)),
             signer,
             addresses: must(configuration.parse(readFileSync(files.config, 'utf8'))).addresses.map((address) =>
               address.replace(/\/.*/, ''),
@@ -153,7 +153,7 @@ async function router(folder: string, made: Bundle, { settings, ports, root, url
           {
             heard({ sequence }, opinion, _, dispute) {
               if (opinion.kind === 'known') return;
-              if (dispute !== null) void desk.tell(desk.at(url, signer, trusted), dispute);
+              if (dispute !== null) void desk.tell(desk.at(url, signer, rootKey), dispute);
               lines.push(`receipt ${sequence}: ${opinion.kind}${opinion.kind === 'disputed' ? ` because of its ${opinion.reason}` : ''}`);
               for (const check of [...heard]) check();
             },

@@ -5,6 +5,7 @@ import type { Brand, ByteCount, PublicKey, Seconds } from './brand.ts';
 import type { Wish } from './limits.ts';
 import { type Fault, fault } from './result.ts';
 import type { PeerKey } from './seat.ts';
+import { sizeOf } from './seat.ts';
 import type { KeyId, SessionId } from './signed.ts';
 
 /** Millionths of a unit of the currency, for a MiB. */
@@ -77,7 +78,7 @@ export function mostOf(grants: readonly Grant[]): bigint | null {
   if (grants.some(({ throttle }) => throttle !== null)) return null;
   let most = 0n;
   for (const { quota } of grants) {
-    const all = quota.kind === 'shared' ? quota.bytes : quota.up + quota.down;
+    const all = sizeOf(quota);
     if (all > most) most = all;
   }
   return most;

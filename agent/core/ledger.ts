@@ -44,9 +44,9 @@ export function charge(l: Ledger, now: Reading, household: boolean): Ledger {
   const grown = isSame ? (household ? now.line - last.line : now.node - last.node) : now.line * (household ? 1n : 2n);
   // Nobody saw what counters that are no more counted at last.
   const before = isSame ? l.used : l.reserved;
-  const missed = isSame ? latest(last.missed, now.missed) : now.missed;
-  const late = isSame ? growth(last.missed, missed) : 0n;
-  const used = (before + grown + late) as ByteCount;
+  const seen = isSame ? last.missed : null;
+  const missed = latest(seen, now.missed);
+  const used = (before + grown + growth(seen, missed)) as ByteCount;
   // What may have been used weighs on the month; of a day it would be a tale.
   const today = l.today && { ...l.today, from: (l.today.from + before - l.used) as ByteCount };
   return { ...l, today, used, reserved: used > l.reserved ? used : l.reserved, last: { ...now, missed } };

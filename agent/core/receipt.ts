@@ -7,7 +7,7 @@ import { millis } from './brand.ts';
 import type { Grant, Micro, Price } from './grant.ts';
 import { type Fault, fault } from './result.ts';
 import type { Generation, Pair, Quota } from './seat.ts';
-import { sumOf } from './seat.ts';
+import { sizeOf, sumOf } from './seat.ts';
 import type { BootId, Digest, GrantId, SessionId, Wall } from './signed.ts';
 
 export const endings = ['expired', 'spent', 'idle', 'revoked', 'owner', 'unwitnessed', 'quarantined', 'lost'] as const;
@@ -149,7 +149,7 @@ const widest = 1n << 26n;
 /** `cost`: of sealing one receipt and checking its countersignature, here. All sessions together may take a hundredth of the time. */
 export function paceOf(sessions: number, cost: Millis, quota: Quota, credit: ByteCount | null): Pace {
   const least = millis(Math.max(shortest, Math.ceil(100 * cost * sessions)));
-  const hundredth = (quota.kind === 'shared' ? quota.bytes : sumOf(quota)) / 100n;
+  const hundredth = sizeOf(quota) / 100n;
   const step = hundredth > widest ? hundredth : widest;
   const quarter = credit === null ? step : credit / 4n;
   return { least, most: millis(Math.max(longest, least)), step: (quarter < step ? quarter : step) as ByteCount };

@@ -2,7 +2,7 @@
 
 import type { ByteCount } from './brand.ts';
 import type { Pair } from './seat.ts';
-import { sumOf } from './seat.ts';
+import { sizeOf, sumOf } from './seat.ts';
 import type { Session } from './serving.ts';
 import * as serving from './serving.ts';
 import type { SessionId } from './signed.ts';
@@ -42,7 +42,7 @@ export const sampleOf = (sessions: readonly Session[], { sums: { up, down, gap }
     up: Number(up),
     down: Number(down),
     gap: Number(gap),
-    left: mebi(left.reduce((sum, quota) => sum + (quota.kind === 'shared' ? quota.bytes : sumOf(quota)), 0n)),
+    left: mebi(left.reduce((sum, quota) => sum + sizeOf(quota), 0n)),
   };
 };
 

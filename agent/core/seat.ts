@@ -67,6 +67,10 @@ export type Kernel = Readonly<{ held: ReadonlyMap<Slot, Held>; strays: readonly 
 
 export const sumOf = (p: Pair<ByteCount>): bigint => p.up + p.down;
 
+/** In both directions together. */
+export const sizeOf = (quota: Readonly<{ kind: 'shared'; bytes: bigint } | { kind: 'split'; up: bigint; down: bigint }>): bigint =>
+  quota.kind === 'shared' ? quota.bytes : quota.up + quota.down;
+
 export function isSpent(quota: Quota, counted: Pair<ByteCount>): boolean {
   return quota.kind === 'shared' ? sumOf(counted) >= quota.bytes : counted.up >= quota.up || counted.down >= quota.down;
 }

@@ -10,6 +10,7 @@ import type { SessionId } from '../../agent/core/signed.ts';
 import { hexOf } from '../../agent/wire/form.ts';
 import type { Broker } from '../fakes/mosquitto.ts';
 import * as mosquitto from '../fakes/mosquitto.ts';
+import { freePort } from '../fakes/port.ts';
 import { signerOf } from '../wire/story.ts';
 import * as ground from './ground.ts';
 import * as live from './live.ts';
@@ -30,7 +31,7 @@ export async function play(times: number, { database, broker, trouble }: Under):
   const dir = mkdtempSync(join(tmpdir(), 'weir-kill-'));
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   const tokens = await live.prepare(dir, database);
-  const [mqtt, http] = [broker?.port ?? (await mosquitto.freePort()), await mosquitto.freePort()];
+  const [mqtt, http] = [broker?.port ?? (await freePort()), await freePort()];
   const authority = nodes.authorityOf('live');
   const admin = (method: string, path: string, body?: object): Promise<live.Answer> =>
     live.ask(http, method, path, `Bearer ${tokens.admin}`, body);

@@ -3,9 +3,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './port.ts';
 
 /** The section of /etc/config/weir that leads here. `authority`: the path of its PEM. */
 export const section = ({ tlsPort, user, password }: Broker, host: string, authority: string): string => `
@@ -138,23 +138,9 @@ export async function stopped(child: ChildProcess): Promise<void> {
   child.kill('SIGSTOP');
   const threads = `/proc/${child.pid}/task`;
   const isStill = (thread: string): boolean => /\) T [^)]*$/.test(readFileSync(join(threads, thread, 'stat'), 'utf8'));
-  while (!readdirSync(threads).every(isStill)) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
-const given = new Set<number>();
-
-/** Below those that the kernel gives to whoever wants any: nobody takes it before its broker is there, nor while that is away. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 22_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) =>
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)),
-    );
-    if (isFree) await new Promise((resolve) => server.close(resolve));
-    if (!isFree || given.has(port)) continue;
-    given.add(port);
-    return port;
+  for (let tries = 0; !readdirSync(threads).every(isStill); tries++) {
+    if (tries === 4000) throw new Error(`process ${child.pid} does not stop`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 

@@ -6,7 +6,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificates, name } from './certificates.ts';
-import { type Broker, begin, ended, freePort, here, stopped } from './mosquitto.ts';
+import { type Broker, begin, ended, here, stopped } from './mosquitto.ts';
+import { freePort } from './port.ts';
 
 const servers = ['plain', 'secure'] as const;
 const [user, password] = ['weir', 'correct horse'];

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import type { Endpoint } from '../../agent/ports/host.ts';
 import { bundleProgram } from '../../build/bundle.ts';
 import { startDns } from '../fakes/dns.ts';
-import { freePort } from '../fakes/mosquitto.ts';
 import { makePeer } from '../fakes/peer.ts';
+import { freePort } from '../fakes/port.ts';
 import { startTls } from '../fakes/tls.ts';
 import type { Fixture } from './conformance/fixture.ts';
 

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { host } from '../../agent/host/node.ts';
-import { begin, ended, freePort, here } from '../fakes/mosquitto.ts';
+import { begin, ended, here } from '../fakes/mosquitto.ts';
+import { freePort } from '../fakes/port.ts';
 import { type Talk, talk, textOf } from './conversation/talk.ts';
 
 const users = ['roof-1', 'roof-2', 'coordinator'] as const;

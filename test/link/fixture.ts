@@ -3,6 +3,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import * as odd from '../fakes/broker.ts';
 import * as mosquitto from '../fakes/mosquitto.ts';
+import { freePort } from '../fakes/port.ts';
 import type { Fixture, Order, Version } from './conversation/fixture.ts';
 
 export async function startFixture(
@@ -60,7 +61,7 @@ export async function startFixture(
       expel,
       babble,
       flood,
-      refused: await mosquitto.freePort(),
+      refused: await freePort(),
       odd: strange.port,
     },
     async close() {

@@ -14,6 +14,7 @@ import type { Guest } from '../fakes/guest.ts';
 import * as house from '../fakes/house.ts';
 import type { Broker } from '../fakes/mosquitto.ts';
 import * as mosquitto from '../fakes/mosquitto.ts';
+import { freePort } from '../fakes/port.ts';
 import * as proxies from '../fakes/proxy.ts';
 import { account, config, goesOn, longWait, published, section, waitIn } from './config.ts';
 import { talk } from './conversation/talk.ts';
@@ -152,7 +153,7 @@ for (const kind of kinds) {
     ));
 
   test('the next broker, and what may be better', async () => {
-    const closed = await mosquitto.freePort();
+    const closed = await freePort();
     await play(
       kind,
       async ({ home, line, run }) => {

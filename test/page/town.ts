@@ -13,7 +13,7 @@ import { hashes } from '../../coordinator/hashes.ts';
 import * as live from '../coordinator/live.ts';
 import * as nodes from '../coordinator/node.ts';
 import { both, disputeOf, type Told, tell, witnessed } from '../coordinator/node.ts';
-import { freePort } from '../fakes/mosquitto.ts';
+import { freePort } from '../fakes/port.ts';
 import { secretOf, signerOf } from '../wire/story.ts';
 
 export type Town = Awaited<ReturnType<typeof open>>;
