@@ -67,7 +67,8 @@ async function send(
     answer = await fetch(new URL(base + path, url), { method, headers, signal, ...(body === '' ? {} : { body }) });
     said = await answer.text();
   } catch (error) {
-    return fail('closed', 'coordinator', (error as Error).message);
+    const { cause, message } = error as Error & Readonly<{ cause?: Readonly<{ code?: string }> }>;
+    return fail('closed', 'coordinator', `${url} does not answer: ${cause?.code ?? message}`);
   }
   return read(answer, said);
 }

@@ -7,6 +7,7 @@ import { bytesOf, hexOf } from '../../agent/wire/form.ts';
 import { toBeSigned } from '../../agent/wire/request.ts';
 import { hashes } from '../../coordinator/hashes.ts';
 import * as desk from '../../scripts/desk.ts';
+import { freePort } from '../fakes/port.ts';
 import { signerOf } from '../wire/story.ts';
 
 const [ann, root, other] = [signerOf('ann'), signerOf('root'), signerOf('other root')];
@@ -51,6 +52,12 @@ test('what it is asked is signed for its root', async () => {
   const isFor = (one: typeof root): boolean =>
     ed25519.verify(bytesOf(`${signature}`), toBeSigned({ ...request, root: one.key }, `${time}`, hashes), ann.key, hashes.sha512);
   assert.equal([isFor(root), isFor(other)], [true, false]);
+});
+
+test('where nobody answers, it says where and why', async () => {
+  const nobody = `http://127.0.0.1:${await freePort()}`;
+  const refused = await desk.at(nobody, ann, root.key).ask('GET', '/offers');
+  assert.is(refused.ok ? '' : refused.fault.reason, `${nobody} does not answer: ECONNREFUSED`);
 });
 
 test.run();
