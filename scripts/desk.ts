@@ -67,8 +67,8 @@ async function send(
     answer = await fetch(new URL(base + path, url), { method, headers, signal, ...(body === '' ? {} : { body }) });
     said = await answer.text();
   } catch (error) {
-    const { cause, message } = error as Error & Readonly<{ cause?: Readonly<{ code?: string }> }>;
-    return fail('closed', 'coordinator', `${url} does not answer: ${cause?.code ?? message}`);
+    const { cause, message } = error as Error & Readonly<{ cause?: Readonly<{ code?: string; message: string }> }>;
+    return fail('closed', 'coordinator', `${url} does not answer: ${cause?.code ?? cause?.message ?? message}`);
   }
   return read(answer, said);
 }
